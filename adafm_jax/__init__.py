@@ -1,0 +1,1 @@
+"""Continuously modulated image restoration (AdaFM) in JAX and Flax."""

@@ -1,0 +1,111 @@
+"""Training images kept on the device, and patches drawn from them there.
+
+Contract: with the images on the device, crops, flips, rotations and noise are
+drawn inside the jitted step from a key that depends on the seed and the step
+alone. No host work sits between steps, and resuming needs no iterator state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adafm_jax.errors import UserError
+
+# Pixels are addressed by int32.
+_MOST_PIXELS = 2**31 - 1
+
+
+class Bank(NamedTuple):
+  """Images of any sizes, pixel after pixel, as a pytree for the device.
+
+  Attributes:
+    pixels: uint8 [N, C], or [N, 2C] where each clean pixel is followed by its
+      degraded partner.
+    offset: int32 [I], each image's first row in `pixels`.
+    height: int32 [I].
+    width: int32 [I].
+  """
+
+  pixels: jax.Array | np.ndarray
+  offset: jax.Array | np.ndarray
+  height: jax.Array | np.ndarray
+  width: jax.Array | np.ndarray
+
+
+def build(
+  images: Sequence[np.ndarray], partners: Sequence[np.ndarray] | None = None
+) -> Bank:
+  """Lays images out one behind the other, on the host.
+
+  Args:
+    images: uint8 [H, W, C] each, sizes as they come, C the same for all.
+    partners: the degraded image of each, of its shape; None where the
+      degradation is drawn during training (noise).
+
+  Returns:
+    A bank of NumPy arrays.
+
+  Raises:
+    UserError: there are no images, or too many pixels for int32 addresses.
+  """
+  if not images:
+    raise UserError('There are no training images.')
+  if partners is not None:
+    images = [
+      np.concatenate(pair, axis=-1)
+      for pair in zip(images, partners, strict=True)
+    ]
+  sizes = np.array([image.shape[:2] for image in images])
+  counts = sizes.prod(axis=1)
+  if counts.sum() > _MOST_PIXELS:
+    raise UserError(
+      f'The training images have {counts.sum():,} pixels; at most'
+      f' {_MOST_PIXELS:,} can be held on the device.'
+    )
+  return Bank(
+    pixels=np.concatenate([i.reshape(-1, i.shape[-1]) for i in images]),
+    offset=(np.cumsum(counts) - counts).astype(np.int32),
+    height=sizes[:, 0].astype(np.int32),
+    width=sizes[:, 1].astype(np.int32),
+  )
+
+
+def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:
+  """Draws square patches, each flipped or rotated one of the eight ways.
+
+  The image is drawn uniformly, then the place in it, then the symmetry
+  (paper section 4.1: horizontal flips and 90-degree rotations).
+
+  Args:
+    key: of `jax.random.key`.
+    bank: images, none smaller than the patch.
+    batch: number of patches.
+    patch: side in pixels.
+
+  Returns:
+    uint8 [batch, patch, patch, C or 2C].
+  """
+  which, rows, cols, symmetry = jax.random.split(key, 4)
+  image = jax.random.randint(which, (batch,), 0, bank.offset.shape[0])
+  width = jnp.take(bank.width, image)
+  top = _below(rows, jnp.take(bank.height, image) - patch + 1)
+  left = _below(cols, width - patch + 1)
+  turns = jax.random.bernoulli(symmetry, 0.5, (3, batch, 1, 1))
+  along = jnp.arange(patch, dtype=jnp.int32)
+  y, x = along[None, :, None], along[None, None, :]
+  y, x = jnp.where(turns[0], x, y), jnp.where(turns[0], y, x)
+  y = jnp.where(turns[1], patch - 1 - y, y)
+  x = jnp.where(turns[2], patch - 1 - x, x)
+  first = jnp.take(bank.offset, image) + top * width + left
+  index = first[:, None, None] + y * width[:, None, None] + x
+  return jnp.take(bank.pixels, index, axis=0)
+
+
+def _below(key: jax.Array, bound: jax.Array) -> jax.Array:
+  """One int32 in [0, bound) for each bound."""
+  return jax.random.randint(key, bound.shape, 0, bound)

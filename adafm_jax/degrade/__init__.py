@@ -1,0 +1,1 @@
+"""Degradations: noise, JPEG, bicubic resampling, and levels of them."""

@@ -1,0 +1,89 @@
+"""One entry to all degradations, for training, evaluation and tools alike."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from adafm_jax.degrade import level as levels
+from adafm_jax.degrade import noise as noises
+from adafm_jax.degrade import resize
+from adafm_jax.degrade.jpeg import jpeg
+from adafm_jax.errors import UserError
+
+NOISE_PROTOCOLS = ('clipped', 'float')
+
+
+@dataclasses.dataclass(frozen=True)
+class Degradation:
+  """A task's degradation, at any level.
+
+  Attributes:
+    task: a key of `level.TASKS`.
+    noise: protocol of the denoising task (see `noise`): 'clipped' is the
+      authors', 'float' that of DnCNN and most later work. Other tasks' inputs
+      are always 8-bit images.
+
+  Raises:
+    UserError: the task or the protocol is unknown.
+  """
+
+  task: str
+  noise: str = 'clipped'
+
+  def __post_init__(self):
+    levels.get_task(self.task)
+    if self.noise not in NOISE_PROTOCOLS:
+      raise UserError(
+        f'Unknown noise protocol {self.noise!r}: choose one of '
+        f'{list(NOISE_PROTOCOLS)}.'
+      )
+
+  @property
+  def whole_image(self) -> bool:
+    """Whether a crop can't be degraded alone, as JPEG's blocks and resizing.
+
+    Training then stores a degraded partner of every image; noise is drawn on
+    the device instead.
+    """
+    return self.task != 'denoise'
+
+  def apply(
+    self,
+    image: npt.NDArray[np.uint8],
+    level: float,
+    *,
+    seed: int = 0,
+    name: str = '',
+  ) -> npt.NDArray[np.float32]:
+    """Degrades an image.
+
+    Args:
+      image: [H, W, C] uint8. For 'dejpeg', C = 1 is the luma protocol and C = 3
+        a colour JPEG.
+      level: a legal level of the task, in its unit.
+      seed: seed of the noise, non-negative; other tasks ignore it.
+      name: the image's name without folder; the noise depends on it.
+
+    Returns:
+      Same shape, float32: multiples of 1/255 in [0, 1], except for 'float'
+      noise, which is unbounded.
+
+    Raises:
+      UserError: the level is not legal for the task.
+    """
+    if problems := levels.TASKS[self.task].problems(level):
+      raise UserError(problems)
+    if self.task == 'denoise':
+      clipped = self.noise == 'clipped'
+      return noises.add_noise_numpy(
+        image, level, clipped=clipped, seed=seed, name=name
+      )
+    if self.task == 'dejpeg':
+      degraded = jpeg(image, level).astype(np.float64)
+    else:
+      degraded = resize.shrink_and_enlarge(image, level)
+      degraded = np.rint(np.clip(degraded, 0, 255))
+    return (degraded / 255).astype(np.float32)

@@ -1,0 +1,199 @@
+"""Levels: how strong a degradation is, in the unit users know it by.
+
+A model is trained at the two ends of a `LevelRange` and serves every level
+between; where a level lies in its range is all that modulation needs to know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import decimal
+import math
+
+from adafm_jax.errors import UserError
+
+_MOST_VALUES = 10_000  # a step of 1e-9 is a slip, not a wish
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """A kind of degradation and the levels it can have.
+
+  Attributes:
+    name: what configs and model files call it.
+    unit: what a level measures, in words.
+    prefix: what stands before a level's number in tables.
+    lowest: the lowest legal level.
+    highest: the highest legal level.
+    whole: whether levels must be whole numbers.
+  """
+
+  name: str
+  unit: str
+  prefix: str
+  lowest: float
+  highest: float
+  whole: bool = False
+
+  def label(self, level: float) -> str:
+    """Names a level for people: 'sigma 15', 'q 80', 'x3.4'."""
+    return f'{self.prefix}{level:g}'
+
+  def problems(self, level: float) -> list[str]:
+    """Returns a sentence for each thing wrong with `level`; none if legal."""
+    if not self.lowest <= level <= self.highest:
+      return [
+        f'Level {level:g} of task {self.name} is not a legal {self.unit}: '
+        f'give one from {self.lowest:g} to {self.highest:g}.'
+      ]
+    if self.whole and level != int(level):
+      return [
+        f'Level {level:g} of task {self.name} is not a legal {self.unit}: '
+        'give a whole number.'
+      ]
+    return []
+
+
+TASKS: dict[str, Task] = {
+  task.name: task
+  for task in (
+    Task('denoise', 'noise standard deviation (of 255)', 'sigma ', 0, 255),
+    Task('dejpeg', 'JPEG quality', 'q ', 1, 100, whole=True),
+    Task('sr', 'scale factor', 'x', 1, 16),
+  )
+}
+
+
+def get_task(name: str) -> Task:
+  """Returns the task called `name`.
+
+  Raises:
+    UserError: there is no such task.
+  """
+  if name not in TASKS:
+    raise UserError(f'Unknown task {name!r}: choose one of {list(TASKS)}.')
+  return TASKS[name]
+
+
+def range_problems(task: str, start: float, end: float) -> list[str]:
+  """Returns a sentence for each mistake in a level range; none if it is good.
+
+  Args:
+    task: a key of `TASKS`.
+    start: level of the basic model, in the task's unit.
+    end: level that the model is adapted to, in the task's unit.
+  """
+  try:
+    kind = get_task(task)
+  except UserError as error:
+    return error.problems
+  problems = kind.problems(start) + kind.problems(end)
+  if start == end:
+    problems.append(
+      f'The start and end level of task {task} are both {start:g}: give two '
+      'different levels.'
+    )
+  return problems
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelRange:
+  """The levels between two ends; `end` may be the smaller (quality 80 to 10).
+
+  Attributes:
+    task: a key of `TASKS`.
+    start: level of the basic model, in the task's unit.
+    end: level that the model is adapted to, in the task's unit.
+
+  Raises:
+    UserError: everything that `range_problems` finds.
+  """
+
+  task: str
+  start: float
+  end: float
+
+  def __post_init__(self):
+    if problems := range_problems(self.task, self.start, self.end):
+      raise UserError(problems)
+
+  def __str__(self) -> str:
+    label = TASKS[self.task].label
+    return f'{label(self.start)} to {label(self.end)}'
+
+  def position(self, level: float) -> float:
+    """Where `level` lies: 0 at the start, 1 at the end, linear."""
+    return (level - self.start) / (self.end - self.start)
+
+  def level(self, position: float) -> float:
+    """The level at a position in [0, 1]: the inverse of `position`."""
+    return (1 - position) * self.start + position * self.end
+
+  def contains(self, level: float) -> bool:
+    """Whether `level` lies between the ends, ends included."""
+    return 0 <= self.position(level) <= 1
+
+  def check(self, level: float) -> None:
+    """Checks that `level` is legal and lies between the ends.
+
+    Raises:
+      UserError: it isn't or doesn't.
+    """
+    task = TASKS[self.task]
+    if problems := task.problems(level):
+      raise UserError(problems)
+    if not self.contains(level):
+      raise UserError(
+        f'Level {task.label(level)} lies outside the range {self} ({task.unit})'
+        ': give a level between these ends.'
+      )
+
+
+def parse_values(text: str) -> list[float]:
+  """Reads a list of numbers, for levels and for lambdas.
+
+  >>> parse_values('15,25,50')
+  [15.0, 25.0, 50.0]
+  >>> parse_values('0:0.3:0.1')
+  [0.0, 0.1, 0.2, 0.3]
+
+  Args:
+    text: numbers and ranges start:end:step, parted by commas. A range holds its
+      end if the steps reach it; a negative step counts down. Steps are counted
+      in decimal: 0.3 is 0.3, not 0.30000000000000004.
+
+  Returns:
+    The values in the order given, at least one.
+
+  Raises:
+    UserError: the text is none of this, or asks for over 10,000 values.
+  """
+  values: list[float] = []
+  for part in text.split(','):
+    try:
+      numbers = [decimal.Decimal(number) for number in part.split(':')]
+      if not all(math.isfinite(number) for number in numbers):
+        raise ValueError('not finite')
+      values.extend(_expand(*numbers))
+    except (ValueError, TypeError, ArithmeticError) as error:
+      raise UserError(
+        f'Cannot read {text!r}: give numbers parted by commas (15,25,50) or a '
+        'range start:end:step whose step leads from start to end (15:75:10).'
+      ) from error
+  return values
+
+
+def _expand(
+  start: decimal.Decimal,
+  end: decimal.Decimal | None = None,
+  step: decimal.Decimal | None = None,
+) -> list[float]:
+  """Expands a range, or a lone number; ValueError if the step leads nowhere."""
+  if end is None:
+    return [float(start)]
+  if step is None:
+    raise ValueError('a range without its step')
+  steps = (end - start) / step
+  if not 0 <= steps < _MOST_VALUES:
+    raise ValueError('the step leads away from the end, or is tiny')
+  return [float(start + i * step) for i in range(int(steps) + 1)]

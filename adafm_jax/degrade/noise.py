@@ -1,0 +1,73 @@
+"""White Gaussian noise, as 8-bit images hold it or as the literature adds it.
+
+Two protocols, which every table must name: 'clipped' rounds and clips the
+noisy image to 8 bits, as the authors' data was made; 'float' leaves it as it
+is. They are not comparable: at sigma 50 a clipped input is 0.85 dB better.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+
+def add_noise(
+  key: jax.Array, image: jax.Array, sigma: npt.ArrayLike, *, clipped: bool
+) -> jax.Array:
+  """Adds noise on the device, for training.
+
+  Args:
+    key: a `jax.random` key.
+    image: [..., H, W, C] float32 in [0, 1].
+    sigma: standard deviation in 0..255 units; one value, or [B] with one value
+      for each entry of the leading axis of `image`.
+    clipped: whether to round to 8 bits and clip; static under `jit`.
+
+  Returns:
+    The noisy image, [..., H, W, C] float32: multiples of 1/255 in [0, 1] if
+    `clipped`, unbounded otherwise.
+  """
+  scale = jnp.asarray(sigma, jnp.float32) / 255
+  scale = scale.reshape(scale.shape + (1,) * (image.ndim - scale.ndim))
+  noisy = image + scale * jax.random.normal(key, image.shape, jnp.float32)
+  if not clipped:
+    return noisy
+  return jnp.rint(jnp.clip(noisy, 0, 1) * 255) / 255
+
+
+def add_noise_numpy(
+  image: npt.NDArray[np.uint8],
+  sigma: float,
+  *,
+  clipped: bool,
+  seed: int,
+  name: str,
+) -> npt.NDArray[np.float32]:
+  """Adds noise that can be repeated, for evaluation and for files.
+
+  The noise pattern depends on (seed, name, shape) alone: an image gets the
+  same one at every sigma and in whichever set it is evaluated.
+
+  Args:
+    image: [H, W, C] uint8.
+    sigma: standard deviation in 0..255 units.
+    clipped: whether to round to 8 bits and clip.
+    seed: non-negative seed of the whole evaluation.
+    name: name of the image, without folder.
+
+  Returns:
+    The noisy image, [H, W, C] float32 in units of [0, 1]: multiples of 1/255
+    inside if `clipped`, unbounded otherwise.
+  """
+  generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+  noisy: npt.NDArray[Any] = image + sigma * generator.standard_normal(
+    image.shape
+  )
+  if clipped:
+    noisy = np.rint(np.clip(noisy, 0, 255))
+  return (noisy / 255).astype(np.float32)

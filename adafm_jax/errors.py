@@ -1,0 +1,57 @@
+"""User mistakes: one exception type, told in one sentence at entry points."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import ParamSpec
+
+P = ParamSpec('P')
+
+# os.strerror-style exit codes: 2 is what argparse uses for a wrong call.
+EXIT_USER_ERROR = 2
+
+
+class UserError(ValueError):
+  """A mistake the user can mend: what was wrong, where, what would be right.
+
+  A ValueError too, so that library callers need not know this type.
+
+  Attributes:
+    problems: one complete sentence a mistake; several are told all at once.
+  """
+
+  def __init__(self, problems: str | Sequence[str]):
+    self.problems = [problems] if isinstance(problems, str) else list(problems)
+    super().__init__('\n'.join(self.problems))
+
+
+def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
+  """Turns `UserError` (and Ctrl-C, a closed pipe) into a message and a code.
+
+  Args:
+    main: a command's main function; None counts as exit code 0.
+
+  Returns:
+    The same function returning an exit code: 2 after a user's mistake, 130
+    after Ctrl-C. Any other exception is a bug and keeps its traceback.
+  """
+
+  @functools.wraps(main)
+  def wrapped(*args: P.args, **kwargs: P.kwargs) -> int:
+    try:
+      return main(*args, **kwargs) or 0
+    except UserError as error:
+      for problem in error.problems:
+        print(f'error: {problem}', file=sys.stderr)
+      return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+      print('interrupted', file=sys.stderr)
+      return 130
+    except BrokenPipeError:  # e.g. `adafm info model | head`
+      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+      return 0
+
+  return wrapped

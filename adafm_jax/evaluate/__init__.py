@@ -1,0 +1,1 @@
+"""Judging a model: metrics, levels by strengths, lambda curves, reports."""

@@ -1,0 +1,261 @@
+"""Figures of a report: lambda curves, PSNR against lambda, PSNR against level.
+
+Each function draws with matplotlib's object interface (no display, no global
+state), writes a PNG or SVG by the suffix, whole or not at all, and returns the
+figure.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from adafm_jax import files
+from adafm_jax.errors import UserError
+from adafm_jax.evaluate.curve import Curve
+
+# Okabe and Ito's colours, told apart by colour-blind readers; no yellow, which
+# is too pale on white.
+COLORS = (
+  '#0072B2',
+  '#D55E00',
+  '#009E73',
+  '#CC79A7',
+  '#56B4E9',
+  '#E69F00',
+  '#000000',
+)
+MARKERS = 'osD^vPX'
+DPI = 150
+MAX_LABELLED = 12
+_HALO = (patheffects.withStroke(linewidth=3, foreground='white'),)
+
+
+def plot_curve(
+  path: str | os.PathLike[str],
+  curves: Sequence[Curve],
+  *,
+  unit_label: str,
+  title: str,
+) -> Figure:
+  """Draws fitted curves over their measured points (paper Figure 7, top).
+
+  Args:
+    path: the file to write, .png or .svg.
+    curves: at least one; the first one's start is at the left.
+    unit_label: what the level is, e.g. 'JPEG quality q'.
+    title: above the figure.
+
+  Returns:
+    The figure; on its axes, for each curve: the line, the points, the pins.
+
+  Raises:
+    UserError: another suffix, or the file can't be written.
+  """
+  figure, axes = _figure(title, unit_label, 'strength λ')
+  mean = [np.mean(c.strength(np.linspace(c.start, c.end))) for c in curves]
+  written: set[tuple[float, float]] = set()
+  for i, curve in enumerate(curves):
+    style = {'color': COLORS[i % len(COLORS)], 'linestyle': 'none'}
+    levels = np.linspace(curve.start, curve.end, 401)
+    label = f'{curve.start:g} → {curve.end:g}, {_kind(curve)}'
+    axes.plot(levels, curve.strength(levels), color=style['color'], label=label)
+    marker = MARKERS[i % len(MARKERS)]
+    axes.plot(
+      curve.levels, curve.strengths, marker=marker, label='measured', **style
+    )
+    axes.plot(
+      [curve.start, curve.end],
+      [0.0, 1.0],
+      marker='s',
+      markersize=11,
+      fillstyle='none',
+      label='fixed ends',
+      **style,
+    )
+    # A rising curve leaves room above left and below right of each point. Two
+    # curves through the same points need their values only once.
+    above = mean[i] == max(mean)
+    points = dict.fromkeys(zip(curve.levels, curve.strengths, strict=True))
+    for point in points.keys() - written:
+      _write_strength(axes, point, above=above, color=style['color'])
+    written |= points.keys()
+  _level_axis(axes, sorted({x for c in curves for x in (*c.levels, c.end)}))
+  axes.set_ylim(-0.14, 1.14)
+  axes.margins(x=0.08)
+  if curves[0].start > curves[0].end:
+    axes.invert_xaxis()
+  # The legend fills column by column: one curve a column, or one row.
+  columns = len(curves) if len(curves) > 1 else 3
+  figure.legend(loc='outside lower center', ncols=columns, frameon=False)
+  return _save(figure, path)
+
+
+def plot_psnr(
+  path: str | os.PathLike[str],
+  strengths: Sequence[float],
+  series: Mapping[str, Sequence[float]],
+  *,
+  title: str,
+  ylabel: str = 'PSNR (dB)',
+) -> Figure:
+  """Draws PSNR against strength, one line a level or image.
+
+  The best point of each line has a ring. Up to 12 lines are named; of more,
+  only the mean is, and the lines are thin and grey.
+
+  Args:
+    path: the file to write, .png or .svg.
+    strengths: [N] the grid, in [0, 1].
+    series: name to [N] PSNR in dB.
+    title: above the figure.
+    ylabel: of the vertical axis.
+
+  Returns:
+    The figure; on its axes, for each series: the line, the best point.
+
+  Raises:
+    UserError: another suffix, or the file can't be written.
+  """
+  figure, axes = _figure(title, 'strength λ', ylabel)
+  if len(series) > MAX_LABELLED:
+    for values in series.values():
+      _line_with_best(axes, strengths, values, color='0.7', linewidth=0.8)
+    mean = np.mean(list(series.values()), axis=0)
+    label = f'mean of {len(series)}'
+    _line_with_best(
+      axes, strengths, mean, color=COLORS[0], linewidth=2.5, label=label
+    )
+  else:
+    # Levels have an order, so a scale from dark to light, short of yellow.
+    shades = mpl.colormaps['viridis'](np.linspace(0, 0.85, len(series)))
+    for i, (name, values) in enumerate(series.items()):
+      marker = MARKERS[i % len(MARKERS)]
+      _line_with_best(
+        axes, strengths, values, color=shades[i], marker=marker, label=name
+      )
+  axes.set_xlim(-0.03, 1.03)
+  _legend_right(figure, 'ring: best λ')
+  return _save(figure, path)
+
+
+def plot_levels(
+  path: str | os.PathLike[str],
+  levels: Sequence[float],
+  series: Mapping[str, Sequence[float]],
+  *,
+  xlabel: str,
+  title: str,
+) -> Figure:
+  """Draws PSNR against the level for several methods.
+
+  Args:
+    path: the file to write, .png or .svg.
+    levels: [N] in the order start to end, which is left to right.
+    series: method to [N] PSNR in dB; NaN leaves a gap.
+    xlabel: what the level is, e.g. 'noise sigma (of 255)'.
+    title: above the figure.
+
+  Returns:
+    The figure, with one line a method on its axes.
+
+  Raises:
+    UserError: another suffix, or the file can't be written.
+  """
+  figure, axes = _figure(title, xlabel, 'PSNR (dB)')
+  for i, (name, values) in enumerate(series.items()):
+    axes.plot(
+      levels,
+      values,
+      color=COLORS[i % len(COLORS)],
+      marker=MARKERS[i % len(MARKERS)],
+      linestyle=('-', '--', ':')[i % 3],  # equal lines show both colours
+      markersize=5,
+      label=name,
+    )
+  _level_axis(axes, sorted(set(levels)))
+  if levels[0] > levels[-1]:
+    axes.invert_xaxis()
+  _legend_right(figure, None)
+  return _save(figure, path)
+
+
+def _figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+  figure = Figure(figsize=(7.2, 4.5), dpi=DPI, layout='constrained')
+  FigureCanvasAgg(figure)
+  axes = figure.add_subplot()
+  axes.set_title(title)
+  axes.set_xlabel(xlabel)
+  axes.set_ylabel(ylabel)
+  axes.grid(color='0.9')
+  axes.set_axisbelow(True)
+  axes.spines[['top', 'right']].set_visible(False)
+  return figure, axes
+
+
+def _write_strength(
+  axes: Axes, point: tuple[float, float], *, above: bool, color: str
+) -> None:
+  axes.annotate(
+    f'{point[1]:.2f}',
+    point,
+    xytext=(-5, 7) if above else (6, -8),
+    textcoords='offset points',
+    ha='right' if above else 'left',
+    va='bottom' if above else 'top',
+    color=color,
+    path_effects=_HALO,
+  )
+
+
+def _line_with_best(axes: Axes, strengths, values, *, color, **style) -> None:
+  axes.plot(strengths, values, color=color, markersize=4, **style)
+  best = int(np.argmax(values))
+  axes.plot(
+    [strengths[best]],
+    [values[best]],
+    linestyle='none',
+    marker='o',
+    markersize=10,
+    fillstyle='none',
+    color=color,
+  )
+
+
+def _level_axis(axes: Axes, levels: Sequence[float]) -> None:
+  """Puts a tick at every level, where there are few of them."""
+  if len(levels) <= MAX_LABELLED:
+    axes.set_xticks(levels, [f'{level:g}' for level in levels])
+
+
+def _legend_right(figure: Figure, title: str | None) -> None:
+  figure.legend(loc='outside right upper', frameon=False, title=title)
+
+
+def _kind(curve: Curve) -> str:
+  names = {1: 'straight line', 2: 'quadratic', 3: 'cubic'}
+  if curve.order is None:
+    return 'piecewise linear'
+  return names.get(curve.order, f'polynomial of order {curve.order}')
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> Figure:
+  suffix = pathlib.Path(path).suffix.lower()
+  if suffix not in ('.png', '.svg'):
+    raise UserError(f'A figure must be a .png or .svg file, got {path}.')
+  # No date and fixed identifiers: the same figure is the same file.
+  metadata = {'Date': None} if suffix == '.svg' else None
+  with (
+    mpl.rc_context({'svg.hashsalt': 'adafm_jax'}),
+    files.atomic_path(path) as temporary,
+  ):
+    figure.savefig(temporary, dpi=DPI, metadata=metadata)
+  return figure

@@ -1,0 +1,62 @@
+"""Writing files so that they appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from adafm_jax.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+  """Yields a temporary path beside `path`, renamed to it on success.
+
+  The temporary name keeps the suffix, since writers choose the format by it.
+  On any error the temporary file is removed and `path` is left as it was.
+
+  Args:
+    path: the file to write; its folder is made if it is missing.
+
+  Yields:
+    The path to write to.
+
+  Raises:
+    UserError: the folder can't be made or written to.
+  """
+  path = pathlib.Path(path)
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+      prefix='.' + path.stem[:100], suffix=path.suffix, dir=path.parent
+    )
+  except OSError as error:
+    raise UserError(f'Cannot write {path}: {error.strerror}.') from error
+  os.close(handle)
+  temporary = pathlib.Path(name)
+  try:
+    yield temporary
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)  # mkstemp makes it private
+    temporary.replace(path)
+  except OSError as error:
+    raise UserError(f'Cannot write {path}: {error.strerror}.') from error
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+  """Writes UTF-8 text atomically."""
+  with atomic_path(path) as temporary:
+    temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+  """Writes indented JSON atomically; NaN and Inf are refused."""
+  write_text(path, json.dumps(value, indent=2, allow_nan=False) + '\n')

@@ -1,0 +1,102 @@
+"""Image files as uint8 arrays, and back."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from adafm_jax import files
+from adafm_jax.degrade import colour
+from adafm_jax.errors import UserError
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+
+def find(
+  paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> list[pathlib.Path]:
+  """Lists image files, sorted by name.
+
+  Args:
+    paths: files and folders (not their sub-folders).
+
+  Returns:
+    Files with one of `SUFFIXES`, in any case, hidden ones left out.
+
+  Raises:
+    UserError: a path doesn't exist, or a folder holds no image.
+  """
+  if isinstance(paths, str | os.PathLike):
+    paths = [paths]
+  found = []
+  for path in map(pathlib.Path, paths):
+    if path.is_dir():
+      inside = sorted(
+        p
+        for p in path.iterdir()
+        if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')
+      )
+      if not inside:
+        raise UserError(
+          f'The folder {path} holds no images ({", ".join(SUFFIXES)}).'
+        )
+      found += inside
+    elif path.exists():
+      found.append(path)
+    else:
+      raise UserError(f'There is no file or folder {path}.')
+  return found
+
+
+def read(path: str | os.PathLike[str]) -> np.ndarray:
+  """Reads an image, turned as its EXIF orientation says.
+
+  Args:
+    path: of an 8-bit image file.
+
+  Returns:
+    uint8 [H, W, 1] if it is grey, else [H, W, 3]; palettes are resolved and
+    alpha is dropped.
+
+  Raises:
+    UserError: the file can't be read, or has more than 8 bits a channel.
+  """
+  try:
+    with Image.open(path) as image:
+      if image.mode[0] in 'IF':
+        raise UserError(
+          f'{path} has more than 8 bits a channel (mode {image.mode});'
+          ' convert it to 8 bits first.'
+        )
+      upright = ImageOps.exif_transpose(image)
+      grey = upright.mode in ('1', 'L', 'LA')
+      array = np.asarray(upright.convert('L' if grey else 'RGB'))
+  except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    reason = getattr(error, 'strerror', None) or str(error)
+    raise UserError(f'Cannot read the image {path}: {reason}.') from error
+  return array[..., None] if grey else array
+
+
+def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+  """Writes uint8 [H, W, 1 or 3] as PNG, whole or not at all."""
+  with files.atomic_path(path) as temporary:
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+      temporary, format='PNG'
+    )
+
+
+def to_channels(image: np.ndarray, channels: int) -> np.ndarray:
+  """Brings uint8 [H, W, 1 or 3] to the channels a network works on.
+
+  Grey becomes RGB by repetition; RGB becomes MATLAB's Y (16 to 235), rounded,
+  as the DeJPEG data of the paper; a grey image is taken to be luma already.
+  """
+  if image.shape[-1] == channels:
+    return image
+  if channels == 3:
+    return np.repeat(image, 3, axis=-1)
+  return np.rint(colour.rgb_to_y(image)).astype(np.uint8)[..., None]

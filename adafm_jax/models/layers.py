@@ -1,0 +1,57 @@
+"""The few layers of the basic model, with the authors' conventions.
+
+Feature maps are [B, H, W, C]. Compute dtype is the caller's; parameters are
+float32.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+# Kaiming normal (fan-in), its standard deviation scaled by 0.1 (facts of the
+# authors' implementation): variance = 0.1 ** 2 * 2 / fan_in.
+_KERNEL_INIT = nn.initializers.variance_scaling(0.02, 'fan_in', 'normal')
+
+
+def conv3x3(
+  features: int, name: str, *, stride: int = 1, dtype: jax.typing.DTypeLike
+) -> nn.Conv:
+  """A 3x3 convolution with bias and one pixel of zero padding all round.
+
+  Padding is spelt out since 'SAME' at stride 2 pads even sizes at one side
+  only, (0, 1), where the network has (1, 1).
+  """
+  return nn.Conv(
+    features,
+    (3, 3),
+    strides=stride,
+    padding=((1, 1), (1, 1)),
+    kernel_init=_KERNEL_INIT,
+    dtype=dtype,
+    name=name,
+  )
+
+
+def pixel_shuffle(x: jax.Array) -> jax.Array:
+  """[B, h, w, 4C] -> [B, 2h, 2w, C], in PyTorch's channel order.
+
+  Input channel c * 4 + dy * 2 + dx becomes pixel (dy, dx) of channel c.
+  """
+  batch, height, width, channels = x.shape
+  x = x.reshape(batch, height, width, channels // 4, 2, 2)
+  x = jnp.transpose(x, (0, 1, 4, 2, 5, 3))
+  return x.reshape(batch, 2 * height, 2 * width, channels // 4)
+
+
+def pad_to_even(image: jax.Array) -> jax.Array:
+  """Repeats the last row and column of [B, H, W, C] where H or W is odd.
+
+  The network halves and doubles the size, so it needs even ones. Repeating an
+  edge keeps the image's own statistics there, where zeros would draw a dark
+  line into the last row.
+  """
+  _, height, width, _ = image.shape
+  padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+  return jnp.pad(image, padding, mode='edge')

@@ -1,0 +1,229 @@
+"""The basic model and AdaFM-Net (paper Figure 4) as pure functions.
+
+Parameter names are a contract: checkpoints, the freeze rule, model files and
+the conversion of the authors' weights go by them. Backbone: `head`,
+`block_00` ... each with `conv_1` and `conv_2`, `trunk`, `upsample`, `hidden`,
+`tail`. AdaFM layers: `adafm_1` and `adafm_2` in each block, `trunk_adafm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from adafm_jax.errors import UserError
+from adafm_jax.models import layers, modulation
+from adafm_jax.models import strength as strengths
+from adafm_jax.models.architecture import Architecture
+
+Params = dict[str, Any]
+Apply = Callable[[Params, jax.Array, jax.typing.ArrayLike], jax.Array]
+
+# Full-match patterns on 'block_03/adafm_1/kernel' and the like. Each parameter
+# matches one of them: that is the freeze rule of the adaptation.
+ADAFM_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/(kernel|bias)'
+BACKBONE_PARAMETERS = (
+  r'(head|block_\d\d+/conv_[12]|trunk|upsample|hidden|tail)/(kernel|bias)'
+)
+
+
+class ResidualBlock(nn.Module):
+  """conv, ReLU, conv, add; an AdaFM layer behind each conv, if any.
+
+  Attributes:
+    arch: the network's sizes.
+    dtype: compute dtype.
+    lowering: of the AdaFM filters, see `modulation.depthwise`.
+  """
+
+  arch: Architecture
+  dtype: jax.typing.DTypeLike
+  lowering: str
+
+  @nn.compact
+  def __call__(self, x: jax.Array, strength: jax.Array) -> jax.Array:
+    """Maps [B, h, w, C] to the same shape.
+
+    Args:
+      x: features.
+      strength: [AdaFM layers of this block, 1 or B, 1 or h, 1 or w, 1].
+
+    Returns:
+      Features.
+    """
+    arch = self.arch
+    before = arch.kernel and arch.placement != 'activation'
+    after = arch.kernel and arch.placement == 'activation'
+    adafm = modulation.AdaFM
+    y = layers.conv3x3(arch.features, 'conv_1', dtype=self.dtype)(x)
+    if before:
+      y = adafm(arch.kernel, self.lowering, name='adafm_1')(y, strength[0])
+    y = nn.relu(y)
+    if after:
+      y = adafm(arch.kernel, self.lowering, name='adafm_1')(y, strength[0])
+    y = layers.conv3x3(arch.features, 'conv_2', dtype=self.dtype)(y)
+    if before:
+      y = adafm(arch.kernel, self.lowering, name='adafm_2')(y, strength[1])
+    return x + y
+
+
+class Restorer(nn.Module):
+  """The whole network; without AdaFM layers where arch.kernel is 0.
+
+  Attributes:
+    arch: the network's sizes.
+    dtype: compute dtype; parameters, input and output stay float32.
+    lowering: of the AdaFM filters, see `modulation.depthwise`.
+  """
+
+  arch: Architecture
+  dtype: jax.typing.DTypeLike = jnp.float32
+  lowering: str = 'auto'
+
+  @nn.compact
+  def __call__(
+    self, image: jax.Array, strength: jax.typing.ArrayLike
+  ) -> jax.Array:
+    """See `make_apply`."""
+    arch = self.arch
+    _, height, width, channels = image.shape
+    if channels != arch.channels:
+      raise UserError(
+        f'The network restores images of {arch.channels} channel(s); this one'
+        f' has {channels}.'
+      )
+    count = arch.adafm_layers
+    strength = strengths.spread(strength, count, image.shape)
+    strength = jnp.broadcast_to(strength, (max(count, 1), *strength.shape[1:]))
+    conv = layers.conv3x3
+    x = layers.pad_to_even(image).astype(self.dtype)
+    head = conv(arch.features, 'head', stride=2, dtype=self.dtype)(x)
+    x = head
+    per_block = 1 if arch.placement == 'activation' else 2
+    for i in range(arch.blocks):
+      block = ResidualBlock(
+        arch, self.dtype, self.lowering, name=f'block_{i:02d}'
+      )
+      x = block(x, strength[per_block * i : per_block * (i + 1)])
+    x = conv(arch.features, 'trunk', dtype=self.dtype)(x)
+    if arch.kernel and arch.placement == 'block+trunk':
+      adafm = modulation.AdaFM(arch.kernel, self.lowering, name='trunk_adafm')
+      x = adafm(x, strength[-1])
+    x = conv(4 * arch.features, 'upsample', dtype=self.dtype)(x + head)
+    x = nn.relu(layers.pixel_shuffle(x))
+    x = nn.relu(conv(arch.features, 'hidden', dtype=self.dtype)(x))
+    x = conv(channels, 'tail', dtype=self.dtype)(x)
+    return x[:, :height, :width].astype(image.dtype)
+
+
+def make_apply(
+  arch: Architecture,
+  *,
+  dtype: jax.typing.DTypeLike = jnp.float32,
+  lowering: str = 'auto',
+) -> Apply:
+  """The network as a pure function, ready for jit, vmap and grad.
+
+  Args:
+    arch: the network's sizes.
+    dtype: compute dtype, float32 or bfloat16.
+    lowering: of the AdaFM filters, see `modulation.depthwise`.
+
+  Returns:
+    apply(params, image, strength) -> image. image: [B, H, W, C] float32 in
+    [0, 1], any H and W; strength: float in [0, 1] in one of the forms of
+    `strength.FORMS`, ignored by the basic model. The result has image's shape
+    and is not clipped. Strength 0 gives the basic model's result bit for bit.
+    It raises UserError where shapes don't fit.
+  """
+  module = Restorer(arch, dtype, lowering)
+
+  def apply(params, image, strength):
+    return module.apply({'params': params}, image, strength)
+
+  return apply
+
+
+def init(key: jax.Array, arch: Architecture) -> Params:
+  """Fresh parameters: Kaiming normal x 0.1, zero biases, AdaFM at identity.
+
+  Args:
+    key: of `jax.random.key`.
+    arch: the network's sizes.
+
+  Returns:
+    A nested dict of float32 arrays.
+  """
+  image = jnp.zeros((1, 2, 2, arch.channels), jnp.float32)
+  return Restorer(arch).init(key, image, 0.0)['params']
+
+
+def parameter_shapes(arch: Architecture) -> Params:
+  """The parameters' shapes and dtypes, without computing anything."""
+  return jax.eval_shape(lambda: init(jax.random.key(0), arch))
+
+
+def insert_adafm(basic: Params, arch: Architecture) -> Params:
+  """Adds AdaFM layers, at identity, to a basic model (paper section 3.4).
+
+  Args:
+    basic: parameters of `arch.basic`.
+    arch: the architecture with AdaFM layers.
+
+  Returns:
+    Parameters of `arch`: the same function as before, at every strength.
+  """
+
+  def fill(path, shape):
+    node = basic
+    for entry in path:
+      if entry.key not in node:
+        return jnp.zeros(shape.shape, shape.dtype)
+      node = node[entry.key]
+    return node
+
+  return jax.tree_util.tree_map_with_path(fill, parameter_shapes(arch))
+
+
+def fold(
+  params: Params, arch: Architecture, strength: jax.typing.ArrayLike
+) -> Params:
+  """The basic model that equals a k = 1 AdaFM-Net at one strength.
+
+  Args:
+    params: of the AdaFM-Net.
+    arch: its architecture: kernel 1, AdaFM before the activation.
+    strength: one value, or [layers], one per AdaFM layer.
+
+  Returns:
+    Parameters of `arch.basic`.
+
+  Raises:
+    UserError: the AdaFM layers aren't 1x1, or come after an activation.
+  """
+  if arch.kernel != 1 or arch.placement == 'activation':
+    raise UserError(
+      'Only 1x1 AdaFM layers right behind a conv can be folded into it; this'
+      f' network has kernel {arch.kernel}, placement {arch.placement!r}.'
+    )
+  per_layer = jnp.broadcast_to(
+    jnp.asarray(strength, jnp.float32), (arch.adafm_layers,)
+  )
+  folded = {k: v for k, v in params.items() if k != 'trunk_adafm'}
+  for i in range(arch.blocks):
+    block = params[f'block_{i:02d}']
+    folded[f'block_{i:02d}'] = {
+      f'conv_{j}': modulation.fold_into_conv(
+        block[f'conv_{j}'], block[f'adafm_{j}'], per_layer[2 * i + j - 1]
+      )
+      for j in (1, 2)
+    }
+  if arch.placement == 'block+trunk':
+    folded['trunk'] = modulation.fold_into_conv(
+      params['trunk'], params['trunk_adafm'], per_layer[-1]
+    )
+  return folded

@@ -1,0 +1,1 @@
+"""Using a model: strengths by the batch."""

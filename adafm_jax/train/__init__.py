@@ -1,0 +1,1 @@
+"""Training: two stages, freezing, checkpoints."""

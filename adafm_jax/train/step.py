@@ -1,0 +1,235 @@
+"""The training step: draw patches, degrade, L1 loss, Adam, moving average.
+
+The step is one function for one device or many: the batch is sharded over
+the mesh axis `data`, everything else is replicated, and the random draws
+depend on the seed and the step alone, so that any number of devices or
+processes sees the same global batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from adafm_jax.config import StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.degrade import noise
+from adafm_jax.models import restorer
+from adafm_jax.train import optim
+
+
+class TrainState(NamedTuple):
+  """What a checkpoint holds; a pytree.
+
+  Attributes:
+    step: int32 [], steps done.
+    params: the weights.
+    ema: their moving average, or {} where it is turned off.
+    opt_state: Adam's.
+  """
+
+  step: jax.Array
+  params: restorer.Params
+  ema: restorer.Params
+  opt_state: Any
+
+
+class Metrics(NamedTuple):
+  """Sums over the steps of one dispatch; divide by `steps`.
+
+  Attributes:
+    loss: float32 [], sum of the steps' L1 losses, image range [0, 1].
+    mse: float32 [], sum of the steps' mean squared errors.
+    steps: int32 [].
+    bad_step: int32 [], the first step whose loss was not finite, or -1.
+  """
+
+  loss: jax.Array
+  mse: jax.Array
+  steps: jax.Array
+  bad_step: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """Everything of a stage that is fixed while it compiles.
+
+  Attributes:
+    apply: the network, see `restorer.make_apply`.
+    stage: steps, batch, patch, schedule.
+    labels: 'train' or 'freeze' for each parameter.
+    strength: 0.0 in the basic stage, 1.0 in the adaptation.
+    sigma: of the noise drawn on the device; None where the bank holds
+      degraded partners.
+    clipped: whether noisy patches are 8-bit images, see `noise.add_noise`.
+    mesh: devices, one axis `data`.
+  """
+
+  apply: restorer.Apply
+  stage: StageConfig
+  labels: Any
+  strength: float
+  sigma: float | None
+  clipped: bool
+  mesh: Mesh
+
+  @property
+  def optimizer(self) -> optax.GradientTransformation:
+    """See `optim.make_optimizer`."""
+    return optim.make_optimizer(self.stage, self.labels)
+
+  def shard(self, batch: jax.Array) -> jax.Array:
+    """Splits the leading axis over the mesh."""
+    sharding = NamedSharding(self.mesh, PartitionSpec('data'))
+    return jax.lax.with_sharding_constraint(batch, sharding)
+
+
+def init_state(recipe: Recipe, params: restorer.Params) -> TrainState:
+  """The state before the first step."""
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    ema=params if recipe.stage.ema else {},
+    opt_state=recipe.optimizer.init(params),
+  )
+
+
+def draw_batch(
+  recipe: Recipe, key: jax.Array, bank: banks.Bank
+) -> tuple[jax.Array, jax.Array]:
+  """Draws the batch of one step.
+
+  Args:
+    recipe: of the stage.
+    key: of the run and step.
+    bank: training images.
+
+  Returns:
+    (clean, degraded), float32 [batch, patch, patch, C] in [0, 1].
+  """
+  place, grain = jax.random.split(key)
+  pixels = banks.sample(place, bank, recipe.stage.batch, recipe.stage.patch)
+  pixels = recipe.shard(pixels).astype(jnp.float32) / 255
+  if recipe.sigma is None:
+    clean, degraded = jnp.split(pixels, 2, axis=-1)
+    return clean, degraded
+  noisy = noise.add_noise(grain, pixels, recipe.sigma, clipped=recipe.clipped)
+  return pixels, recipe.shard(noisy)
+
+
+def train_step(
+  recipe: Recipe, key: jax.Array, bank: banks.Bank, state: TrainState
+) -> tuple[TrainState, jax.Array, jax.Array]:
+  """One step.
+
+  Args:
+    recipe: of the stage.
+    key: of the run; the step number is folded in.
+    bank: training images.
+    state: before the step.
+
+  Returns:
+    The state after it, the L1 loss and the mean squared error before it.
+  """
+  step_key = jax.random.fold_in(key, state.step)
+  clean, degraded = draw_batch(recipe, step_key, bank)
+
+  def loss_fn(params):
+    params = optim.stop_frozen(params, recipe.labels)
+    error = recipe.apply(params, degraded, recipe.strength) - clean
+    return jnp.mean(jnp.abs(error)), jnp.mean(jnp.square(error))
+
+  (loss, mse), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+  updates, opt_state = recipe.optimizer.update(
+    grads, state.opt_state, state.params
+  )
+  params = optax.apply_updates(state.params, updates)
+  new_state = TrainState(
+    step=state.step + 1,
+    params=params,
+    ema=_average(recipe.stage.ema, state, params),
+    opt_state=opt_state,
+  )
+  return new_state, loss, mse
+
+
+def _average(decay: float, state: TrainState, params: Any) -> Any:
+  """Moves the average a little; young averages follow faster.
+
+  Written as a difference, so that a frozen weight's average stays exact.
+  """
+  if not decay:
+    return {}
+  age = state.step.astype(jnp.float32)
+  rate = 1 - jnp.minimum(decay, (1 + age) / (10 + age))
+  return jax.tree.map(lambda e, p: e + rate * (p - e), state.ema, params)
+
+
+Dispatch = Callable[
+  [TrainState, banks.Bank, int], tuple[TrainState, Metrics]
+]
+
+
+def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
+  """Compiles many steps into one call.
+
+  Args:
+    recipe: of the stage.
+    key: of the run.
+    per_call: 1 runs each step as a call of its own, which is as fast on the
+      CPU, where XLA runs convolutions inside a loop on one thread; more loops
+      on the device.
+
+  Returns:
+    dispatch(state, bank, steps) -> (state, metrics). The state handed in is
+    donated. One compilation serves every number of steps, and a step does the
+    same arithmetic wherever a dispatch begins or ends.
+  """
+
+  def body(_, carry, bank):
+    state, metrics = carry
+    step = state.step
+    state, loss, mse = train_step(recipe, key, bank, state)
+    bad = (metrics.bad_step < 0) & ~jnp.isfinite(loss)
+    return state, Metrics(
+      loss=metrics.loss + loss,
+      mse=metrics.mse + mse,
+      steps=metrics.steps + 1,
+      bad_step=jnp.where(bad, step, metrics.bad_step),
+    )
+
+  replicated = NamedSharding(recipe.mesh, PartitionSpec())
+
+  @jax.jit(donate_argnums=(0, 1), out_shardings=replicated)
+  def one(state, metrics, bank):
+    return body(0, (state, metrics), bank)
+
+  @jax.jit(donate_argnums=(0, 1), out_shardings=replicated)
+  def many(state, metrics, bank, steps):
+    return jax.lax.fori_loop(
+      0, steps, lambda i, carry: body(i, carry, bank), (state, metrics)
+    )
+
+  def dispatch(state, bank, steps):
+    metrics = _no_metrics(replicated)
+    if per_call > 1:
+      return many(state, metrics, bank, steps)
+    for _ in range(steps):
+      state, metrics = one(state, metrics, bank)
+    return state, metrics
+
+  return dispatch
+
+
+def _no_metrics(sharding: NamedSharding) -> Metrics:
+  """Metrics of no steps, on the mesh."""
+  zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
+  return Metrics(
+    *jax.device_put((zero, zero + 0, none, none - 1), sharding)
+  )

@@ -1,0 +1,13 @@
+"""Strict settings for every test: one place, on before JAX starts.
+
+Warnings are errors (setup.cfg); types and ranks must agree without silent
+promotion; eight CPU devices, so that the mesh tests run in the same process.
+"""
+
+import jax
+import matplotlib as mpl
+
+jax.config.update('jax_num_cpu_devices', 8)
+jax.config.update('jax_numpy_dtype_promotion', 'strict')
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+mpl.use('Agg')

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+
+from adafm_jax.degrade import level
+from adafm_jax.errors import UserError
+
+
+@pytest.mark.parametrize(
+  ('task', 'value', 'label'),
+  [
+    ('denoise', 15.0, 'sigma 15'),
+    ('denoise', 27.5, 'sigma 27.5'),
+    ('dejpeg', 80, 'q 80'),
+    ('sr', 3.4, 'x3.4'),
+    ('sr', 4.0, 'x4'),
+  ],
+)
+def test_labels(task, value, label):
+  assert level.get_task(task).label(value) == label
+
+
+@pytest.mark.parametrize(
+  ('task', 'legal', 'illegal'),
+  [
+    ('denoise', [0, 0.5, 255], [-1, 255.5, float('nan')]),
+    ('dejpeg', [1, 50.0, 100], [0, 101, 50.5]),
+    ('sr', [1, 3.4, 16], [0.5, 17, float('inf')]),
+  ],
+)
+def test_legal_levels(task, legal, illegal):
+  kind = level.TASKS[task]
+  assert [kind.problems(value) for value in legal] == [[]] * 3
+  for value in illegal:
+    (problem,) = kind.problems(value)
+    assert f'{value:g}' in problem
+    assert kind.unit in problem
+
+
+def test_unknown_task_is_told():
+  with pytest.raises(UserError, match=r"'blur'.*'denoise', 'dejpeg', 'sr'"):
+    level.get_task('blur')
+
+
+@pytest.mark.parametrize(
+  ('task', 'start', 'end', 'value', 'position'),
+  [
+    ('denoise', 15, 75, 15, 0),
+    ('denoise', 15, 75, 30, 0.25),
+    ('denoise', 15, 75, 75, 1),
+    ('dejpeg', 80, 10, 80, 0),
+    ('dejpeg', 80, 10, 66, 0.2),
+    ('dejpeg', 80, 10, 10, 1),
+    ('sr', 3, 4, 3.4, 0.4),
+  ],
+)
+def test_position_and_level(task, start, end, value, position):
+  levels = level.LevelRange(task, start, end)
+  assert levels.position(value) == pytest.approx(position, abs=1e-12)
+  assert levels.level(position) == pytest.approx(value, abs=1e-12)
+  assert levels.contains(value)
+  levels.check(value)  # raises nothing
+
+
+@pytest.mark.parametrize(
+  ('levels', 'outside', 'words'),
+  [
+    (
+      level.LevelRange('denoise', 15, 75),
+      [14.9, 76],
+      ['sigma 15 to sigma 75', 'standard deviation'],
+    ),
+    (
+      level.LevelRange('dejpeg', 80, 10),
+      [9, 81],
+      ['q 80 to q 10', 'JPEG quality'],
+    ),
+    (level.LevelRange('sr', 3, 4), [2.9, 4.1], ['x3 to x4', 'scale factor']),
+  ],
+)
+def test_levels_outside_the_range_are_told(levels, outside, words):
+  for value in outside:
+    assert not levels.contains(value)
+    with pytest.raises(UserError) as caught:
+      levels.check(value)
+    for word in [f'{value:g}', *words]:
+      assert word in str(caught.value)
+
+
+def test_check_demands_a_legal_level():
+  with pytest.raises(UserError, match='whole number'):
+    level.LevelRange('dejpeg', 80, 10).check(40.5)
+
+
+@pytest.mark.parametrize(
+  ('task', 'start', 'end', 'words'),
+  [
+    ('blur', 1, 2, ['blur']),
+    ('denoise', 15, 15, ['both 15']),
+    ('denoise', -1, 300, ['-1', '300']),
+    ('dejpeg', 80, 10.5, ['10.5']),
+    ('sr', 0, 0, ['Level 0', 'Level 0', 'both 0']),
+  ],
+)
+def test_range_problems_are_all_told(task, start, end, words):
+  problems = level.range_problems(task, start, end)
+  assert len(problems) == len(words)
+  for problem, word in zip(problems, words, strict=True):
+    assert word in problem
+  with pytest.raises(UserError) as caught:
+    level.LevelRange(task, start, end)
+  assert caught.value.problems == problems
+
+
+@pytest.mark.parametrize(
+  ('text', 'expected'),
+  [
+    ('15', [15]),
+    ('15,25,35', [15, 25, 35]),
+    (' 3.4 , -1', [3.4, -1]),
+    ('15:75:10', [15, 25, 35, 45, 55, 65, 75]),
+    ('15:72:20', [15, 35, 55]),
+    ('80:10:-35', [80, 45, 10]),
+    ('0:1:0.1', [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]),
+    ('0:0.2:0.1,1', [0, 0.1, 0.2, 1]),
+    ('5:5:1', [5]),
+  ],
+)
+def test_parse_values(text, expected):
+  assert level.parse_values(text) == expected  # equal to the last bit
+
+
+def test_parse_values_does_not_drift():
+  values = level.parse_values('0:1:0.001')
+  assert values == [float(f'{i / 1000:.3f}') for i in range(1001)]
+  assert values != np.cumsum([0, *[0.001] * 1000]).tolist()
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    '',
+    'a',
+    '15,',
+    '15:75',
+    '1:2:3:4',
+    '15:75:0',
+    '15:15:0',
+    '15:75:-10',
+    '80:10:10',
+    '0:1:1e-9',
+    'nan',
+    '0:inf:1',
+    '1e400',
+    '0:1:1e-999999999',
+  ],
+)
+def test_nonsense_is_told_and_named(text):
+  with pytest.raises(UserError) as caught:
+    level.parse_values(text)
+  assert repr(text) in str(caught.value)
