@@ -89,6 +89,11 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     )
 
 
+def to_uint8(image: np.ndarray) -> np.ndarray:
+  """Rounds an image in [0, 1], clipped to that, to 8 bits."""
+  return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
 def to_channels(image: np.ndarray, channels: int) -> np.ndarray:
   """Brings uint8 [H, W, 1 or 3] to the channels a network works on.
 

@@ -120,19 +120,15 @@ def _photos(split: str, field: str) -> list[NamedImage]:
 
   if split not in PHOTOS:
     raise UserError(
-      f'{field} is photos:{split}; the splits of scikit-image\'s photographs'
+      f"{field} is photos:{split}; the splits of scikit-image's photographs"
       f' are {", ".join(PHOTOS)}.'
     )
   folder = pathlib.Path(skimage.data.__file__).parent
-  paths = [
-    next(folder.glob(f'{name}.*[gG]')) for name in sorted(PHOTOS[split])
-  ]
+  paths = [next(folder.glob(f'{name}.*[gG]')) for name in sorted(PHOTOS[split])]
   return [NamedImage(path.stem, images.read(path)) for path in paths]
 
 
-def _tfds(
-  rest: str, field: str, data_dir: str, most: int
-) -> list[NamedImage]:
+def _tfds(rest: str, field: str, data_dir: str, most: int) -> list[NamedImage]:
   """Reads a prepared TFDS data set, without TensorFlow."""
   import tensorflow_datasets as tfds
 

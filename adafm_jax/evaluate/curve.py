@@ -99,8 +99,9 @@ class Curve:
     """
     if self.kind == 'piecewise':
       inner = zip(self.levels, self.coefficients, strict=True)
-      points = sorted({*inner, (self.start, 0.0), (self.end, 1.0)})
-      text = ', '.join(f'{y:.3g} at {x:g}' for x, y in points)
+      points = {*inner, (self.start, 0.0), (self.end, 1.0)}
+      by_level = sorted(points, reverse=self.start > self.end)
+      text = ', '.join(f'{y:.3g} at {x:g}' for x, y in by_level)
       return f'lambda = piecewise linear in {symbol}: {text}'
     slope = 1 / (self.end - self.start)
     t = np.polynomial.Polynomial([-self.start * slope, slope])

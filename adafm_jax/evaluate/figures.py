@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
-from adafm_jax.evaluate.curve import Curve
+from adafm_jax.evaluate.curve import Curve, Values
 
 # Okabe and Ito's colours, told apart by colour-blind readers; no yellow, which
 # is too pale on white.
@@ -64,30 +65,14 @@ def plot_curve(
   mean = [np.mean(c.strength(np.linspace(c.start, c.end))) for c in curves]
   written: set[tuple[float, float]] = set()
   for i, curve in enumerate(curves):
-    style = {'color': COLORS[i % len(COLORS)], 'linestyle': 'none'}
-    levels = np.linspace(curve.start, curve.end, 401)
-    label = f'{curve.start:g} → {curve.end:g}, {_kind(curve)}'
-    axes.plot(levels, curve.strength(levels), color=style['color'], label=label)
-    marker = MARKERS[i % len(MARKERS)]
-    axes.plot(
-      curve.levels, curve.strengths, marker=marker, label='measured', **style
-    )
-    axes.plot(
-      [curve.start, curve.end],
-      [0.0, 1.0],
-      marker='s',
-      markersize=11,
-      fillstyle='none',
-      label='fixed ends',
-      **style,
-    )
+    color = COLORS[i % len(COLORS)]
+    _draw_curve(axes, curve, color, MARKERS[i % len(MARKERS)])
     # A rising curve leaves room above left and below right of each point. Two
     # curves through the same points need their values only once.
-    above = mean[i] == max(mean)
-    points = dict.fromkeys(zip(curve.levels, curve.strengths, strict=True))
-    for point in points.keys() - written:
-      _write_strength(axes, point, above=above, color=style['color'])
-    written |= points.keys()
+    for point in zip(curve.levels, curve.strengths, strict=True):
+      if point not in written:
+        _write_strength(axes, point, above=mean[i] == max(mean), color=color)
+        written.add(point)
   _level_axis(axes, sorted({x for c in curves for x in (*c.levels, c.end)}))
   axes.set_ylim(-0.14, 1.14)
   axes.margins(x=0.08)
@@ -101,8 +86,8 @@ def plot_curve(
 
 def plot_psnr(
   path: str | os.PathLike[str],
-  strengths: Sequence[float],
-  series: Mapping[str, Sequence[float]],
+  strengths: Values,
+  series: Mapping[str, Values],
   *,
   title: str,
   ylabel: str = 'PSNR (dB)',
@@ -129,7 +114,7 @@ def plot_psnr(
   if len(series) > MAX_LABELLED:
     for values in series.values():
       _line_with_best(axes, strengths, values, color='0.7', linewidth=0.8)
-    mean = np.mean(list(series.values()), axis=0)
+    mean = np.stack(list(series.values())).mean(axis=0)
     label = f'mean of {len(series)}'
     _line_with_best(
       axes, strengths, mean, color=COLORS[0], linewidth=2.5, label=label
@@ -149,8 +134,8 @@ def plot_psnr(
 
 def plot_levels(
   path: str | os.PathLike[str],
-  levels: Sequence[float],
-  series: Mapping[str, Sequence[float]],
+  levels: Values,
+  series: Mapping[str, Values],
   *,
   xlabel: str,
   title: str,
@@ -199,6 +184,25 @@ def _figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
   axes.set_axisbelow(True)
   axes.spines[['top', 'right']].set_visible(False)
   return figure, axes
+
+
+def _draw_curve(axes: Axes, curve: Curve, color: str, marker: str) -> None:
+  levels = np.linspace(curve.start, curve.end, 401)
+  label = f'{curve.start:g} → {curve.end:g}, {_kind(curve)}'
+  axes.plot(levels, curve.strength(levels), color=color, label=label)
+  points: dict[str, Any] = {'color': color, 'linestyle': 'none'}
+  axes.plot(
+    curve.levels, curve.strengths, marker=marker, label='measured', **points
+  )
+  axes.plot(
+    [curve.start, curve.end],
+    [0.0, 1.0],
+    marker='s',
+    markersize=11,
+    fillstyle='none',
+    label='fixed ends',
+    **points,
+  )
 
 
 def _write_strength(

@@ -1,9 +1,9 @@
 """PSNR and SSIM, on 8-bit images as papers report them.
 
-An output is rounded to 8 bits before it is judged. Channels and border are
-explicit, since papers differ: 'rgb' compares all channels alike, 'y' compares
-MATLAB's Y, unrounded, of the 8-bit RGB images (the authors' way). Grey images
-are compared as they are under either.
+An output is rounded to 8 bits (`images.to_uint8`) before it is judged.
+Channels and border are explicit, since papers differ: 'rgb' compares all
+channels alike, 'y' compares MATLAB's Y, unrounded, of the 8-bit RGB images
+(the authors' way). Grey images are compared as they are under either.
 """
 
 from __future__ import annotations
@@ -21,11 +21,6 @@ CHANNELS = ('rgb', 'y')
 _SSIM_WINDOW = 11
 # A row of w pixels adds up to w * 255**2, which must fit into an int32.
 _WIDEST_ROW = (2**31 - 1) // 255**2
-
-
-def to_uint8(image: npt.NDArray) -> npt.NDArray[np.uint8]:
-  """Rounds an image in [0, 1], clipped to that, to 8 bits."""
-  return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def psnr(

@@ -10,9 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-# Kaiming normal (fan-in), its standard deviation scaled by 0.1 (facts of the
-# authors' implementation): variance = 0.1 ** 2 * 2 / fan_in.
-_KERNEL_INIT = nn.initializers.variance_scaling(0.02, 'fan_in', 'normal')
+_KAIMING_NORMAL = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
 
 def conv3x3(
@@ -28,7 +26,7 @@ def conv3x3(
     (3, 3),
     strides=stride,
     padding=((1, 1), (1, 1)),
-    kernel_init=_KERNEL_INIT,
+    kernel_init=_KAIMING_NORMAL,
     dtype=dtype,
     name=name,
   )

@@ -21,7 +21,9 @@ from adafm_jax.models import strength as strengths
 from adafm_jax.models.architecture import Architecture
 
 Params = dict[str, Any]
-Apply = Callable[[Params, jax.Array, jax.typing.ArrayLike], jax.Array]
+Apply = Callable[
+  [Params, jax.typing.ArrayLike, jax.typing.ArrayLike], jax.Array
+]
 
 # Full-match patterns on 'block_03/adafm_1/kernel' and the like. Each parameter
 # matches one of them: that is the freeze rule of the adaptation.
@@ -148,18 +150,21 @@ def make_apply(
   return apply
 
 
-def init(key: jax.Array, arch: Architecture) -> Params:
-  """Fresh parameters: Kaiming normal x 0.1, zero biases, AdaFM at identity.
+def init(key: jax.Array, arch: Architecture, *, scale: float = 0.1) -> Params:
+  """Fresh parameters: Kaiming normal (fan-in), zero biases, AdaFM at identity.
 
   Args:
     key: of `jax.random.key`.
     arch: the network's sizes.
+    scale: factor on the initial weights; 0.1 is the authors'.
 
   Returns:
     A nested dict of float32 arrays.
   """
   image = jnp.zeros((1, 2, 2, arch.channels), jnp.float32)
-  return Restorer(arch).init(key, image, 0.0)['params']
+  params = Restorer(arch).init(key, image, 0.0)['params']
+  # Biases and AdaFM layers begin at zero, whatever the scale.
+  return jax.tree.map(lambda leaf: scale * leaf, params)
 
 
 def parameter_shapes(arch: Architecture) -> Params:

@@ -7,7 +7,6 @@ are read once, and what comes before the first AdaFM layer is computed once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import jax
@@ -17,7 +16,7 @@ import numpy as np
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.restorer import Apply, Params
 
-Sweep = Callable[[Params, jax.Array, jax.Array], jax.Array]
+Sweep = Callable[[Params, jax.typing.ArrayLike, jax.Array], jax.Array]
 
 # Feature maps alive at once at the widest place (the full-resolution end of
 # the network): the upsampled conv's output, its shuffled copy, the hidden
@@ -42,15 +41,6 @@ def make_sweep(apply: Apply) -> Sweep:
 def bytes_per_image(arch: Architecture, height: int, width: int) -> int:
   """Working memory of one image at one strength, float32, in bytes."""
   return 4 * height * width * arch.features * _LIVE_MAPS
-
-
-def default_memory() -> int:
-  """Bytes a sweep may take: half of what is free on the device or machine."""
-  stats = jax.devices()[0].memory_stats() or {}
-  if 'bytes_limit' in stats:
-    return (stats['bytes_limit'] - stats.get('bytes_in_use', 0)) // 2
-  pages = os.sysconf('SC_AVPHYS_PAGES')
-  return pages * os.sysconf('SC_PAGE_SIZE') // 2
 
 
 def chunk_length(
@@ -78,7 +68,7 @@ def chunk_length(
 def in_chunks(
   sweep: Sweep,
   params: Params,
-  images: jax.Array,
+  images: jax.typing.ArrayLike,
   strengths: np.ndarray,
   length: int,
 ) -> Iterator[jax.Array]:

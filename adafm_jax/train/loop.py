@@ -70,7 +70,9 @@ def run(
   def settle():
     nonlocal pending
     if pending:
-      _report(name, *pending, stop=stop, clock=clock, events=events, store=store)
+      _report(
+        name, *pending, stop=stop, clock=clock, events=events, store=store
+      )
     pending = None
 
   while True:

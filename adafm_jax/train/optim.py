@@ -77,15 +77,13 @@ def schedule(stage: StageConfig) -> optax.Schedule:
 def make_optimizer(
   stage: StageConfig, labels: Any
 ) -> optax.GradientTransformation:
-  """Adam (0.9, 0.999) on 'train' parameters; 'freeze' ones never move.
+  """Adam on 'train' parameters; 'freeze' ones never move.
 
   Frozen parameters have no moments, and their updates are zeros. (A bare
   `optax.masked` would pass their gradients through as updates.)
   """
-  return optax.partition(
-    {'train': optax.adam(schedule(stage)), 'freeze': optax.set_to_zero()},
-    labels,
-  )
+  adam = optax.adam(schedule(stage), b2=stage.b2)
+  return optax.partition({'train': adam, 'freeze': optax.set_to_zero()}, labels)
 
 
 def stop_frozen(params: restorer.Params, labels: Any) -> restorer.Params:

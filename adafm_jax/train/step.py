@@ -171,9 +171,7 @@ def _average(decay: float, state: TrainState, params: Any) -> Any:
   return jax.tree.map(lambda e, p: e + rate * (p - e), state.ema, params)
 
 
-Dispatch = Callable[
-  [TrainState, banks.Bank, int], tuple[TrainState, Metrics]
-]
+Dispatch = Callable[[TrainState, banks.Bank, int], tuple[TrainState, Metrics]]
 
 
 def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
@@ -230,6 +228,4 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
 def _no_metrics(sharding: NamedSharding) -> Metrics:
   """Metrics of no steps, on the mesh."""
   zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
-  return Metrics(
-    *jax.device_put((zero, zero + 0, none, none - 1), sharding)
-  )
+  return Metrics(*jax.device_put((zero, zero + 0, none, none - 1), sharding))

@@ -23,7 +23,7 @@ def luma(image):
 
 def test_to_uint8_rounds_and_clips():
   values = np.array([-3, -0.001, 0, 0.49, 0.51, 1.49, 254.51, 255, 256, 1e9])
-  result = metrics.to_uint8((values / 255).astype(np.float32))
+  result = images.to_uint8((values / 255).astype(np.float32))
   assert result.tolist() == [0, 0, 0, 0, 1, 1, 255, 255, 255, 255]
   assert result.dtype == np.uint8
 
@@ -121,7 +121,7 @@ def test_device_psnr_equals_host_psnr(channels, shape, border):
   )
   expected = [
     metrics.psnr(
-      reference, metrics.to_uint8(output), border=border, channels=channels
+      reference, images.to_uint8(output), border=border, channels=channels
     )
     for output in outputs
   ]

@@ -1,0 +1,103 @@
+"""The `adafm` command: thin sub-commands over the package's functions.
+
+A sub-command is one function that declares its arguments and its `run`. What
+`run` needs is imported inside it, so that `adafm --help` comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from adafm_jax import errors
+from adafm_jax.version import __version__
+
+Commands = Any  # what add_subparsers returns; its class is private
+
+
+@errors.entry_point
+def main(argv: Sequence[str] | None = None) -> int | None:
+  """Runs the command line.
+
+  Args:
+    argv: arguments; None: those of the process.
+
+  Returns:
+    Exit code: 0, or 2 after a user's mistake, told in a sentence on stderr.
+  """
+  parser = argparse.ArgumentParser(
+    prog='adafm',
+    description='Restore images; one strength goes from one level to another.',
+  )
+  parser.add_argument(
+    '--version', action='version', version=f'adafm {__version__}'
+  )
+  commands = parser.add_subparsers(metavar='COMMAND')
+  for add in COMMANDS:
+    add(commands)
+  args = parser.parse_args(argv)
+  if not hasattr(args, 'run'):
+    parser.print_help()
+    return 0
+  return args.run(args)
+
+
+def _info(commands: Commands) -> None:
+  text = 'print what a model file holds'
+  parser = commands.add_parser('info', help=text, description=text)
+  parser.add_argument('file', help='model file (.safetensors)')
+  parser.add_argument('--json', action='store_true', help='print JSON')
+
+  def run(args: argparse.Namespace) -> None:
+    import json
+
+    from adafm_jax import model_info
+
+    if args.json:
+      print(json.dumps(model_info.summarize(args.file), indent=2))
+    else:
+      print(model_info.describe(args.file), end='')
+
+  parser.set_defaults(run=run)
+
+
+def _convert(commands: Commands) -> None:
+  from adafm_jax.degrade import level
+
+  text = "convert weights of the authors' PyTorch code to a model file"
+  parser = commands.add_parser('convert', help=text, description=text)
+  parser.add_argument('file', help='state dict saved by PyTorch (.pth)')
+  parser.add_argument(
+    '-o', '--output', required=True, help='model file to write (.safetensors)'
+  )
+  parser.add_argument('--task', required=True, choices=list(level.TASKS))
+  for end, meaning in (('start', 'lambda 0'), ('end', 'lambda 1')):
+    parser.add_argument(
+      f'--{end}', type=float, required=True, help=f'level of {meaning}'
+    )
+
+  def run(args: argparse.Namespace) -> None:
+    from adafm_jax import convert, model_file
+
+    levels = level.LevelRange(args.task, args.start, args.end)
+    arch, params = convert.from_authors(convert.read_pth(args.file))
+    model = model_file.Model(
+      arch=arch,
+      levels=levels,
+      params=params,
+      # The authors' noisy images are 8-bit files.
+      noise='clipped' if args.task == 'denoise' else None,
+      provenance=convert.provenance(args.file),
+    )
+    model_file.save(args.output, model)
+    print(f'wrote {args.output}: {arch}, {levels}')
+
+  parser.set_defaults(run=run)
+
+
+COMMANDS = (_info, _convert)
+
+if __name__ == '__main__':
+  sys.exit(main())

@@ -1,0 +1,314 @@
+"""PSNR and SSIM of a network: images by levels by strengths.
+
+Every figure depends on its protocol, so a protocol is an explicit argument
+and part of every table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adafm_jax import memory as memories
+from adafm_jax.data.sources import NamedImage
+from adafm_jax.degrade import level as levels
+from adafm_jax.degrade import resize
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.evaluate import metrics
+from adafm_jax.images import to_uint8
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.restore import batched
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+  """How a degraded image is made and its restoration judged.
+
+  Attributes:
+    degradation: the task, and whether noisy images are 8-bit.
+    channels: 'rgb' or 'y' (MATLAB), what PSNR and SSIM compare.
+    seed: of the noise.
+  """
+
+  degradation: Degradation
+  channels: str = 'rgb'
+  seed: int = 0
+
+  @classmethod
+  def of(cls, task: str, noise: str = 'clipped') -> Protocol:
+    """The paper's: RGB for noise, Y for JPEG and super-resolution."""
+    return cls(Degradation(task, noise), 'rgb' if task == 'denoise' else 'y')
+
+  def border(self, level: float) -> int:
+    """Pixels left out at each side: the scale in super-resolution, else 0."""
+    return math.ceil(level) if self.degradation.task == 'sr' else 0
+
+  @property
+  def label(self) -> str:
+    """For tables."""
+    channels = self.channels.upper()
+    task = self.degradation.task
+    if task == 'denoise':
+      kind = {
+        'clipped': 'noisy input clipped to 8 bits',
+        'float': 'noisy input unclipped',
+      }[self.degradation.noise]
+      return f'{channels}, {kind}'
+    if task == 'sr':
+      return f'{channels}, border of the scale cropped'
+    return f'{channels}, Pillow JPEG'
+
+
+class Case(NamedTuple):
+  """One image to restore.
+
+  Attributes:
+    name: of the image.
+    clean: uint8 [H, W, C].
+    degraded: float32 [H, W, C] in [0, 1]; beyond it where noise is unclipped.
+  """
+
+  name: str
+  clean: np.ndarray
+  degraded: np.ndarray
+
+
+def make_cases(
+  images: Sequence[NamedImage], level: float, protocol: Protocol
+) -> list[Case]:
+  """Degrades images to one level.
+
+  For a whole scale factor, sizes are first cropped to a multiple of it.
+  """
+  cases = []
+  for name, clean in images:
+    if protocol.degradation.task == 'sr' and level == int(level):
+      clean = resize.modcrop(clean, int(level))
+    degraded = protocol.degradation.apply(
+      clean, level, seed=protocol.seed, name=name
+    )
+    cases.append(Case(name, clean, degraded))
+  return cases
+
+
+class Network(NamedTuple):
+  """A network ready to be measured, compiled once for each image size.
+
+  Attributes:
+    arch: its sizes.
+    params: its weights.
+    memory: bytes a batched pass may take.
+    psnr: jitted, see `_scored`.
+    restore: jitted `batched.make_sweep`.
+  """
+
+  arch: Architecture
+  params: restorer.Params
+  memory: int
+  psnr: Callable[..., jax.Array]
+  restore: batched.Sweep
+
+  def with_params(self, params: restorer.Params) -> Network:
+    """The same compiled functions with other weights."""
+    return self._replace(params=params)
+
+
+def make_network(
+  arch: Architecture,
+  params: restorer.Params,
+  *,
+  dtype: jax.typing.DTypeLike = jnp.float32,
+  memory: int = 0,
+) -> Network:
+  """Compiles lazily; `memory` 0 is `memory.available()`."""
+  sweep = batched.make_sweep(restorer.make_apply(arch, dtype=dtype))
+  return Network(
+    arch,
+    params,
+    memory or memories.available(),
+    jax.jit(_scored(sweep), static_argnames='border'),
+    jax.jit(sweep),
+  )
+
+
+def _scored(sweep: batched.Sweep) -> Callable[..., jax.Array]:
+  """A sweep of one image whose outputs never leave the device."""
+
+  def scored(params, image, strengths, clean, border):
+    outputs = sweep(params, image, strengths)[:, 0]
+    return metrics.error_products(clean, outputs, border=border)
+
+  return scored
+
+
+def _chunk(network: Network, case: Case, count: int) -> int:
+  shape = (1, *case.clean.shape)
+  return batched.chunk_length(network.arch, shape, count, network.memory)
+
+
+def psnr_grid(
+  network: Network,
+  cases: Sequence[Case],
+  strengths: np.ndarray,
+  protocol: Protocol,
+  level: float,
+) -> np.ndarray:
+  """PSNR of every case at every strength, all strengths in one batched pass.
+
+  Args:
+    network: what is measured.
+    cases: degraded images and their originals.
+    strengths: [L] in [0, 1].
+    protocol: how PSNR is taken.
+    level: of the cases.
+
+  Returns:
+    float64 [L, cases], dB, equal to `metrics.psnr` of the rounded outputs.
+  """
+  border = protocol.border(level)
+  columns = []
+  for case in cases:
+
+    def scored(params, image, values, clean=case.clean):
+      return network.psnr(params, image, values, clean, border)
+
+    length = _chunk(network, case, len(strengths))
+    products = np.concatenate(
+      [
+        np.asarray(part)
+        for part in batched.in_chunks(
+          scored, network.params, case.degraded[None], strengths, length
+        )
+      ]
+    )
+    width = case.clean.shape[1] - 2 * border
+    columns.append(
+      metrics.psnr_from_products(products, width, channels=protocol.channels)
+    )
+  return np.stack(columns, axis=1)
+
+
+def restore(network: Network, case: Case, strengths: np.ndarray) -> np.ndarray:
+  """Restores one case at every strength: uint8 [L, H, W, C]."""
+  length = _chunk(network, case, len(strengths))
+  parts = batched.in_chunks(
+    network.restore, network.params, case.degraded[None], strengths, length
+  )
+  return np.concatenate([to_uint8(np.asarray(p)[:, 0]) for p in parts])
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+  """One line of a results table: a set restored at one level and strength.
+
+  Attributes:
+    set: name of the image set.
+    level: of the degradation.
+    protocol: `Protocol.label`.
+    method: 'input' (nothing done), 'start' (strength 0), 'end' (strength 1)
+      or 'curve' (the strength that the lambda curve gives for the level).
+    strength: used; None for 'input'.
+    psnr: mean over the images, dB.
+    ssim: mean over the images, or None.
+    images: (name, PSNR, SSIM or None) of each image.
+  """
+
+  set: str
+  level: float
+  protocol: str
+  method: str
+  strength: float | None
+  psnr: float
+  ssim: float | None
+  images: tuple[tuple[str, float, float | None], ...]
+
+
+def score_set(
+  network: Network,
+  images: Sequence[NamedImage],
+  *,
+  name: str,
+  level: float,
+  strength: float,
+  protocol: Protocol,
+  ssim: bool = True,
+) -> list[Score]:
+  """Measures a set at one level: input, both ends and the curve's strength.
+
+  Args:
+    network: what is measured.
+    images: of the set.
+    name: of the set, for the table.
+    level: of the degradation.
+    strength: that the lambda curve gives for the level.
+    protocol: degradation and metric.
+    ssim: whether to compute SSIM too.
+
+  Returns:
+    Four scores: 'input', 'start', 'end', 'curve'.
+  """
+  methods = {'input': None, 'start': 0.0, 'end': 1.0, 'curve': strength}
+  found: dict[str, list] = {method: [] for method in methods}
+  tried = np.array(sorted({0.0, 1.0, strength}))
+  border, channels = protocol.border(level), protocol.channels
+  for case in make_cases(images, level, protocol):
+    outputs = dict(zip(tried, restore(network, case, tried), strict=True))
+    outputs[None] = to_uint8(case.degraded)
+    measured = {
+      key: (
+        case.name,
+        _finite(
+          metrics.psnr(case.clean, output, border=border, channels=channels)
+        ),
+        metrics.ssim(case.clean, output, border=border, channels=channels)
+        if ssim
+        else None,
+      )
+      for key, output in outputs.items()
+    }
+    for method, key in methods.items():
+      found[method].append(measured[key])
+    if protocol.degradation.task == 'denoise':
+      found['input'][-1] = _noisy_input(case, found['input'][-1])
+  return [
+    Score(
+      name,
+      level,
+      protocol.label,
+      method,
+      methods[method],
+      float(np.mean([row[1] for row in rows])),
+      float(np.mean([row[2] for row in rows])) if ssim else None,
+      tuple(rows),
+    )
+    for method, rows in found.items()
+  ]
+
+
+def _noisy_input(case: Case, row: tuple) -> tuple:
+  """The input's PSNR without rounding it: unclipped noise has no 8 bits."""
+  error = case.degraded.astype(np.float64) * 255 - case.clean
+  psnr = 10 * math.log10(255**2 / np.mean(error**2)) if error.any() else 100.0
+  return (row[0], psnr, row[2])
+
+
+def _finite(psnr: float) -> float:
+  """An image restored without any error counts as 100 dB."""
+  return min(psnr, 100.0)
+
+
+def level_list(text: str, span: levels.LevelRange, count: int) -> list[float]:
+  """Levels from a config field; '' is `count` of them, evenly spaced."""
+  if text:
+    return levels.parse_values(text)
+  found = np.linspace(span.start, span.end, count)
+  if levels.TASKS[span.task].whole:
+    found = np.rint(found)
+  return [float(value) for value in np.round(found, 6)]

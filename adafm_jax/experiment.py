@@ -1,0 +1,291 @@
+"""An experiment end to end: train, adapt, calibrate, evaluate, sweep.
+
+What a workdir holds: `config.json`, `checkpoints/`, `events/` (TensorBoard),
+and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
+`curve.png` (lambda of level), `levels.png` (PSNR of level), `sweep.png`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from adafm_jax import config as configs
+from adafm_jax import files, model_file, provenance
+from adafm_jax.config import Config
+from adafm_jax.data import sources
+from adafm_jax.data.sources import NamedImage
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError
+from adafm_jax.evaluate import benchmark, calibrate, report
+from adafm_jax.evaluate.benchmark import Protocol
+from adafm_jax.models import restorer
+from adafm_jax.train import logs, stages
+from adafm_jax.train import mesh as meshes
+
+_HELDOUT = 'heldout'
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """The images of an experiment.
+
+  Attributes:
+    train: learnt from.
+    heldout: never learnt from; for validation and calibration.
+    sets: evaluation sets by name.
+  """
+
+  train: list[NamedImage]
+  heldout: list[NamedImage]
+  sets: dict[str, list[NamedImage]]
+
+
+def run(config: Config | None, workdir: pathlib.Path) -> None:
+  """Runs an experiment, or resumes the one that a workdir holds.
+
+  Args:
+    config: None takes the workdir's own.
+    workdir: made if it is missing.
+
+  Raises:
+    UserError: the workdir holds another experiment, or data is missing.
+  """
+  begun = time.monotonic()
+  config = open_workdir(config, workdir)
+  data = load_data(config)
+  logs.say(
+    f'{len(data.train)} training images, {len(data.heldout)} held out;'
+    f' {jax.device_count()} x {jax.devices()[0].device_kind},'
+    f' {jax.process_count()} process(es); workdir {workdir}'
+  )
+  params = stages.train(config, workdir, data.train, _validation(config, data))
+  if meshes.is_main():
+    finish(config, workdir, data, params)
+    logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
+  if jax.process_count() > 1:
+    multihost_utils.sync_global_devices('experiment finished')
+
+
+def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
+  """Writes config.json into a new workdir, or compares with the one there.
+
+  Args:
+    config: None takes the workdir's own.
+    workdir: of the experiment.
+
+  Returns:
+    The config to run.
+
+  Raises:
+    UserError: there is no config at all, or the workdir has another one; all
+      differences are told.
+  """
+  path = workdir / 'config.json'
+  if not path.exists():
+    if config is None:
+      raise UserError(
+        f'{workdir} holds no run to resume (no config.json); start one with'
+        ' --config.'
+      )
+    if meshes.is_main():
+      files.write_json(path, dataclasses.asdict(config))
+    return config
+  try:
+    old = configs.parse(json.loads(path.read_text()))
+  except (OSError, ValueError) as error:
+    raise UserError(f'Cannot use {path}: {error}') from error
+  if config is None:
+    return old
+  if changed := configs.differences(old, config):
+    raise UserError(
+      f'{workdir} holds a run of another config; give another --workdir, or'
+      f' mend: {"; ".join(changed)} (there -> now).'
+    )
+  return config
+
+
+def load_data(config: Config) -> Data:
+  """Loads every image the experiment will need, so that it fails early."""
+  options: dict[str, Any] = {
+    'channels': config.model.channels,
+    'data_dir': config.data.data_dir,
+  }
+  train = sources.load(config.data.train, field='data.train', **options)
+  if config.data.heldout:
+    heldout = sources.load(config.data.heldout, field='data.heldout', **options)
+  else:
+    if len(train) <= config.data.holdout:
+      raise UserError(
+        f'data.holdout is {config.data.holdout}, but data.train has only'
+        f' {len(train)} image(s); hold out fewer, or name data.heldout.'
+      )
+    train, heldout = (
+      train[: -config.data.holdout],
+      train[-config.data.holdout :],
+    )
+  train = sources.shrink(train, config.data.shrink)
+  patch = max(config.train.patch, config.adapt.patch)
+  sources.check_sizes(train, patch, 'data.train')
+  sets = {_HELDOUT: heldout}
+  for entry in filter(None, config.evaluate.sets.split(',')):
+    name, equals, source = entry.partition('=')
+    if not equals:
+      raise UserError(
+        f'evaluate.sets has {entry!r}; write NAME=SOURCE, such as'
+        ' cbsd68=/path/to/CBSD68.'
+      )
+    sets[name] = sources.load(
+      source, field='evaluate.sets', most=config.evaluate.images, **options
+    )
+  return Data(train, heldout, sets)
+
+
+def _validation(config: Config, data: Data) -> stages.MakeValidate:
+  """PSNR on a few held-out images, at the stage's level and strength."""
+  images = data.heldout[: config.run.validate_images]
+  protocol = Protocol.of(config.task, config.noise)
+
+  def make(arch, strength, level):
+    network = benchmark.make_network(arch, {}, dtype=_dtype(config))
+    cases = benchmark.make_cases(images, level, protocol)
+    label = f'psnr_{levels.TASKS[config.task].label(level).replace(" ", "_")}'
+
+    def validate(params):
+      if not meshes.is_main():
+        return
+      local = network.with_params(jax.device_get(params))
+      grid = benchmark.psnr_grid(
+        local, cases, np.array([strength]), protocol, level
+      )
+      yield label, float(grid.mean())
+
+    return validate
+
+  return make
+
+
+def finish(
+  config: Config, workdir: pathlib.Path, data: Data, params: restorer.Params
+) -> None:
+  """Calibrates, evaluates, sweeps and writes the model file."""
+  network = benchmark.make_network(config.arch, params, dtype=_dtype(config))
+  calibration = _calibrate(config, network, data)
+  report.write_curve(workdir / 'curve.png', calibration, config.task)
+  curve = getattr(calibration, config.calibrate.kind)
+  scores = _evaluate(config, network, data, curve)
+  report.write_tables(workdir, scores, calibration.measurements, config.task)
+  shown = list(data.sets)[-1]
+  report.write_levels(workdir / 'levels.png', scores, config.task, shown)
+  _sweep(config, workdir, network, data.sets[shown])
+  model = model_file.Model(
+    arch=config.arch,
+    levels=config.levels,
+    params=params,
+    curve=curve,
+    provenance=_provenance(config, data, scores),
+    noise=config.noise if config.task == 'denoise' else None,
+  )
+  model_file.save(workdir / 'model.safetensors', model)
+  logs.say('\n' + report.text(scores, config.task, markdown=False))
+  names = 'model.safetensors metrics.json metrics.md curve.png levels.png'
+  logs.say(f'written to {workdir}: {names} sweep.png')
+
+
+def _calibrate(config, network, data) -> calibrate.Calibration:
+  wanted = benchmark.level_list(config.calibrate.levels, config.levels, 7)
+  label = levels.TASKS[config.task].label
+  return calibrate.calibrate(
+    network,
+    data.heldout[: config.calibrate.images],
+    wanted,
+    ends=(config.start, config.end),
+    grid=levels.parse_values(config.calibrate.grid),
+    order=config.calibrate.order,
+    protocol=Protocol.of(config.task, config.noise),
+    report=lambda m: logs.say(
+      f'calibration: {label(m.level)} is restored best at strength'
+      f' {m.best:.3f} ({m.psnr.max():.2f} dB)'
+    ),
+  )
+
+
+def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
+  wanted = benchmark.level_list(config.evaluate.levels, config.levels, 2)
+  noises = config.evaluate.protocols or config.noise
+  scores = []
+  for noise in noises.split(','):
+    protocol = Protocol.of(config.task, noise)
+    for name, images in data.sets.items():
+      for level in wanted:
+        scores += benchmark.score_set(
+          network,
+          images,
+          name=name,
+          level=level,
+          strength=float(curve.strength(level)),
+          protocol=protocol,
+          ssim=config.evaluate.ssim,
+        )
+        logs.say(
+          f'evaluated {name} ({len(images)} images) at'
+          f' {levels.TASKS[config.task].label(level)}, {protocol.label}:'
+          f' {scores[-1].psnr:.2f} dB'
+        )
+  return scores
+
+
+def _sweep(config, workdir, network, images) -> None:
+  level = config.sweep.level or config.levels.level(0.5)
+  if levels.TASKS[config.task].whole:
+    level = round(level)
+  protocol = Protocol.of(config.task, config.noise)
+  strengths = levels.parse_values(config.sweep.strengths)
+  cases = benchmark.make_cases(images[: config.sweep.images], level, protocol)
+  outputs = [
+    benchmark.restore(network, case, np.array(strengths)) for case in cases
+  ]
+  report.write_sweep(
+    workdir / 'sweep.png',
+    cases,
+    outputs,
+    strengths,
+    title=f'{config.task}, {levels.TASKS[config.task].label(level)} restored'
+    f' at strengths from {levels.TASKS[config.task].label(config.start)} (0)'
+    f' to {levels.TASKS[config.task].label(config.end)} (1)',
+    protocol=protocol,
+    level=level,
+  )
+
+
+def _provenance(config, data, scores) -> dict[str, Any]:
+  return {
+    'config': dataclasses.asdict(config),
+    'training_images': len(data.train),
+    'metrics': [
+      {
+        'set': s.set,
+        'level': s.level,
+        'protocol': s.protocol,
+        'strength': s.strength,
+        'psnr': round(s.psnr, 4),
+        'ssim': None if s.ssim is None else round(s.ssim, 5),
+        'images': len(s.images),
+      }
+      for s in scores
+      if s.method == 'curve'
+    ],
+    **provenance.collect(),
+  }
+
+
+def _dtype(config: Config) -> jnp.dtype:
+  return jnp.dtype(config.model.compute)

@@ -1,0 +1,296 @@
+"""A released model: one .safetensors file that says all about itself.
+
+The tensors are the parameters, 'block_00/conv_1/kernel' and so on. The key
+'adafm' of the file's metadata holds a JSON header: the architecture, the
+levels between which the model restores, its lambda curve and where it comes
+from. Reading the header needs neither JAX nor the weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from adafm_jax import files
+from adafm_jax.degrade import level as levels_lib
+from adafm_jax.errors import UserError
+from adafm_jax.evaluate.curve import Curve
+from adafm_jax.models.architecture import Architecture
+
+FORMAT = 'adafm'  # the key of the metadata, too
+VERSION = 1
+DTYPES = {'F16': 'float16', 'F32': 'float32'}  # safetensors' names and NumPy's
+
+# As in degrade.degradation, which imports JAX.
+_NOISE = ('clipped', 'float')
+_FIELDS = ('arch', 'levels', 'curve', 'noise', 'provenance')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Header:
+  """What a model file says about its model.
+
+  Attributes:
+    arch: the network's sizes.
+    levels: the task and the levels of strength 0 and 1.
+    curve: strength as a function of the level; None: linear between the ends.
+    noise: of task denoise, what the model was trained on: 'clipped' (8-bit
+      noisy images) or 'float' (unclipped); None if unknown, and for other
+      tasks.
+    provenance: where the model comes from, any JSON: config, data, steps,
+      versions, git revision. 'metrics', if there, is a list of flat rows such
+      as {'set': 'CBSD68', 'level': 15, 'psnr': 34.1}.
+
+  Raises:
+    UserError: the curve's ends are not those of `levels`, or `noise` does not
+      fit the task.
+  """
+
+  arch: Architecture
+  levels: levels_lib.LevelRange
+  curve: Curve | None = None
+  noise: str | None = None
+  provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    ends = (self.levels.start, self.levels.end)
+    if self.curve and (self.curve.start, self.curve.end) != ends:
+      raise UserError(
+        f'The lambda curve runs from {self.curve.start:g} to'
+        f' {self.curve.end:g}, but the model from {ends[0]:g} to {ends[1]:g}.'
+      )
+    legal = (None, *(_NOISE if self.levels.task == 'denoise' else ()))
+    if self.noise not in legal:
+      raise UserError(
+        f'The noise protocol is {self.noise!r}; for task {self.levels.task} it'
+        f' may be {", ".join(map(str, legal))}.'
+      )
+
+  def strength(self, level: float) -> float:
+    """The strength (lambda), in [0, 1], that serves a level.
+
+    Args:
+      level: in the task's unit.
+
+    Raises:
+      UserError: the level is outside the model's range, or the model has no
+        AdaFM layers and the level isn't the one it was trained for.
+    """
+    self.levels.check(level)
+    position = self.levels.position(level)
+    if position and not self.arch.kernel:
+      label = levels_lib.TASKS[self.levels.task].label
+      raise UserError(
+        'This model has no AdaFM layers: it restores'
+        f' {label(self.levels.start)} only, not {label(level)}.'
+      )
+    return self.curve.strength(level) if self.curve else position
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Model(Header):
+  """A header and the weights.
+
+  Attributes:
+    params: nested dict of float32 arrays, as `restorer.make_apply` takes them.
+  """
+
+  params: dict[str, Any]
+
+
+def save(
+  path: str | os.PathLike[str], model: Model, *, dtype: str = 'float32'
+) -> None:
+  """Writes a model file, whole or not at all.
+
+  Args:
+    path: of the file, ending in .safetensors.
+    model: what to write.
+    dtype: of the weights in the file, 'float32' or 'float16' (half the size;
+      changes the result by about one part in a thousand of the weights).
+
+  Raises:
+    UserError: the parameters are not those of the architecture, not finite,
+      or too large for float16; the provenance isn't JSON; or the file can't be
+      written.
+  """
+  if dtype not in DTYPES.values():
+    raise UserError(f'Weights are saved as float32 or float16, not as {dtype}.')
+  from adafm_jax.models import parameters  # JAX, which `adafm info` spares
+
+  flat = parameters.flatten(model.params)
+  parameters.check({name: x.shape for name, x in flat.items()}, model.arch)
+  with np.errstate(over='ignore'):  # to infinity, which is refused below
+    tensors = {name: np.ascontiguousarray(x, dtype) for name, x in flat.items()}
+  _check_finite(path, tensors)
+  try:
+    header = json.dumps(to_json(model), allow_nan=False)
+  except (TypeError, ValueError) as error:
+    raise UserError(
+      f'Cannot write {path}: its provenance must be JSON ({error}).'
+    ) from error
+  with files.atomic_path(path) as temporary:
+    safetensors.numpy.save_file(tensors, temporary, {FORMAT: header})
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+  """Reads a model file and checks every weight in it.
+
+  Raises:
+    UserError: there is no such file; it isn't a whole model file of a version
+      known here; or its weights are missing, unexpected, of another shape or
+      not finite.
+  """
+  from adafm_jax.models import parameters  # JAX, which `adafm info` spares
+
+  with _open(path) as file:
+    header = _header(path, file)
+    parameters.check(_shapes(file), header.arch, f'{path}: ')
+    tensors = {name: _read(path, file, name) for name in _shapes(file)}
+  _check_finite(path, tensors)
+  fields = {name: getattr(header, name) for name in _FIELDS}
+  return Model(params=parameters.unflatten(tensors), **fields)
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+  """Reads what a model file says about its model, without the weights.
+
+  Raises:
+    UserError: there is no such file, or it isn't a model file of a version
+      known here.
+  """
+  with _open(path) as file:
+    return _header(path, file)
+
+
+def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+  """The shape of each tensor by its name, without reading the weights.
+
+  Raises:
+    UserError: there is no such file, or it isn't a safetensors file.
+  """
+  with _open(path) as file:
+    return _shapes(file)
+
+
+def to_json(header: Header) -> dict[str, Any]:
+  """The JSON header of a model file; for a `Model`, without its weights."""
+  return {
+    'format': FORMAT,
+    'version': VERSION,
+    'arch': header.arch.to_json(),
+    'levels': dataclasses.asdict(header.levels),
+    'curve': header.curve.to_json() if header.curve else None,
+    'noise': header.noise,
+    'provenance': dict(header.provenance),
+  }
+
+
+@contextlib.contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
+  """A safetensors file, whose header alone has been read."""
+  try:
+    with safetensors.safe_open(path, 'numpy') as file:
+      yield file
+  except FileNotFoundError as error:
+    raise UserError(f'There is no model file {path}.') from error
+  except OSError as error:
+    raise UserError(f'Cannot read the model file {path}: {error}.') from error
+  except safetensors.SafetensorError as error:
+    raise UserError(
+      f'{path} is not a whole safetensors file ({error}); it may be cut short,'
+      ' or no model file at all.'
+    ) from error
+
+
+def _header(path: str | os.PathLike[str], file: Any) -> Header:
+  """Parses the JSON header; every mistake in it names the file."""
+  text = (file.metadata() or {}).get(FORMAT)
+  if text is None:
+    raise UserError(
+      f'{path} is a safetensors file, but not a model of adafm: its metadata'
+      f' have no {FORMAT!r} header.'
+    )
+  try:
+    return _parse(text)
+  except UserError as error:
+    raise UserError([f'{path}: {line}' for line in error.problems]) from error
+
+
+def _parse(text: str) -> Header:
+  """Makes a `Header` of its JSON text.
+
+  Raises:
+    UserError: the text isn't JSON, has other fields, or is of a later version.
+  """
+  try:
+    values = json.loads(text)
+  except ValueError as error:
+    raise UserError(f'The header is not JSON ({error}).') from error
+  if not isinstance(values, dict) or type(values.get('version')) is not int:
+    raise UserError('The header must be a JSON object with a whole version.')
+  if values['version'] > VERSION:
+    raise UserError(
+      f'The file has version {values["version"]} of the format, and this'
+      f' program reads up to {VERSION}: upgrade adafm_jax.'
+    )
+  if missing := [name for name in _FIELDS if name not in values]:
+    raise UserError(f'The header lacks the field(s) {", ".join(missing)}.')
+  for name in ('arch', 'levels', 'provenance'):
+    if not isinstance(values[name], dict):
+      raise UserError(f'Header field {name} must be a JSON object.')
+  curve = values['curve']
+  return Header(
+    arch=Architecture.from_json(values['arch']),
+    levels=_level_range(values['levels']),
+    curve=None if curve is None else Curve.from_json(curve),
+    noise=values['noise'],
+    provenance=values['provenance'],
+  )
+
+
+def _level_range(values: dict[str, Any]) -> levels_lib.LevelRange:
+  try:
+    task, start, end = values['task'], values['start'], values['end']
+    return levels_lib.LevelRange(str(task), float(start), float(end))
+  except (KeyError, TypeError) as error:
+    raise UserError(
+      'Header field levels must hold a task and the numbers start and end; it'
+      f' is {values}.'
+    ) from error
+
+
+def _shapes(file: Any) -> dict[str, tuple[int, ...]]:
+  names = list(file.keys())
+  return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+def _read(path: str | os.PathLike[str], file: Any, name: str) -> np.ndarray:
+  """One tensor as float32, copied out of the mapped file."""
+  dtype = file.get_slice(name).get_dtype()
+  if dtype not in DTYPES:
+    raise UserError(
+      f'{path}: Tensor {name} holds {dtype}; it must hold F32 or F16.'
+    )
+  return np.array(file.get_tensor(name), np.float32)
+
+
+def _check_finite(
+  path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
+) -> None:
+  bad = [
+    name for name, x in sorted(tensors.items()) if not np.isfinite(x).all()
+  ]
+  if bad:
+    raise UserError(
+      f'{path}: weights must be finite numbers of the type they are saved in;'
+      f' {", ".join(bad[:3])} ({len(bad)} of {len(tensors)} tensors) are not.'
+    )

@@ -1,0 +1,61 @@
+"""Parameters by name: {'head': {'bias': x}} and {'head/bias': x}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from flax import traverse_util
+
+from adafm_jax.errors import UserError
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+
+_MOST_PROBLEMS = 8  # told at once; wrong weights have as many as tensors
+
+
+def flatten(params: restorer.Params) -> dict[str, np.ndarray]:
+  """Nested parameters as arrays by name, such as 'block_00/conv_1/kernel'."""
+  flat = traverse_util.flatten_dict(params, sep='/')
+  return {name: np.asarray(value) for name, value in flat.items()}
+
+
+def unflatten(flat: Mapping[str, np.ndarray]) -> restorer.Params:
+  """The inverse of `flatten`."""
+  return traverse_util.unflatten_dict(flat, sep='/')
+
+
+def check(
+  shapes: Mapping[str, tuple[int, ...]], arch: Architecture, where: str = ''
+) -> None:
+  """Checks that tensors are those of an architecture, no more and no fewer.
+
+  Args:
+    shapes: of the tensors, by name.
+    arch: whose parameters they should be.
+    where: what the sentences start with, such as a file's name and a colon.
+
+  Raises:
+    UserError: with a sentence for each tensor (if there are many, for the
+      first few) that is missing, unexpected or of another shape.
+  """
+  expected = restorer.parameter_shapes(arch)
+  wanted = traverse_util.flatten_dict(expected, sep='/')
+  problems = [
+    f'{where}Tensor {name} is missing.'
+    for name in sorted(wanted.keys() - shapes.keys())
+  ]
+  problems += [
+    f'{where}Tensor {name} is not part of this {arch}.'
+    for name in sorted(shapes.keys() - wanted.keys())
+  ]
+  problems += [
+    f'{where}Tensor {name} has shape {list(shapes[name])}; it must be'
+    f' {list(wanted[name].shape)}.'
+    for name in sorted(wanted.keys() & shapes.keys())
+    if tuple(shapes[name]) != wanted[name].shape
+  ]
+  if (more := len(problems) - _MOST_PROBLEMS) > 0:
+    problems[_MOST_PROBLEMS:] = [f'{where}{more} more tensors are wrong.']
+  if problems:
+    raise UserError(problems)

@@ -1,0 +1,164 @@
+"""The two stages of a run (paper section 3.4): basic model, then AdaFM.
+
+The basic model learns the start level. AdaFM layers are then inserted at
+identity and learn the end level while every weight of the backbone is frozen.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import tqdm
+
+from adafm_jax.config import Config, StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.data.sources import NamedImage
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.images import to_uint8
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.train import checkpoint, logs, loop, optim
+from adafm_jax.train import mesh as meshes
+from adafm_jax.train import step as steps
+from adafm_jax.train.step import TrainState
+
+# Makes the validation of one stage: (architecture, strength, level).
+MakeValidate = Callable[[Architecture, float, float], loop.Validate]
+
+
+def train(
+  config: Config,
+  workdir: pathlib.Path,
+  images: Sequence[NamedImage],
+  make_validate: MakeValidate,
+) -> restorer.Params:
+  """Runs, or resumes, both stages.
+
+  Args:
+    config: of the experiment.
+    workdir: checkpoints go to its folder `checkpoints`, TensorBoard events to
+      `events`.
+    images: training images.
+    make_validate: makes what measures weights during a stage.
+
+  Returns:
+    The weights of AdaFM-Net.
+
+  Raises:
+    UserError: a batch doesn't fit the devices, or training diverged.
+  """
+  mesh = meshes.make_mesh()
+  for name in ('train', 'adapt'):
+    meshes.check_batch(name, getattr(config, name).batch, mesh)
+  stage = _Stage(config, workdir, images, mesh, make_validate)
+  adapt = workdir / 'checkpoints' / 'adapt'
+  params = restorer.init(
+    jax.random.key(config.seed),
+    config.arch.basic,
+    scale=config.model.init_scale,
+  )
+  if not _has_checkpoint(adapt):
+    params = stage.run('basic', config.train, config.arch.basic, params)
+  else:
+    logs.say('basic: done before')
+  params = restorer.insert_adafm(params, config.arch)
+  return stage.run('adapt', config.adapt, config.arch, params)
+
+
+def _has_checkpoint(folder: pathlib.Path) -> bool:
+  if not folder.is_dir():
+    return False
+  with checkpoint.Store(folder, 1) as store:
+    return store.latest is not None
+
+
+class _Stage:
+  """What both stages share."""
+
+  def __init__(self, config, workdir, images, mesh, make_validate):
+    self._config = config
+    self._workdir = workdir
+    self._images = images
+    self._mesh = mesh
+    self._make_validate = make_validate
+    self._per_call = config.run.steps_per_dispatch or (
+      1 if jax.default_backend() == 'cpu' else 100
+    )
+
+  def run(
+    self,
+    name: str,
+    stage: StageConfig,
+    arch: Architecture,
+    params: restorer.Params,
+  ) -> restorer.Params:
+    """Runs a stage from its newest checkpoint to its end."""
+    config = self._config
+    adapting = name == 'adapt'
+    level = config.end if adapting else config.start
+    recipe = self._recipe(name, stage, arch, params, level)
+    logs.say(f'{name}: {optim.describe(params, recipe.labels)}')
+    folder = self._workdir / 'checkpoints' / name
+    with checkpoint.Store(folder, config.run.keep) as store:
+      state = self._start(name, recipe, params, store)
+      if int(state.step) == stage.steps:
+        logs.say(f'{name}: done before')
+        return jax.device_get(loop.released(state))
+      # The basic stage draws from one stream of keys, the adaptation another.
+      key = jax.random.fold_in(jax.random.key(config.seed), 1 + adapting)
+      events_folder = self._workdir / 'events' / name
+      with logs.Events(events_folder, int(state.step)) as events:
+        state = loop.run(
+          name,
+          state,
+          meshes.replicate(_make_bank(config, self._images, level), self._mesh),
+          dispatch=steps.make_dispatch(recipe, key, self._per_call),
+          stop=stage.steps,
+          config=config.run,
+          per_call=self._per_call,
+          store=store,
+          events=events,
+          validate=self._make_validate(arch, recipe.strength, level),
+        )
+    return jax.device_get(loop.released(state))
+
+  def _recipe(self, name, stage, arch, params, level) -> steps.Recipe:
+    config = self._config
+    noisy = not Degradation(config.task).whole_image
+    return steps.Recipe(
+      apply=restorer.make_apply(arch, dtype=jnp.dtype(config.model.compute)),
+      stage=stage,
+      labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
+      strength=float(name == 'adapt'),
+      sigma=level if noisy else None,
+      clipped=config.noise == 'clipped',
+      mesh=self._mesh,
+    )
+
+  def _start(self, name, recipe, params, store) -> TrainState:
+    fresh = steps.init_state(recipe, params)
+    state = TrainState(*meshes.replicate(fresh, self._mesh))
+    if store.latest is None:
+      return state
+    logs.say(f'{name}: resuming from step {store.latest}')
+    return store.restore(state)
+
+
+def _make_bank(
+  config: Config, images: Sequence[NamedImage], level: float
+) -> banks.Bank:
+  """Training images, with degraded partners where they need whole images."""
+  pixels = [image.pixels for image in images]
+  degradation = Degradation(config.task, config.noise)
+  if not degradation.whole_image:
+    return banks.build(pixels)
+  partners = [
+    to_uint8(degradation.apply(image.pixels, level, name=image.name))
+    for image in tqdm.tqdm(
+      images, desc='degrading', unit='image', disable=not meshes.is_main()
+    )
+  ]
+  return banks.build(pixels, partners)

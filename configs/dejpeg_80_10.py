@@ -1,0 +1,29 @@
+"""Removal of JPEG artefacts on luma, quality 80 -> 10, as in the paper.
+
+Command:
+  python -m adafm_jax.main --config configs/dejpeg_80_10.py --workdir DIR \
+    --config.data.train=/path/to/DIV2K_train_HR
+Evaluate on LIVE1 as well:
+  --config.evaluate.sets=live1=/path/to/LIVE1
+Hardware: one accelerator; 1M + 500k steps of 16 patches of 96 x 96.
+
+Training images that were JPEG files are better reduced first
+(--config.data.shrink=2), so that the network does not learn their artefacts.
+
+Expected (paper, Tables 3 and 5; LIVE1, MATLAB's Y): 38.81 dB at q 80, 29.35 dB
+at q 10. AdaFM filters are 1x1.
+"""
+
+from adafm_jax import config
+
+
+def get_config():
+  c = config.default()
+  c.task = 'dejpeg'
+  c.start, c.end = 80.0, 10.0
+  c.model.channels = 1
+  c.model.kernel = 1
+  c.evaluate.levels = '80,60,40,20,10'
+  c.calibrate.levels = '10:80:10'
+  c.sweep.level = 30.0
+  return c

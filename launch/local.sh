@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Trains with N processes on this machine, which work as one:
+#
+#   launch/local.sh N --config configs/quickstart.py --workdir DIR
+#
+# Everything after N goes to `python -m adafm_jax.main`. Process 0 has the
+# console; another's output is shown when it fails. When one fails, or on
+# Ctrl-C, all are stopped, and the exit code is that of the failure. Where there
+# are GPUs, each process gets one of its own.
+#
+#   PYTHON             interpreter, default: python
+#   JAX_PLATFORMS=cpu  leaves GPUs alone
+#
+# Works in bash 3.2, which macOS has.
+set -u
+
+fail() {
+  echo "error: $1" >&2
+  exit 2
+}
+
+[[ ${1:-} =~ ^[1-9][0-9]*$ ]] ||
+  fail 'Give the number of processes first: launch/local.sh N --config FILE --workdir DIR.'
+count=$1
+shift
+python=${PYTHON:-python}
+
+gpus=()
+if [[ ${JAX_PLATFORMS:-} == cpu ]]; then
+  :
+elif [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
+  IFS=, read -r -a gpus <<<"$CUDA_VISIBLE_DEVICES"
+elif command -v nvidia-smi >/dev/null; then
+  while read -r gpu; do
+    gpus+=("$gpu")
+  done < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null)
+fi
+if ((${#gpus[@]} > 0 && ${#gpus[@]} < count)); then
+  fail "$count processes need a GPU each and there are ${#gpus[@]}; start fewer, or set JAX_PLATFORMS=cpu."
+fi
+
+port=$("$python" -c 'import socket
+with socket.socket() as s:
+  s.bind(("127.0.0.1", 0))
+  print(s.getsockname()[1])') || fail "Cannot run $python; set PYTHON."
+
+logs=$(mktemp -d) || exit 1
+pids=()  # of the processes that still run; an ended one's is empty
+codes=() # of those that ended
+
+stop_all() {
+  # SIGKILL: JAX's preemption service catches SIGTERM, and a run killed at any
+  # moment resumes exactly.
+  for ((i = 0; i < count; i++)); do
+    [[ -n ${pids[i]:-} ]] && kill -KILL "${pids[i]}" 2>/dev/null
+  done
+  wait 2>/dev/null
+  rm -rf "$logs"
+}
+trap stop_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+for ((i = 0; i < count; i++)); do
+  (
+    ((${#gpus[@]} > 0)) && export CUDA_VISIBLE_DEVICES="${gpus[i]}"
+    ((i > 0)) && exec >"$logs/$i" 2>&1
+    exec "$python" -m adafm_jax.main --coordinator "127.0.0.1:$port" \
+      --processes "$count" --process "$i" "$@"
+  ) &
+  pids[i]=$!
+done
+
+# Looks who ended; sets `running` and `failed` (the first failure's code).
+running=$count failed=0
+look() {
+  for ((i = 0; i < count; i++)); do
+    [[ -z ${pids[i]} ]] && continue
+    kill -0 "${pids[i]}" 2>/dev/null && continue
+    wait "${pids[i]}"
+    codes[i]=$?
+    pids[i]=
+    running=$((running - 1))
+    ((failed == 0)) && failed=${codes[i]}
+  done
+}
+
+while ((running > 0 && failed == 0)); do
+  sleep 0.2
+  look
+done
+
+if ((failed != 0)); then
+  # The others get a moment to say the same, process 0 to the console.
+  for ((tick = 0; tick < 10 && running > 0; tick++)); do
+    sleep 0.2
+    look
+  done
+  for ((i = 1; i < count; i++)); do
+    # Code 2 is a user's mistake, which process 0 told already.
+    if ((${codes[i]:-0} != 0)) && ((${codes[i]} != 2 || ${codes[0]:-0} != 2)); then
+      echo "process $i ended with code ${codes[i]}; its last lines:" >&2
+      tail -n 20 "$logs/$i" | sed "s/^/[$i] /" >&2
+    fi
+  done
+fi
+exit "$failed"

@@ -1,0 +1,160 @@
+import re
+
+import jax
+import numpy as np
+import numpy_network
+import pytest
+from flax import traverse_util
+
+from adafm_jax import convert
+from adafm_jax.errors import UserError
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+
+BLOCKS = 2
+SIZES = {'features': 6, 'blocks': BLOCKS}
+
+
+def _network(kernel, channels=3, trunk=False):
+  """The authors' state dict, and ours converted from it."""
+  rng = np.random.default_rng(10 * kernel + channels)
+  state = numpy_network.random_state(
+    rng, **SIZES, channels=channels, kernel=kernel, trunk=trunk
+  )
+  return state, *convert.from_authors(state)
+
+
+def _images(height, width, channels=3):
+  rng = np.random.default_rng(height * width)
+  return rng.random((2, height, width, channels), np.float32)
+
+
+def _check_close(actual, expected):
+  scale = np.ptp(expected)
+  assert scale > 0.5  # else the tolerance says nothing
+  assert np.abs(actual - expected).max() < 1e-5 * scale
+
+
+@pytest.mark.parametrize('trunk', [False, True])
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('kernel', [1, 3, 5, 7])
+def test_equals_numpy_at_every_strength(kernel, channels, trunk):
+  state, arch, params = _network(kernel, channels, trunk)
+  assert arch.placement == ('block+trunk' if trunk else 'block')
+  image = _images(10, 14, channels)
+  apply = jax.jit(restorer.make_apply(arch))
+  outputs = []
+  for strength in (0.0, 0.3, 1.0):
+    expected = numpy_network.run(state, image, strength, blocks=BLOCKS)
+    _check_close(np.asarray(apply(params, image, strength)), expected)
+    outputs.append(expected)
+  # Strength matters in this test, by far more than its tolerance.
+  assert np.abs(outputs[1] - outputs[0]).max() > 0.01
+  assert np.abs(outputs[2] - outputs[1]).max() > 0.01
+
+
+@pytest.mark.parametrize('lowering', ['grouped', 'shifted'])
+def test_placement_after_the_activation_equals_numpy(lowering):
+  state, arch, params = _network(3)
+  arch = Architecture(**SIZES, kernel=3, placement='activation')
+  for i in range(BLOCKS):
+    del params[f'block_{i:02d}']['adafm_2']
+  image = _images(8, 12)
+  apply = jax.jit(restorer.make_apply(arch, lowering=lowering))
+  for strength in (0.0, 0.3, 1.0):
+    expected = numpy_network.run(
+      state, image, strength, blocks=BLOCKS, after_activation=True
+    )
+    _check_close(np.asarray(apply(params, image, strength)), expected)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(9, 14), (10, 13), (7, 11)])
+def test_odd_sizes_equal_the_network_on_an_edge_padded_image(height, width):
+  state, arch, params = _network(5)
+  image = _images(height, width)
+  padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+  padded = np.pad(image, padding, mode='edge')
+  expected = numpy_network.run(state, padded, 0.6, blocks=BLOCKS)
+  expected = expected[:, :height, :width]
+  actual = np.asarray(restorer.make_apply(arch)(params, image, 0.6))
+  assert actual.shape == image.shape
+  _check_close(actual, expected)
+
+
+def test_bfloat16_is_close_and_returns_float32():
+  state, arch, params = _network(3)
+  image = _images(8, 12)
+  apply = jax.jit(restorer.make_apply(arch, dtype='bfloat16'))
+  actual = apply(params, image, 0.7)
+  assert actual.dtype == np.float32
+  expected = numpy_network.run(state, image, 0.7, blocks=BLOCKS)
+  error = np.abs(np.asarray(actual) - expected).max() / np.ptp(expected)
+  assert 1e-5 < error < 0.03  # it is computed in bfloat16, and only that
+
+
+def test_wrong_number_of_channels_is_a_user_error():
+  _, arch, params = _network(1, channels=1)
+  with pytest.raises(UserError, match=r'images of 1 channel\(s\).* has 3'):
+    restorer.make_apply(arch)(params, _images(4, 6), 0.0)
+
+
+def _count(arch, pattern):
+  flat = traverse_util.flatten_dict(restorer.parameter_shapes(arch), sep='/')
+  return sum(
+    int(np.prod(x.shape)) for k, x in flat.items() if re.fullmatch(pattern, k)
+  )
+
+
+@pytest.mark.parametrize(
+  ('kernel', 'weights', 'share'),
+  [(1, 2_048, 0.15), (3, 18_432, 1.31), (5, 51_200, 3.65)],
+)
+def test_sizes_are_the_papers(kernel, weights, share):
+  arch = Architecture(kernel=kernel)
+  assert _count(arch.basic, r'.*') == 1_406_787
+  assert _count(arch.basic, r'.*/kernel') == 1_404_288
+  assert _count(arch, restorer.BACKBONE_PARAMETERS) == 1_406_787
+  assert _count(arch, r'.*adafm.*/kernel') == weights
+  assert round(100 * weights / 1_404_288, 2) == share
+  # Every filter has a bias, and the paper's 2 x 16 x 64 filters are all.
+  assert _count(arch, restorer.ADAFM_PARAMETERS) == weights + 2_048
+
+
+def test_every_parameter_matches_just_one_side_of_the_freeze_rule():
+  arch = Architecture(4, 100, 3, 1, 'block+trunk')  # block_100 has 3 digits
+  names = traverse_util.flatten_dict(restorer.parameter_shapes(arch), sep='/')
+  for name in names:
+    sides = (restorer.ADAFM_PARAMETERS, restorer.BACKBONE_PARAMETERS)
+    assert sum(bool(re.fullmatch(side, name)) for side in sides) == 1, name
+  assert 'block_99/adafm_2/bias' in names
+  assert 'trunk_adafm/kernel' in names
+
+
+def test_initial_weights_are_kaiming_times_a_tenth():
+  params = restorer.init(jax.random.key(0), Architecture(32, 1, 3, 5))
+  for layer, fan_in in (('head', 27), ('upsample', 288), ('tail', 288)):
+    kernel = np.asarray(params[layer]['kernel'])
+    expected = 0.1 * np.sqrt(2 / fan_in)
+    assert kernel.std() == pytest.approx(expected, rel=0.1)
+    assert abs(kernel.mean()) < 0.1 * expected
+    assert not np.asarray(params[layer]['bias']).any()
+  adafm = params['block_00']['adafm_1']
+  assert not np.asarray(adafm['kernel']).any()
+  assert not np.asarray(adafm['bias']).any()
+
+
+@pytest.mark.parametrize('placement', ['block', 'block+trunk', 'activation'])
+def test_inserted_adafm_layers_change_nothing(placement):
+  state = numpy_network.random_state(
+    np.random.default_rng(0), **SIZES, channels=3, kernel=0
+  )
+  basic_arch, basic = convert.from_authors(state)
+  arch = Architecture(**SIZES, kernel=3, placement=placement)
+  params = restorer.insert_adafm(basic, arch)
+  shapes = jax.tree.map(lambda x: x.shape, restorer.parameter_shapes(arch))
+  assert jax.tree.map(lambda x: x.shape, params) == shapes
+  image = _images(6, 10)
+  expected = numpy_network.run(state, image, 0.0, blocks=BLOCKS)
+  apply = jax.jit(restorer.make_apply(arch))
+  for strength in (0.0, 1.0):
+    _check_close(np.asarray(apply(params, image, strength)), expected)
