@@ -1,1 +1,38 @@
-"""Continuously modulated image restoration (AdaFM) in JAX and Flax."""
+"""Continuously modulated image restoration (AdaFM) in JAX and Flax.
+
+The short list below is the public API. It is imported when first used, so
+that `import adafm_jax` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from adafm_jax.version import __version__
+
+if TYPE_CHECKING:
+  from adafm_jax.model_file import Model
+  from adafm_jax.model_file import load as load_model
+  from adafm_jax.models.restorer import make_apply
+  from adafm_jax.restore.batched import make_sweep
+
+__all__ = ['Model', '__version__', 'load_model', 'make_apply', 'make_sweep']
+
+_HOMES = {
+  'Model': ('adafm_jax.model_file', 'Model'),
+  'load_model': ('adafm_jax.model_file', 'load'),
+  'make_apply': ('adafm_jax.models.restorer', 'make_apply'),
+  'make_sweep': ('adafm_jax.restore.batched', 'make_sweep'),
+}
+
+
+def __getattr__(name: str) -> Any:
+  if name not in _HOMES:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  module, attribute = _HOMES[name]
+  return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+  return sorted([*globals(), *_HOMES])

@@ -1,153 +1,149 @@
-"""What `main` needs of the command line: checks, and joining processes."""
+"""What `main` needs of the command line: overrides, and joining processes."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
-from absl import flags
 
 from adafm_jax import config as configs
 from adafm_jax.errors import UserError
 
-_PREFIX = '--config'
+_CONFIG = '--config'
 
 
-def check_config_overrides(argv: Sequence[str]) -> None:
-  """Looks for every mistake in `--config...` arguments, before absl does.
-
-  absl stops at the first one with a traceback; this tells all of them, those
-  of the config's own fields too, in a sentence each.
+def take_config(
+  arguments: Sequence[str],
+) -> tuple[configs.Config | None, list[str]]:
+  """Takes `--config FILE` and `--config.FIELD=VALUE` off a command line.
 
   Args:
-    argv: the whole command line.
+    arguments: the command line without the program's name.
+
+  Returns:
+    The config, None without --config; and all other arguments.
 
   Raises:
-    UserError: no such config file, unknown fields, values of a wrong type or
-      range, contradictions.
+    UserError: no such config file; or, all at once, a sentence for each
+      unknown field, bad value and contradiction.
   """
-  path, overrides = None, []
-  for name, value in _arguments(argv):
-    if name == _PREFIX:
+  path, overrides, others = None, [], []
+  rest = iter(arguments)
+  for argument in rest:
+    name, equals, value = argument.partition('=')
+    if name != _CONFIG and not name.startswith(f'{_CONFIG}.'):
+      others.append(argument)
+      continue
+    value = value if equals else next(rest, '')
+    if name == _CONFIG:
       path = value
-    elif name.startswith(_PREFIX + '.'):
-      overrides.append((name[len(_PREFIX) + 1 :], value))
-  if path is None:
-    if overrides:
-      raise UserError(
-        f'--config.{overrides[0][0]} changes a field of a config file, but no'
-        ' --config is given.'
-      )
-    return
+    else:
+      overrides.append((name.removeprefix(f'{_CONFIG}.'), value))
+  if path is None and overrides:
+    raise UserError(
+      f'{_CONFIG}.{overrides[0][0]} changes a field of a config file, but no'
+      f' {_CONFIG} is given.'
+    )
+  return (_configure(path, overrides) if path is not None else None), others
+
+
+def _configure(
+  path: str, overrides: Sequence[tuple[str, str]]
+) -> configs.Config:
   values = load_config(path)
-  known = [name for name, _ in configs.fields_of(configs.Config())]
   found = [
-    sentence
-    for name, text in overrides
-    if (sentence := _override(values, name, text, known))
+    s for name, text in overrides if (s := _override(values, name, text))
   ]
   try:
-    configs.parse(values)
+    config = configs.parse(values)
   except UserError as error:
     found += error.problems
   if found:
     raise UserError(found)
-
-
-def _arguments(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
-  """Each `--config...` argument as (name, value), '=' or a space between."""
-  rest = iter(argv[1:])
-  for argument in rest:
-    if argument == '--':
-      return
-    name, equals, value = argument.partition('=')
-    name = '--' + name.lstrip('-')
-    if name == _PREFIX or name.startswith(_PREFIX + '.'):
-      yield name, value if equals else next(rest, '')
+  return config
 
 
 def load_config(path: str) -> ml_collections.ConfigDict:
-  """Runs a config file's `get_config`; `FILE:ARGUMENT` hands it a string.
+  """Runs a config file's `get_config`.
 
   Raises:
-    UserError: no such file, or it has no `get_config`.
+    UserError: no such file, it fails, or it has no `get_config`.
   """
-  name, colon, argument = path.partition(':')
-  if not pathlib.Path(name).is_file():
+  if not pathlib.Path(path).is_file():
     raise UserError(
-      f'There is no config file {name!r}; see configs/ for those that come'
+      f'There is no config file {path!r}; see configs/ for those that come'
       ' with the project.'
     )
-  spec = importlib.util.spec_from_file_location('experiment_config', name)
+  spec = importlib.util.spec_from_file_location('experiment_config', path)
   if spec is None or spec.loader is None:
-    raise UserError(f'{name} is no config file; it must be a Python file.')
+    raise UserError(f'{path} is no config file; it must be a Python file.')
   module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  if not hasattr(module, 'get_config'):
-    raise UserError(f'{name} is no config file; it must define get_config().')
-  return module.get_config(*([argument] if colon else []))
+  try:
+    spec.loader.exec_module(module)
+    make = getattr(module, 'get_config', None)
+    values = make() if callable(make) else None
+  except UserError:
+    raise
+  except Exception as error:  # it is the user's code: anything may go wrong
+    line = traceback.extract_tb(error.__traceback__)[-1].lineno
+    line = getattr(error, 'lineno', None) or line
+    raise UserError(
+      f'The config file {path} fails near line {line}:'
+      f' {type(error).__name__}: {error}.'
+    ) from error
+  if not isinstance(values, ml_collections.ConfigDict):
+    raise UserError(
+      f'{path} is no config file; it must define get_config(), which changes'
+      ' and returns adafm_jax.config.default().'
+    )
+  return values
 
 
-def _override(
-  values: Any, name: str, text: str, known: Sequence[str]
-) -> str | None:
+def _override(values: Any, name: str, text: str) -> str | None:
   """Applies one override; returns a sentence if it can't be."""
   *parents, leaf = name.split('.')
   node = values
   for parent in parents:
     node = node.get(parent) if hasattr(node, 'get') else None
   if not isinstance(node, ml_collections.ConfigDict) or leaf not in node:
-    return configs.unknown_field(name, known)
+    return configs.unknown_field(name)
   if isinstance(node[leaf], ml_collections.ConfigDict):
     return f'{name} is a group of fields; override one of them.'
   kind = type(node[leaf])
   try:
-    node[leaf] = _to_bool(text) if kind is bool else kind(text)
-  except ValueError:
-    return f'{name} is {text!r}; it must be of type {kind.__name__}.'
+    node[leaf] = _convert(text, kind)
+  except (ValueError, KeyError):
+    return f'{name} is {text!r}; it must be {configs.KINDS[kind]}.'
   return None
 
 
-def _to_bool(text: str) -> bool:
-  if text.lower() not in ('true', 'false', '1', '0'):
-    raise ValueError(text)
-  return text.lower() in ('true', '1')
-
-
-def parse(values: flags.FlagValues, argv: Sequence[str]) -> None:
-  """Parses the flags; --help prints and leaves.
-
-  Raises:
-    UserError: an unknown flag or a bad value.
-  """
-  from absl import app
-
-  try:
-    app.define_help_flags()
-    rest = values(list(argv))
-  except flags.Error as error:
-    raise UserError(str(error)) from error
-  if rest[1:]:
-    raise UserError(
-      f'{rest[1]!r} is not understood; options begin with --, such as'
-      ' --config configs/quickstart.py.'
-    )
+def _convert(text: str, kind: type) -> Any:
+  """Text in a field's type; 1e6 is a whole number, too."""
+  if kind is bool:
+    return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
+  if kind is int and not text.lstrip('+-').isdecimal():
+    number = float(text)
+    if not number.is_integer():
+      raise ValueError(text)
+    return int(number)
+  return kind(text)
 
 
 def require_workdir(
   workdir: str | None, config: configs.Config | None
 ) -> pathlib.Path:
-  """The workdir; made up from nothing it would be surprising.
+  """The folder of the run: never made up, since results must be found again.
 
   Raises:
     UserError: there is none.
   """
-  if workdir is None:
-    missing = '' if config else ' and --config FILE to start a run'
+  if not workdir:
+    missing = '' if config else ', and --config FILE to start one'
     raise UserError(
       f'Give --workdir DIR, where the run is kept{missing}; --workdir alone'
       ' resumes the run it holds.'
@@ -168,19 +164,21 @@ def join_processes(
   Raises:
     UserError: only some of the three are given, or they make no sense.
   """
-  given = [value is not None for value in (coordinator, processes, process)]
-  if not any(given):
+  if coordinator is None and processes is None and process is None:
     return
-  if not all(given):
+  if coordinator is None or processes is None or process is None:
     raise UserError(
       'Give all of --coordinator, --processes and --process, or none.'
     )
-  assert processes is not None
-  assert process is not None
   if not 0 <= process < processes:
     raise UserError(
-      f'--process is {process}; with {processes} processes it is 0 to'
-      f' {processes - 1}.'
+      f'--process is {process}, of --processes {processes}; it must be 0 or'
+      ' more, and less than that.'
+    )
+  if not coordinator.rpartition(':')[2].isdecimal():
+    raise UserError(
+      f'--coordinator is {coordinator!r}; it must be HOST:PORT, such as'
+      ' 10.0.0.1:1234.'
     )
   import jax
 

@@ -1,9 +1,10 @@
-"""Every config field: default, unit, meaning; and what may not go together.
+"""Experiments as data: their defaults, how they are read, what contradicts.
 
 An experiment is a file in `configs/` whose `get_config()` starts from
 `default()` and changes fields. The command line overrides fields, such as
 `--config.train.steps=2000`. Inside the package a config is the frozen `Config`
-below, which `parse` makes from the `ConfigDict` after checking it.
+(`config_fields` documents every field), which `parse` makes from the
+`ConfigDict` after checking it.
 """
 
 from __future__ import annotations
@@ -11,222 +12,29 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
 import ml_collections
+import numpy as np
 
+from adafm_jax.config_fields import Config as Config
+from adafm_jax.config_fields import RunConfig as RunConfig
+from adafm_jax.config_fields import StageConfig as StageConfig
 from adafm_jax.degrade import level
 from adafm_jax.errors import UserError
-from adafm_jax.models.architecture import Architecture
 
-
-def _field(
-  default: Any, doc: str, legal: Sequence[Any] = (), least: Any = None
-):
-  """A documented field, its legal values or its least one."""
-  meta = {'doc': doc, 'legal': tuple(legal), 'least': least}
-  return dataclasses.field(default=default, metadata=meta)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-  """Size of the network; see `models.architecture.Architecture`."""
-
-  features: int = _field(64, 'channels of the hidden feature maps', least=1)
-  blocks: int = _field(16, 'residual blocks', least=1)
-  channels: int = _field(
-    3, 'image channels: 3 RGB, 1 luma (MATLAB Y)', legal=(1, 3)
-  )
-  kernel: int = _field(
-    1, 'side of the AdaFM filters, pixels at half resolution', (1, 3, 5, 7)
-  )
-  placement: str = _field(
-    'block',
-    "AdaFM layers: in the residual blocks, also behind the trunk's last conv"
-    " (as the authors' weights have it), or behind activations",
-    legal=('block', 'block+trunk', 'activation'),
-  )
-  init_scale: float = _field(
-    0.1,
-    "factor on the Kaiming normal initial weights; the authors' 0.1 suits a"
-    ' million steps, 0.3 to 1 starts short runs much faster',
-    least=0.0,
-  )
-  compute: str = _field(
-    'float32',
-    'type of the activations; parameters stay float32',
-    legal=('float32', 'bfloat16'),
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-  """Training images."""
-
-  train: str = _field(
-    'tfds:div2k/train',
-    'a folder of images, tfds:NAME/SPLIT of a prepared TFDS data set, or'
-    ' photos:train, the photographs that come with scikit-image',
-  )
-  holdout: int = _field(
-    20,
-    'images (the last by name) kept from training, to validate and calibrate',
-    least=1,
-  )
-  heldout: str = _field(
-    '',
-    'another source to validate and calibrate on, instead of `holdout`',
-  )
-  data_dir: str = _field(
-    '', 'where TFDS data sets are prepared; empty: ~/tensorflow_datasets'
-  )
-  shrink: int = _field(
-    1,
-    'training images are first reduced by this factor (bicubic), which removes'
-    ' the artefacts of images that were JPEG files',
-    least=1,
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class StageConfig:
-  """One stage of training: `train` the basic model, or `adapt` AdaFM."""
-
-  steps: int = _field(1_000_000, 'optimizer steps', least=1)
-  batch: int = _field(16, 'patches a step, over all devices', least=1)
-  patch: int = _field(96, 'side of a patch, pixels, even', least=2)
-  learning_rate: float = _field(1e-4, "Adam's peak learning rate", least=0.0)
-  schedule: str = _field(
-    'step',
-    'step: multiplied by `decay` every `decay_every` steps (the paper);'
-    ' cosine: down to zero at the last step',
-    legal=('step', 'cosine'),
-  )
-  decay: float = _field(0.1, 'factor of the step schedule', least=0.0)
-  decay_every: int = _field(500_000, 'steps between decays', least=1)
-  warmup: int = _field(0, 'steps of linear warm-up from zero', least=0)
-  b2: float = _field(
-    0.999, "Adam's decay of the squared gradients (b1 is 0.9)", least=0.0
-  )
-  ema: float = _field(
-    0.0,
-    'decay a step of the moving average of the weights, which is then what is'
-    ' evaluated and released; 0 turns it off',
-    least=0.0,
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-  """How a run proceeds; nothing here changes what is learnt."""
-
-  steps_per_dispatch: int = _field(
-    0,
-    'steps of one compiled call; 0: 100 on accelerators, 1 on the CPU, where'
-    " XLA's convolutions are slow inside a loop",
-    least=0,
-  )
-  log_every: int = _field(100, 'steps between lines on the console', least=1)
-  evaluate_every: int = _field(
-    5000, 'steps between validations on held-out images', least=1
-  )
-  checkpoint_every: int = _field(
-    5000, 'steps between checkpoints; each stage ends with one', least=1
-  )
-  keep: int = _field(2, 'checkpoints kept a stage', least=1)
-  validate_images: int = _field(
-    8, 'held-out images used in validation during training', least=1
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluateConfig:
-  """What is measured at the end of a run."""
-
-  sets: str = _field(
-    '',
-    'NAME=SOURCE,... with sources as in data.train; the held-out training'
-    ' images are always measured too, as "heldout"',
-  )
-  levels: str = _field(
-    '', 'levels, such as 15,25,50,75 or 15:75:10; empty: start and end'
-  )
-  protocols: str = _field(
-    '',
-    "denoise: clipped (8-bit noisy images, the authors') and/or float (as the"
-    ' literature); empty: that of training',
-  )
-  images: int = _field(0, 'images of each set, 0: all', least=0)
-  ssim: bool = _field(True, 'SSIM as well as PSNR')
-
-
-@dataclasses.dataclass(frozen=True)
-class CalibrateConfig:
-  """The lambda curve: strength as a function of the level (section 3.5)."""
-
-  levels: str = _field(
-    '', 'levels measured; empty: seven, evenly spaced from start to end'
-  )
-  grid: str = _field('0:1:0.1', 'strengths tried first, then refined')
-  kind: str = _field(
-    'polynomial', 'curve released', legal=('polynomial', 'piecewise')
-  )
-  order: int = _field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
-  images: int = _field(12, 'held-out images used', least=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepConfig:
-  """The sweep that a run ends with, as a contact sheet."""
-
-  strengths: str = _field('0:1:0.2', 'columns of the contact sheet')
-  level: float = _field(
-    0.0, 'level of the images swept; 0: half way from start to end'
-  )
-  images: int = _field(2, 'rows: images of the first evaluation set', least=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-  """An experiment: two levels of one degradation, and how to learn them."""
-
-  task: str = _field('denoise', 'degradation', legal=tuple(level.TASKS))
-  start: float = _field(
-    15.0, 'start level: sigma of 255, JPEG quality, or scale factor'
-  )
-  end: float = _field(75.0, 'end level, in the same unit')
-  noise: str = _field(
-    'clipped',
-    "denoise: training noise clipped and rounded to 8 bits (the authors'"
-    ' data), or unclipped float',
-    legal=('clipped', 'float'),
-  )
-  seed: int = _field(0, 'of initial weights, patches and noise', least=0)
-  model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
-  data: DataConfig = dataclasses.field(default_factory=DataConfig)
-  train: StageConfig = dataclasses.field(default_factory=StageConfig)
-  adapt: StageConfig = dataclasses.field(
-    default_factory=lambda: StageConfig(steps=500_000)
-  )
-  run: RunConfig = dataclasses.field(default_factory=RunConfig)
-  evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
-  calibrate: CalibrateConfig = dataclasses.field(
-    default_factory=CalibrateConfig
-  )
-  sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
-
-  @property
-  def arch(self) -> Architecture:
-    """The AdaFM-Net of this experiment."""
-    fields = dataclasses.asdict(self.model)
-    del fields['compute'], fields['init_scale']
-    return Architecture(**fields)
-
-  @property
-  def levels(self) -> level.LevelRange:
-    """From the start level to the end level."""
-    return level.LevelRange(self.task, self.start, self.end)
+# What a value must be, by its field's type.
+KINDS = {
+  int: 'a whole number',
+  float: 'a number',
+  bool: 'true or false',
+  str: 'text',
+}
+# A mistake: the fields it is about, and the sentence.
+_Problem = tuple[tuple[str, ...], str]
+_RANGE = ('task', 'start', 'end')
 
 
 def default() -> ml_collections.ConfigDict:
@@ -243,7 +51,8 @@ def parse(values: Mapping[str, Any] | ml_collections.ConfigDict) -> Config:
   """Checks a config and freezes it.
 
   Args:
-    values: nested fields, from a config file or a workdir's config.json.
+    values: nested fields, from a config file or a workdir's config.json;
+      those left out get their defaults.
 
   Returns:
     The config.
@@ -254,12 +63,14 @@ def parse(values: Mapping[str, Any] | ml_collections.ConfigDict) -> Config:
   """
   if isinstance(values, ml_collections.ConfigDict):
     values = values.to_dict()
-  found: list[str] = []
-  config = _build(Config, values, '', found)
-  if not found:
-    found = _contradictions(config)
+  found: list[_Problem] = []
+  config = _fill(Config(), values, '', found)
+  # A field that is wrong by itself has its default by now: what contradicts
+  # that would be no mistake of the user's.
+  wrong = {name for names, _ in found for name in names}
+  found += [p for p in _contradictions(config) if wrong.isdisjoint(p[0])]
   if found:
-    raise UserError(found)
+    raise UserError([sentence for _, sentence in found])
   return config
 
 
@@ -283,102 +94,203 @@ def fields_of(config: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
       yield prefix + field.name, value
 
 
-def _build(cls: Any, values: Mapping[str, Any], prefix: str, found: list[str]):
-  """Makes `cls` from nested values, adding a sentence for each problem."""
-  fields = {field.name: field for field in dataclasses.fields(cls)}
-  for name in values:
-    if name not in fields:
-      found.append(unknown_field(prefix + name, [prefix + f for f in fields]))
-  hints = get_type_hints(cls)
-  made = {}
-  for name, field in fields.items():
-    if name not in values:
+def describe(config: Any, prefix: str = '') -> str:
+  """Every field with its value and meaning, as text of 80 columns."""
+  lines = []
+  for field in dataclasses.fields(config):
+    value = getattr(config, field.name)
+    if dataclasses.is_dataclass(value):
+      lines.append(describe(value, f'{prefix}{field.name}.'))
       continue
-    if dataclasses.is_dataclass(hints[name]):
-      made[name] = _build(hints[name], values[name], f'{prefix}{name}.', found)
-    else:
-      made[name] = _check(
-        prefix + name, values[name], hints[name], field, found
-      )
-  return cls(**made)
+    legal = field.metadata['legal']
+    choice = f'; one of {", ".join(map(str, legal))}' if legal else ''
+    shown = repr(value) if isinstance(value, str) else value
+    lines.append(f'  {prefix}{field.name} = {shown}\n')
+    text = field.metadata['doc'] + choice
+    lines.append(textwrap.indent(textwrap.fill(text, 73), ' ' * 6) + '\n')
+  return ''.join(lines)
 
 
-def unknown_field(name: str, known: Sequence[str]) -> str:
+def unknown_field(name: str) -> str:
   """The sentence for a field that does not exist."""
-  close = difflib.get_close_matches(name, known, 1, 0.5)
-  hint = f'did you mean {close[0]}?' if close else f'known: {", ".join(known)}.'
-  return f'There is no config field {name}; {hint}'
+  known = [known for known, _ in fields_of(Config())]
+  close = difflib.get_close_matches(name, known, 1, 0.6)
+  # The right name in the wrong group, or none: --config.steps.
+  same = [k for k in known if k.split('.')[-1] == name.split('.')[-1]]
+  if guesses := same or close:
+    return (
+      f'There is no config field {name}; did you mean {" or ".join(guesses)}?'
+    )
+  return f'There is no config field {name}; --help lists all there are.'
 
 
-def _check(name: str, value: Any, kind: type, field: Any, found: list[str]):
-  """The value in its field's type, or a sentence about it."""
-  if kind is float and type(value) is int:
-    value = float(value)
-  legal, least = field.metadata['legal'], field.metadata['least']
-  right = None
+def level_list(text: str, span: level.LevelRange, count: int) -> list[float]:
+  """Levels from a config field; '' is `count` of them, evenly spaced."""
+  if text:
+    return level.parse_values(text)
+  found = np.linspace(span.start, span.end, count)
+  if level.TASKS[span.task].whole:
+    found = np.rint(found)  # in a narrow range two may meet
+  return list(dict.fromkeys(found.round(6).tolist()))
+
+
+def _fill(base: Any, values: Any, prefix: str, found: list[_Problem]) -> Any:
+  """`base` with `values` for its fields, noting what is wrong with them."""
+  if not isinstance(values, Mapping):
+    name = prefix.rstrip('.') or 'A config'
+    found.append(
+      ((name,), f'{name} is {values!r}; it must be a group of fields.')
+    )
+    return base
+  fields = {field.name: field for field in dataclasses.fields(base)}
+  hints = get_type_hints(type(base))
+  made = {}
+  for name, value in values.items():
+    full = f'{prefix}{name}'
+    if name not in fields:
+      found.append(((full,), unknown_field(full)))
+    elif dataclasses.is_dataclass(hints[name]):
+      made[name] = _fill(getattr(base, name), value, f'{full}.', found)
+    else:
+      if hints[name] is float and type(value) is int:
+        value = float(value)
+      if right := _expected(value, hints[name], fields[name].metadata):
+        found.append(((full,), f'{full} is {value!r}; it must be {right}.'))
+      else:
+        made[name] = value
+  return dataclasses.replace(base, **made)
+
+
+def _expected(value: Any, kind: type, meta: Mapping[str, Any]) -> str | None:
+  """What a field's value must be, if it isn't."""
   if type(value) is not kind:
-    right = f'of type {kind.__name__}'
-  elif legal and value not in legal:
-    right = f'one of {", ".join(map(str, legal))}'
-  elif least is not None and not value >= least:
-    right = f'{least} or more'
-  elif isinstance(value, float) and not math.isfinite(value):
-    right = 'finite'
-  if right:
-    found.append(f'{name} is {value!r}; it must be {right}.')
-  return value
+    return KINDS[kind]
+  if meta['legal'] and value not in meta['legal']:
+    return f'one of {", ".join(map(str, meta["legal"]))}'
+  if isinstance(value, float) and not math.isfinite(value):
+    return 'finite'
+  if meta['least'] is not None and value < meta['least']:
+    return f'{meta["least"]:g} or more'
+  if meta['below'] is not None and value >= meta['below']:
+    return f'below {meta["below"]:g}'
+  return None
 
 
-def _contradictions(config: Config) -> list[str]:
-  """Sentences about fields that are each legal but not together."""
-  found = level.range_problems(config.task, config.start, config.end)
-  if found:
-    return found
+def _contradictions(config: Config) -> list[_Problem]:
+  """Mistakes in fields that are each legal but not together."""
+  found: list[_Problem] = []
   for name, stage in (('train', config.train), ('adapt', config.adapt)):
     if stage.patch % 2:
-      found.append(f'{name}.patch is {stage.patch}; it must be even.')
+      found.append(
+        (
+          (f'{name}.patch',),
+          f'{name}.patch is {stage.patch}; it must be even.',
+        )
+      )
     if stage.warmup >= stage.steps:
       found.append(
-        f'{name}.warmup is {stage.warmup}, but {name}.steps is only'
-        f' {stage.steps}; warm-up must end before the run does.'
+        (
+          (f'{name}.warmup', f'{name}.steps'),
+          f'{name}.warmup is {stage.warmup}, but {name}.steps is only'
+          f' {stage.steps}; warm-up must end before the run does.',
+        )
       )
-    for field in ('ema', 'b2'):
-      value = getattr(stage, field)
-      if value >= 1:
-        found.append(f'{name}.{field} is {value}; it must be below 1.')
-  if config.task != 'denoise' and config.evaluate.protocols:
-    found.append(
-      f'evaluate.protocols is {config.evaluate.protocols!r}, but task'
-      f' {config.task} has no noise; leave it empty.'
+  found += _protocol_problems(config) + _set_problems(config)
+  found += _strength_problems(config)
+  wrong = level.range_problems(config.task, config.start, config.end)
+  if wrong:
+    return found + [(_RANGE, sentence) for sentence in wrong]
+  return found + _level_problems(config)
+
+
+def _protocol_problems(config: Config) -> list[_Problem]:
+  text = config.evaluate.protocols
+  if not text:
+    return []
+  name = 'evaluate.protocols'
+  if config.task != 'denoise':
+    sentence = (
+      f'{name} is {text!r}, but task {config.task} has no noise; leave it'
+      ' empty.'
     )
-  for protocol in filter(None, config.evaluate.protocols.split(',')):
-    if protocol not in ('clipped', 'float'):
+    return [((name, 'task'), sentence)]
+  listed = text.split(',')
+  if not set(listed) <= {'clipped', 'float'} or len(set(listed)) < len(listed):
+    sentence = (
+      f'{name} is {text!r}; it may be clipped, float, or clipped,float.'
+    )
+    return [((name,), sentence)]
+  return []
+
+
+def _set_problems(config: Config) -> list[_Problem]:
+  field = 'evaluate.sets'
+  found, seen = [], {'heldout'}  # what the held-out images are called
+  for entry in filter(None, config.evaluate.sets.split(',')):
+    name, equals, source = entry.partition('=')
+    if not (name and equals and source):
       found.append(
-        f'evaluate.protocols has {protocol!r}; it may list clipped and float.'
+        f'{field} has {entry!r}; write NAME=SOURCE, such as'
+        ' cbsd68=/path/to/CBSD68.'
       )
-  found += _value_problems(config)
+    elif name in seen:
+      found.append(
+        f'{field} has two sets called {name}'
+        + (', as the held-out images are' if name == 'heldout' else '')
+        + '; rename one.'
+      )
+    seen.add(name)
+  return [((field,), sentence) for sentence in found]
+
+
+def _strength_problems(config: Config) -> list[_Problem]:
+  """Sentences about lists of strengths."""
+  found: list[_Problem] = []
+  for name, text, least in (
+    ('calibrate.grid', config.calibrate.grid, 3),
+    ('sweep.strengths', config.sweep.strengths, 1),
+  ):
+    try:
+      values = level.parse_values(text)
+    except UserError as error:
+      found.append(((name,), f'{name}: {error}'))
+      continue
+    for value in values:
+      if not 0 <= value <= 1:
+        sentence = f'{name} has {value:g}; strengths are 0 to 1.'
+        found.append(((name,), sentence))
+    if len(set(values)) < least:
+      sentence = f'{name} is {text!r}; give {least} different strengths or more'
+      found.append(((name,), f'{sentence}.'))
   return found
 
 
-def _value_problems(config: Config) -> list[str]:
-  """Sentences about lists of levels and strengths."""
-  found = []
-  for name, text in (
-    ('evaluate.levels', config.evaluate.levels),
-    ('calibrate.levels', config.calibrate.levels),
+def _level_problems(config: Config) -> list[_Problem]:
+  """Sentences about levels, which must lie between start and end."""
+  found: list[_Problem] = []
+  listed = {}
+  for name, text, count in (
+    ('evaluate.levels', config.evaluate.levels, 2),
+    ('calibrate.levels', config.calibrate.levels, 7),
+    ('sweep.level', f'{config.sweep.level}' if config.sweep.level else '', 1),
   ):
     try:
-      for value in level.parse_values(text) if text else ():
+      listed[name] = level_list(text, config.levels, count)
+      for value in listed[name]:
         config.levels.check(value)
+      if len(set(listed[name])) < len(listed[name]):
+        raise UserError(f'A level is listed twice in {text!r}.')
     except UserError as error:
-      found.append(f'{name}: {error}')
-  for name, text in (
-    ('calibrate.grid', config.calibrate.grid),
-    ('sweep.strengths', config.sweep.strengths),
-  ):
-    try:
-      bad = [v for v in level.parse_values(text) if not 0 <= v <= 1]
-      found += [f'{name} has {v:g}; strengths are 0 to 1.' for v in bad]
-    except UserError as error:
-      found.append(f'{name}: {error}')
+      found.append(((name, *_RANGE), f'{name}: {error}'))
+  inner = set(listed.get('calibrate.levels', ())) - {config.start, config.end}
+  order = config.calibrate.order
+  if 'calibrate.levels' in listed and len(inner) < order - 1:
+    found.append(
+      (
+        ('calibrate.levels', 'calibrate.order', *_RANGE),
+        f'calibrate.order is {order}, which takes {order - 1} calibrate.levels'
+        f' or more strictly between {config.start:g} and {config.end:g}; there'
+        f' are {len(inner)}.',
+      )
+    )
   return found

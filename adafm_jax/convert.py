@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
-import pickle
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -130,9 +129,10 @@ def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     state = torch.load(path, map_location='cpu', weights_only=True)
   except FileNotFoundError as error:
     raise UserError(f'There is no file {path}.') from error
-  except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+  except Exception as error:  # a damaged file makes PyTorch raise anything
     raise UserError(
-      f'{path} is not a state dict saved by PyTorch, or is cut short.'
+      f'{path} is not a state dict saved by PyTorch, is cut short, or holds'
+      ' code, which is not run.'
     ) from error
   if not isinstance(state, Mapping) or not all(
     isinstance(value, torch.Tensor) for value in state.values()

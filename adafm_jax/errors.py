@@ -10,7 +10,7 @@ from typing import ParamSpec
 
 P = ParamSpec('P')
 
-# os.strerror-style exit codes: 2 is what argparse uses for a wrong call.
+# What argparse exits with after a wrong call.
 EXIT_USER_ERROR = 2
 
 

@@ -59,9 +59,16 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
   Raises:
     UserError: the workdir holds another experiment, or data is missing.
   """
+  with meshes.leaving_on_failure():
+    _run(config, workdir)
+
+
+def _run(config: Config | None, workdir: pathlib.Path) -> None:
   begun = time.monotonic()
   config = open_workdir(config, workdir)
-  data = load_data(config)
+  data = load_data(config)  # before anything is written: it may be missing
+  if meshes.is_main():
+    files.write_json(workdir / 'config.json', dataclasses.asdict(config))
   logs.say(
     f'{len(data.train)} training images, {len(data.heldout)} held out;'
     f' {jax.device_count()} x {jax.devices()[0].device_kind},'
@@ -76,7 +83,7 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
 
 
 def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
-  """Writes config.json into a new workdir, or compares with the one there.
+  """Compares a config with the one that a workdir holds, if any.
 
   Args:
     config: None takes the workdir's own.
@@ -96,8 +103,6 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
         f'{workdir} holds no run to resume (no config.json); start one with'
         ' --config.'
       )
-    if meshes.is_main():
-      files.write_json(path, dataclasses.asdict(config))
     return config
   try:
     old = configs.parse(json.loads(path.read_text()))

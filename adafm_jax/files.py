@@ -33,7 +33,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
-      prefix='.' + path.stem[:100], suffix=path.suffix, dir=path.parent
+      prefix='.adafm-', suffix=path.suffix, dir=path.parent
     )
   except OSError as error:
     raise UserError(f'Cannot write {path}: {error.strerror}.') from error
@@ -46,7 +46,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     temporary.chmod(0o666 & ~umask)  # mkstemp makes it private
     temporary.replace(path)
   except OSError as error:
-    raise UserError(f'Cannot write {path}: {error.strerror}.') from error
+    reason = error.strerror or error  # Pillow's have no number
+    raise UserError(f'Cannot write {path}: {reason}.') from error
   finally:
     temporary.unlink(missing_ok=True)
 

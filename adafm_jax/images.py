@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
+import struct
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,7 +15,20 @@ from adafm_jax import files
 from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
 
+# How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 in silence.
+_DEEP = re.compile(r';16[BLN]')
+
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+# What Pillow raises for files that are broken or no images.
+_BROKEN = (
+  OSError,
+  SyntaxError,
+  ValueError,
+  EOFError,
+  struct.error,
+  Image.DecompressionBombError,
+)
 
 
 def find(
@@ -25,30 +40,43 @@ def find(
     paths: files and folders (not their sub-folders).
 
   Returns:
-    Files with one of `SUFFIXES`, in any case, hidden ones left out.
+    The files, each once; of folders those with one of `SUFFIXES`, in any case,
+    hidden ones left out.
 
   Raises:
-    UserError: a path doesn't exist, or a folder holds no image.
+    UserError: a path doesn't exist, or a folder holds no image or can't be
+      read.
   """
   if isinstance(paths, str | os.PathLike):
     paths = [paths]
   found = []
   for path in map(pathlib.Path, paths):
     if path.is_dir():
-      inside = sorted(
-        p
-        for p in path.iterdir()
-        if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')
-      )
-      if not inside:
-        raise UserError(
-          f'The folder {path} holds no images ({", ".join(SUFFIXES)}).'
-        )
-      found += inside
+      found += _inside(path)
     elif path.exists():
       found.append(path)
     else:
       raise UserError(f'There is no file or folder {path}.')
+  return list(dict.fromkeys(found))
+
+
+def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
+  try:
+    found = sorted(
+      path
+      for path in folder.iterdir()
+      if path.suffix.lower() in SUFFIXES
+      and not path.name.startswith('.')
+      and not path.is_dir()
+    )
+  except OSError as error:
+    raise UserError(
+      f'Cannot read the folder {folder}: {error.strerror}.'
+    ) from error
+  if not found:
+    raise UserError(
+      f'The folder {folder} holds no images ({", ".join(SUFFIXES)}).'
+    )
   return found
 
 
@@ -67,15 +95,19 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
   """
   try:
     with Image.open(path) as image:
-      if image.mode[0] in 'IF':
+      coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
+      if image.mode[0] in 'IF' or _DEEP.search(coding):
         raise UserError(
-          f'{path} has more than 8 bits a channel (mode {image.mode});'
-          ' convert it to 8 bits first.'
+          f'The image {path} has more than 8 bits a channel; convert it to 8'
+          ' bits first.'
         )
       upright = ImageOps.exif_transpose(image)
+      upright.info.pop('transparency', None)  # Pillow would warn
       grey = upright.mode in ('1', 'L', 'LA')
       array = np.asarray(upright.convert('L' if grey else 'RGB'))
-  except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+  except UserError:
+    raise
+  except _BROKEN as error:
     reason = getattr(error, 'strerror', None) or str(error)
     raise UserError(f'Cannot read the image {path}: {reason}.') from error
   return array[..., None] if grey else array

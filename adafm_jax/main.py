@@ -1,43 +1,48 @@
-"""Trains: `python -m adafm_jax.main --config configs/quickstart.py`.
-
-Give --workdir alone to resume the run it holds. Fields are overridden as in
---config.train.steps=2000. See launch/ for several processes.
-"""
+"""Trains: `python -m adafm_jax.main --config configs/quickstart.py`."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-
-from absl import flags
-from ml_collections import config_flags
+from collections.abc import Sequence
 
 from adafm_jax import command_line, config
 from adafm_jax.errors import entry_point
 
-_CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'An experiment, such as configs/denoise_15_75.py.'
-)
-_WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'Checkpoints and results; a run there is resumed.'
-)
-_COORDINATOR = flags.DEFINE_string(
-  'coordinator',
-  None,
-  'HOST:PORT of process 0 when several processes train together.',
-)
-_PROCESSES = flags.DEFINE_integer('processes', None, 'How many processes.')
-_PROCESS = flags.DEFINE_integer('process', None, 'Which one this is, from 0.')
+
+def _parser() -> argparse.ArgumentParser:
+  parser = argparse.ArgumentParser(
+    prog='python -m adafm_jax.main',
+    description='Trains, adapts, calibrates and evaluates a model. --workdir'
+    ' alone resumes the run it holds. See launch/ for several processes.',
+    epilog='config fields and their defaults:\n\n'
+    + config.describe(config.Config()),
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  add = parser.add_argument
+  # `command_line` takes these two off; they stand here for --help.
+  add('--config', metavar='FILE', help='experiment: configs/quickstart.py, ...')
+  add('--config.FIELD', metavar='VALUE', help='change a field, listed below')
+  add('--workdir', metavar='DIR', help='where the run is kept')
+  add('--coordinator', metavar='HOST:PORT', help='of process 0, if several')
+  add('--processes', type=int, metavar='N', help='how many train together')
+  add('--process', type=int, metavar='I', help='which one this is, from 0')
+  return parser
 
 
 @entry_point
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
   """Parses the command line and runs the experiment."""
-  command_line.check_config_overrides(argv)
-  command_line.parse(flags.FLAGS, argv)
-  parsed = config.parse(_CONFIG.value) if _CONFIG.value else None
-  workdir = command_line.require_workdir(_WORKDIR.value, parsed)
+  arguments = sys.argv[1:] if argv is None else argv
+  parser = _parser()
+  if {'-h', '--help'} & set(arguments):
+    parser.parse_args(['--help'])
+  parsed, others = command_line.take_config(arguments)
+  options = parser.parse_args(others)
+  workdir = command_line.require_workdir(options.workdir, parsed)
   command_line.join_processes(
-    _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
+    options.coordinator, options.processes, options.process
   )
   from adafm_jax import experiment  # JAX may start only after joining
 
@@ -45,4 +50,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  sys.exit(main(sys.argv))
+  sys.exit(main())

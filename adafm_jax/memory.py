@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
+from collections.abc import Iterator
 
 import jax
 
@@ -19,17 +21,26 @@ def parse(text: str) -> int:
   Raises:
     UserError: it is no size above zero.
   """
-  wrong = UserError(f'{text!r} is no size; write such as 2GiB or 500MB.')
-  match = re.fullmatch(r'([\d.e+]+)\s*([kmgt]i?)?b?', text.strip().lower())
-  if match is None:
-    raise wrong
+  match = re.fullmatch(
+    r'([\d.]+(?:e\+?\d+)?)\s*([kmgt]i?)?b?', text.strip().lower()
+  )
   try:
-    size = float(match[1]) * (_UNITS | _BINARY)[match[2] or '']
+    size = float(match[1]) * (_UNITS | _BINARY)[match[2] or ''] if match else 0
   except ValueError:
-    raise wrong from None
+    size = 0
   if not 1 <= size < float('inf'):
-    raise wrong
+    raise UserError(f'{text!r} is no size; write such as 2GiB or 500MB.')
   return int(size)
+
+
+def show(size: int) -> str:
+  """A size for people: '1.5 GiB'."""
+  value, unit = float(size), 'bytes'
+  for larger in ('KiB', 'MiB', 'GiB', 'TiB'):
+    if value < 1024:
+      break
+    value, unit = value / 1024, larger
+  return f'{value:.3g} {unit}'
 
 
 def available() -> int:
@@ -37,4 +48,23 @@ def available() -> int:
   stats = jax.local_devices()[0].memory_stats() or {}
   if 'bytes_limit' in stats:
     return (stats['bytes_limit'] - stats.get('bytes_in_use', 0)) // 2
-  return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
+  return min(_machine()) // 2
+
+
+def _machine(root: str = '/') -> Iterator[int]:
+  """Bounds on what is free: the system's, and a container's limit.
+
+  Args:
+    root: folder that holds `proc` and `sys`.
+  """
+  # macOS has neither this nor a count of free pages.
+  meminfo = pathlib.Path(root, 'proc/meminfo')
+  if meminfo.exists():
+    # Free pages alone would leave out the file cache, which gives way.
+    found = re.search(r'MemAvailable:\s*(\d+) kB', meminfo.read_text())
+    if found:
+      yield int(found[1]) * 1024
+  yield os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+  limit = pathlib.Path(root, 'sys/fs/cgroup/memory.max')
+  if limit.exists() and (text := limit.read_text().strip()).isdecimal():
+    yield int(text)  # else 'max': no limit

@@ -29,8 +29,7 @@ FORMAT = 'adafm'  # the key of the metadata, too
 VERSION = 1
 DTYPES = {'F16': 'float16', 'F32': 'float32'}  # safetensors' names and NumPy's
 
-# As in degrade.degradation, which imports JAX.
-_NOISE = ('clipped', 'float')
+_NOISE = ('clipped', 'float')  # as in degrade.degradation, which needs JAX
 _FIELDS = ('arch', 'levels', 'curve', 'noise', 'provenance')
 
 
@@ -115,7 +114,7 @@ def save(
     path: of the file, ending in .safetensors.
     model: what to write.
     dtype: of the weights in the file, 'float32' or 'float16' (half the size;
-      changes the result by about one part in a thousand of the weights).
+      each is rounded by up to one part in 2048).
 
   Raises:
     UserError: the parameters are not those of the architecture, not finite,
@@ -187,7 +186,11 @@ def to_json(header: Header) -> dict[str, Any]:
     'format': FORMAT,
     'version': VERSION,
     'arch': header.arch.to_json(),
-    'levels': dataclasses.asdict(header.levels),
+    'levels': {
+      'task': header.levels.task,
+      'start': float(header.levels.start),
+      'end': float(header.levels.end),
+    },
     'curve': header.curve.to_json() if header.curve else None,
     'noise': header.noise,
     'provenance': dict(header.provenance),
@@ -259,13 +262,14 @@ def _parse(text: str) -> Header:
 
 def _level_range(values: dict[str, Any]) -> levels_lib.LevelRange:
   try:
-    task, start, end = values['task'], values['start'], values['end']
-    return levels_lib.LevelRange(str(task), float(start), float(end))
-  except (KeyError, TypeError) as error:
+    task = str(values['task'])
+    start, end = float(values['start']), float(values['end'])
+  except (KeyError, TypeError, ValueError) as error:
     raise UserError(
       'Header field levels must hold a task and the numbers start and end; it'
       f' is {values}.'
     ) from error
+  return levels_lib.LevelRange(task, start, end)
 
 
 def _shapes(file: Any) -> dict[str, tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -131,15 +132,19 @@ def _photos(split: str, field: str) -> list[NamedImage]:
 def _tfds(rest: str, field: str, data_dir: str, most: int) -> list[NamedImage]:
   """Reads a prepared TFDS data set, without TensorFlow."""
   import tensorflow_datasets as tfds
+  from absl import logging
 
-  name, _, split = rest.partition('/')
+  logging.set_verbosity(logging.ERROR)  # it warns of data sets it looks for
+  name, slash, split = rest.rpartition('/')  # a name may be div2k/bicubic_x2
+  if not slash:
+    name, split = rest, 'train'
   where = data_dir or '~/tensorflow_datasets'
   try:
     source = tfds.data_source(
-      name, split=split or 'train', data_dir=data_dir or None, download=False
+      name, split=split, data_dir=data_dir or None, download=False
     )
   except Exception as error:  # TFDS raises many types for one thing: absent
-    how = _DOWNLOADS.get(name.split(':')[0], 'get its images')
+    how = _DOWNLOADS.get(re.split('[:/]', name)[0], 'get its images')
     raise UserError(
       f'{field} is tfds:{rest}, which is not prepared in {where}: {how}, then'
       f' point to the folder of images with --config.{field}=/path.'

@@ -7,6 +7,7 @@ and part of every table.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import memory as memories
+from adafm_jax.config import level_list as level_list
 from adafm_jax.data.sources import NamedImage
-from adafm_jax.degrade import level as levels
-from adafm_jax.degrade import resize
+from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.evaluate import metrics
 from adafm_jax.images import to_uint8
@@ -80,22 +81,25 @@ class Case(NamedTuple):
   degraded: np.ndarray
 
 
+def make_case(image: NamedImage, level: float, protocol: Protocol) -> Case:
+  """Degrades an image to one level.
+
+  For a whole scale factor, its size is first cropped to a multiple of it.
+  """
+  name, clean = image
+  if protocol.degradation.task == 'sr' and level == int(level):
+    clean = resize.modcrop(clean, int(level))
+  degraded = protocol.degradation.apply(
+    clean, level, seed=protocol.seed, name=name
+  )
+  return Case(name, clean, degraded)
+
+
 def make_cases(
   images: Sequence[NamedImage], level: float, protocol: Protocol
 ) -> list[Case]:
-  """Degrades images to one level.
-
-  For a whole scale factor, sizes are first cropped to a multiple of it.
-  """
-  cases = []
-  for name, clean in images:
-    if protocol.degradation.task == 'sr' and level == int(level):
-      clean = resize.modcrop(clean, int(level))
-    degraded = protocol.degradation.apply(
-      clean, level, seed=protocol.seed, name=name
-    )
-    cases.append(Case(name, clean, degraded))
-  return cases
+  """Degrades images that are needed again and again; see `make_case`."""
+  return [make_case(image, level, protocol) for image in images]
 
 
 class Network(NamedTuple):
@@ -175,10 +179,7 @@ def psnr_grid(
   border = protocol.border(level)
   columns = []
   for case in cases:
-
-    def scored(params, image, values, clean=case.clean):
-      return network.psnr(params, image, values, clean, border)
-
+    scored = functools.partial(network.psnr, clean=case.clean, border=border)
     length = _chunk(network, case, len(strengths))
     products = np.concatenate(
       [
@@ -255,28 +256,16 @@ def score_set(
     Four scores: 'input', 'start', 'end', 'curve'.
   """
   methods = {'input': None, 'start': 0.0, 'end': 1.0, 'curve': strength}
+  # Always three strengths, even if two are equal: one compilation a size.
+  tried = np.array([0.0, 1.0, strength])
   found: dict[str, list] = {method: [] for method in methods}
-  tried = np.array(sorted({0.0, 1.0, strength}))
-  border, channels = protocol.border(level), protocol.channels
-  for case in make_cases(images, level, protocol):
-    outputs = dict(zip(tried, restore(network, case, tried), strict=True))
-    outputs[None] = to_uint8(case.degraded)
-    measured = {
-      key: (
-        case.name,
-        _finite(
-          metrics.psnr(case.clean, output, border=border, channels=channels)
-        ),
-        metrics.ssim(case.clean, output, border=border, channels=channels)
-        if ssim
-        else None,
-      )
-      for key, output in outputs.items()
-    }
-    for method, key in methods.items():
-      found[method].append(measured[key])
+  for image in images:  # one at a time: a large set is many GiB as floats
+    case = make_case(image, level, protocol)
+    pictures = [to_uint8(case.degraded), *restore(network, case, tried)]
+    for method, picture in zip(methods, pictures, strict=True):
+      found[method].append(_measure(case, picture, level, protocol, ssim))
     if protocol.degradation.task == 'denoise':
-      found['input'][-1] = _noisy_input(case, found['input'][-1])
+      found['input'][-1] = _noisy_input(case, protocol, found['input'][-1])
   return [
     Score(
       name,
@@ -292,23 +281,28 @@ def score_set(
   ]
 
 
-def _noisy_input(case: Case, row: tuple) -> tuple:
+def _measure(
+  case: Case, picture: np.ndarray, level: float, protocol: Protocol, ssim: bool
+) -> tuple[str, float, float | None]:
+  border, channels = protocol.border(level), protocol.channels
+  pair = (case.clean, picture)
+  psnr = metrics.psnr(*pair, border=border, channels=channels)
+  structure = None
+  if ssim:
+    structure = metrics.ssim(*pair, border=border, channels=channels)
+  return case.name, _finite(psnr), structure
+
+
+def _noisy_input(case: Case, protocol: Protocol, row: tuple) -> tuple:
   """The input's PSNR without rounding it: unclipped noise has no 8 bits."""
   error = case.degraded.astype(np.float64) * 255 - case.clean
-  psnr = 10 * math.log10(255**2 / np.mean(error**2)) if error.any() else 100.0
-  return (row[0], psnr, row[2])
+  if protocol.channels == 'y' and error.shape[-1] == 3:
+    error = error @ colour.Y_WEIGHTS
+  with np.errstate(divide='ignore'):
+    psnr = 10 * np.log10(255**2 / np.mean(error**2))
+  return (row[0], _finite(float(psnr)), row[2])
 
 
 def _finite(psnr: float) -> float:
   """An image restored without any error counts as 100 dB."""
   return min(psnr, 100.0)
-
-
-def level_list(text: str, span: levels.LevelRange, count: int) -> list[float]:
-  """Levels from a config field; '' is `count` of them, evenly spaced."""
-  if text:
-    return levels.parse_values(text)
-  found = np.linspace(span.start, span.end, count)
-  if levels.TASKS[span.task].whole:
-    found = np.rint(found)
-  return [float(value) for value in np.round(found, 6)]

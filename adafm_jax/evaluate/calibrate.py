@@ -1,14 +1,14 @@
 """Measures the best strength of each level (paper section 3.5).
 
 For a level, all strengths of a coarse grid are tried in one batched pass over
-the calibration images; a second pass, a quarter as coarse, looks around the
-best; the top of the parabola through the best three is the level's strength.
+the calibration images; a second pass, a quarter as coarse or finer, looks
+around the best; the top of the parabola through the best three is the level's
+strength.
 Calibration images are held-out training images, never an evaluation set.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,8 +18,11 @@ from adafm_jax.data.sources import NamedImage
 from adafm_jax.evaluate import benchmark
 from adafm_jax.evaluate import curve as curves
 
-# The second pass divides the first grid's step by this.
-_FINER = 4
+# The second pass tries as many strengths between the best one's neighbours:
+# always, so that it is compiled once for each image size.
+_FINER = 7
+_DECIMALS = 6  # of a strength: equal ones are then equal as floats
+_BEST = 100.0  # dB, what an image without any error counts as
 
 
 class Measurement(NamedTuple):
@@ -51,7 +54,7 @@ def measure(
     network: AdaFM-Net.
     images: calibration images.
     level: of the degradation.
-    grid: [N] strengths tried first, increasing, in [0, 1].
+    grid: [N] strengths tried first, in [0, 1], any order.
     protocol: degradation and metric.
 
   Returns:
@@ -61,28 +64,24 @@ def measure(
 
   def mean_psnr(strengths):
     table = benchmark.psnr_grid(network, cases, strengths, protocol, level)
-    return table.mean(axis=1)
+    return np.minimum(table, _BEST).mean(axis=1)
 
-  coarse = np.asarray(grid, float)
+  coarse = np.unique(np.asarray(grid, float).round(_DECIMALS))
   scores = mean_psnr(coarse)
   fine = _around(coarse, int(np.argmax(scores)))
-  strengths = np.concatenate([coarse, fine])
   scores = np.concatenate([scores, mean_psnr(fine)])
-  order = np.argsort(strengths)
-  strengths, scores = strengths[order], scores[order]
+  strengths, index = np.unique(
+    np.concatenate([coarse, fine]), return_index=True
+  )
+  scores = scores[index]
   best, _ = curves.refine(strengths, scores)
   return Measurement(level, strengths, scores, best)
 
 
 def _around(grid: np.ndarray, best: int) -> np.ndarray:
-  """New strengths between a grid point and its neighbours."""
-  steps = np.arange(1, _FINER) / _FINER
-  parts = [
-    low + (high - low) * steps
-    for low, high in itertools.pairwise(grid)
-    if grid[best] in (low, high)
-  ]
-  return np.concatenate(parts) if parts else np.zeros(0)
+  """[7] strengths between the neighbours of a grid point."""
+  low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+  return np.linspace(low, high, _FINER + 2)[1:-1].round(_DECIMALS)
 
 
 class Calibration(NamedTuple):

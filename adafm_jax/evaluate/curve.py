@@ -16,13 +16,11 @@ import numpy as np
 from numpy.polynomial import polynomial
 
 from adafm_jax.errors import UserError
+from adafm_jax.evaluate import monotone
 
 Values = Sequence[float] | np.ndarray
 
 MAX_ORDER = 6
-_LINE = (0.0, 1.0)  # f(t) = t
-# Where a polynomial's slope is checked; fits are constrained at every tenth.
-_GRID = np.linspace(0.0, 1.0, 10_001)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +54,9 @@ class Curve:
     c = np.asarray(self.coefficients, float)
     if self.kind == 'polynomial':
       right = len(c) == _require_order(self.order) + 1 and c[0] == 0
-      right = right and abs(c.sum() - 1) < 1e-9 and _lowest_slope(c) > -1e-9
+      right = (
+        right and abs(c.sum() - 1) < 1e-9 and monotone.lowest_slope(c) > -1e-9
+      )
     else:
       right = self.kind == 'piecewise' and self.order is None
       right = right and len(c) == len(t) and (np.diff([0, *c, 1]) >= 0).all()
@@ -180,12 +180,13 @@ def fit(
     f' strictly between {start:g} and {end:g}, got {distinct}: measure more'
     f' levels or take order {distinct + 1}.',
   )
+  coefficients = monotone.fit(t[inner], s[inner], order)
   return Curve(
     start=float(start),
     end=float(end),
     kind='polynomial',
     order=order,
-    coefficients=tuple(_fit_monotone(t[inner], s[inner], order).tolist()),
+    coefficients=tuple(coefficients.tolist()),
     levels=measured,
     strengths=tuple(s.tolist()),
   )
@@ -200,18 +201,12 @@ def fit_piecewise(
   nearest non-decreasing ones. Points at one level count as their mean.
   Arguments and errors are those of `fit`.
   """
-  from scipy import optimize  # slow to import, and only fitting needs it
-
   t, s, measured = _points(levels, strengths, start, end)
   fitted = np.where(t < 1, 0.0, 1.0)
   inner = (t > 0) & (t < 1)
   if inner.any():
-    _, index, count = np.unique(
-      t[inner], return_inverse=True, return_counts=True
-    )
-    mean = np.bincount(index, weights=s[inner]) / count
-    rising = optimize.isotonic_regression(mean, weights=count).x
-    fitted[inner] = np.clip(rising, 0.0, 1.0)[index]
+    rising = monotone.rising_points(t[inner], s[inner])
+    fitted[inner] = np.clip(rising, 0.0, 1.0)
   return Curve(
     start=float(start),
     end=float(end),
@@ -264,55 +259,6 @@ def refine(strengths: Values, scores: Values) -> tuple[float, float]:
     return float(x[best]), float(y[best])
   top = float(np.clip((x0 + x1) / 2 - slope / (2 * bend), x0, x2))
   return top, float(y0 + (top - x0) * (slope + bend * (top - x1)))
-
-
-def _fit_monotone(t: np.ndarray, s: np.ndarray, order: int) -> np.ndarray:
-  """Coefficients of f = t + t (1 - t) q(t), closest to `s`, with f' >= 0.
-
-  The form keeps f(0) = 0 and f(1) = 1 for every q, so only q is fitted.
-  """
-  if order == 1:
-    return np.array(_LINE)
-  powers = np.arange(order - 1)
-  basis = (t * (1 - t))[:, None] * t[:, None] ** powers
-  q = np.linalg.lstsq(basis, s - t, rcond=None)[0]
-  if _lowest_slope(_expand(q)) < 0:
-    # f' = 1 + rows @ q, with rows = d/dt (t^(k+1) - t^(k+2)).
-    grid = _GRID[::10, None]
-    rows = (powers + 1) * grid**powers - (powers + 2) * grid ** (powers + 1)
-    q = _constrained_least_squares(basis, s - t, rows, -np.ones(len(rows)))
-  f = _expand(q)
-  # Between the grid points the slope may dip by a hair; a little of the line,
-  # whose slope is 1 and whose ends are the same, lifts it to zero.
-  dip = max(0.0, -_lowest_slope(f))
-  return polynomial.polyadd(f, dip * np.array(_LINE)) / (1 + dip)
-
-
-def _constrained_least_squares(a, b, g, h) -> np.ndarray:
-  """Minimises |a x - b| subject to g x >= h; `a` has full column rank.
-
-  Lawson and Hanson, Solving Least Squares Problems, chapter 23: by QR it is a
-  least distance problem, whose dual is non-negative least squares. Unlike a
-  general solver it needs no starting point and no tolerance.
-  """
-  from scipy import optimize  # slow to import, and only fitting needs it
-
-  q, r = np.linalg.qr(a)
-  g_scaled = np.linalg.solve(r.T, g.T)  # transpose of g @ inverse(r)
-  dual = np.vstack([g_scaled, h - q.T @ b @ g_scaled])
-  target = np.eye(len(dual))[-1]
-  residual = dual @ optimize.nnls(dual, target)[0] - target
-  return np.linalg.solve(r, q.T @ b - residual[:-1] / residual[-1])
-
-
-def _expand(q: np.ndarray) -> np.ndarray:
-  """Coefficients of t + t (1 - t) q(t), lowest first."""
-  return polynomial.polyadd(_LINE, np.convolve([0.0, 1.0, -1.0], q))
-
-
-def _lowest_slope(coefficients: Values) -> float:
-  derivative = polynomial.polyder(np.asarray(coefficients, float))
-  return float(polynomial.polyval(_GRID, derivative).min())
 
 
 def _position(levels: Values, start: float, end: float) -> np.ndarray:

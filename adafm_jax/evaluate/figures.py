@@ -35,6 +35,7 @@ COLORS = (
   '#000000',
 )
 MARKERS = 'osD^vPX'
+_INK = '0.2'  # of points that belong to several curves
 DPI = 150
 MAX_LABELLED = 12
 _HALO = (patheffects.withStroke(linewidth=3, foreground='white'),)
@@ -57,6 +58,7 @@ def plot_curve(
 
   Returns:
     The figure; on its axes, for each curve: the line, the points, the pins.
+    Curves through the same points: all lines, then the points and pins once.
 
   Raises:
     UserError: another suffix, or the file can't be written.
@@ -64,14 +66,20 @@ def plot_curve(
   figure, axes = _figure(title, unit_label, 'strength λ')
   mean = [np.mean(c.strength(np.linspace(c.start, c.end))) for c in curves]
   written: set[tuple[float, float]] = set()
+  shared = len(curves) > 1 and len({_measured(c) for c in curves}) == 1
   for i, curve in enumerate(curves):
     color = COLORS[i % len(COLORS)]
-    _draw_curve(axes, curve, color, MARKERS[i % len(MARKERS)])
+    _draw_line(axes, curve, color)
+    if shared and i < len(curves) - 1:
+      continue
+    color = _INK if shared else color
+    _draw_points(axes, curve, color, MARKERS[0 if shared else i % len(MARKERS)])
     # A rising curve leaves room above left and below right of each point. Two
     # curves through the same points need their values only once.
     for point in zip(curve.levels, curve.strengths, strict=True):
       if point not in written:
-        _write_strength(axes, point, above=mean[i] == max(mean), color=color)
+        above = shared or mean[i] == max(mean)
+        _write_strength(axes, point, above=above, color=color)
         written.add(point)
   _level_axis(axes, sorted({x for c in curves for x in (*c.levels, c.end)}))
   axes.set_ylim(-0.14, 1.14)
@@ -79,7 +87,7 @@ def plot_curve(
   if curves[0].start > curves[0].end:
     axes.invert_xaxis()
   # The legend fills column by column: one curve a column, or one row.
-  columns = len(curves) if len(curves) > 1 else 3
+  columns = 3 if shared or len(curves) == 1 else len(curves)
   figure.legend(loc='outside lower center', ncols=columns, frameon=False)
   return _save(figure, path)
 
@@ -125,7 +133,12 @@ def plot_psnr(
     for i, (name, values) in enumerate(series.items()):
       marker = MARKERS[i % len(MARKERS)]
       _line_with_best(
-        axes, strengths, values, color=shades[i], marker=marker, label=name
+        axes,
+        strengths,
+        values,
+        color=shades[i],
+        marker=marker,
+        label=_plain(name),
       )
   axes.set_xlim(-0.03, 1.03)
   _legend_right(figure, 'ring: best λ')
@@ -186,10 +199,17 @@ def _figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
   return figure, axes
 
 
-def _draw_curve(axes: Axes, curve: Curve, color: str, marker: str) -> None:
+def _measured(curve: Curve) -> tuple:
+  return curve.start, curve.end, curve.levels, curve.strengths
+
+
+def _draw_line(axes: Axes, curve: Curve, color: str) -> None:
   levels = np.linspace(curve.start, curve.end, 401)
   label = f'{curve.start:g} → {curve.end:g}, {_kind(curve)}'
   axes.plot(levels, curve.strength(levels), color=color, label=label)
+
+
+def _draw_points(axes: Axes, curve: Curve, color: str, marker: str) -> None:
   points: dict[str, Any] = {'color': color, 'linestyle': 'none'}
   axes.plot(
     curve.levels, curve.strengths, marker=marker, label='measured', **points
@@ -218,6 +238,12 @@ def _write_strength(
     color=color,
     path_effects=_HALO,
   )
+
+
+def _plain(name: str) -> str:
+  """A file name as a label: '$' begins no formula, '_' does not hide it."""
+  name = name.replace('$', r'\$')
+  return f' {name}' if name.startswith('_') else name
 
 
 def _line_with_best(axes: Axes, strengths, values, *, color, **style) -> None:

@@ -25,13 +25,14 @@ _HEADER = (
   'set',
   'level',
   'input',
-  'lambda 0',
-  'lambda 1',
+  'strength 0',
+  'strength 1',
   'curve',
-  'at lambda',
+  'its strength',
   'SSIM input',
   'SSIM curve',
 )
+_DECIMALS = (0, 0, 2, 2, 2, 2, 3, 4, 4)
 
 
 def score_tables(
@@ -67,8 +68,9 @@ def text(scores: Sequence[Score], task: str, *, markdown: bool) -> str:
   make = tables.markdown_table if markdown else tables.text_table
   parts = []
   for protocol, rows in score_tables(scores, task):
+    table = make(_HEADER, rows, decimals=_DECIMALS)
     title = f'PSNR (dB) and SSIM; {protocol}; mean over the images.'
-    parts.append(f'{title}\n\n{make(_HEADER, rows)}')
+    parts.append(f'{title}\n\n{table}')
   return '\n\n'.join(parts) + '\n'
 
 
@@ -94,9 +96,12 @@ def write_curve(
   path: pathlib.Path, calibration: calibrate.Calibration, task: str
 ) -> None:
   """The lambda curves over the measured points, as the paper's Figure 7."""
+  curves = [calibration.polynomial, calibration.line, calibration.piecewise]
+  if calibration.polynomial == calibration.line:
+    del curves[0]
   figures.plot_curve(
     path,
-    [calibration.polynomial, calibration.line, calibration.piecewise],
+    curves,
     unit_label=levels.TASKS[task].unit,
     title='Best strength of each level',
   )

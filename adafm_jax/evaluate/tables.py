@@ -10,7 +10,10 @@ MISSING = '\N{EN DASH}'
 
 
 def markdown_table(
-  header: Sequence[str], rows: Sequence[Sequence[Value]], *, decimals: int = 2
+  header: Sequence[str],
+  rows: Sequence[Sequence[Value]],
+  *,
+  decimals: int | Sequence[int] = 2,
 ) -> str:
   """Writes a Markdown table whose source is aligned as well.
 
@@ -18,13 +21,13 @@ def markdown_table(
     header: the columns' names.
     rows: text, numbers, or None for a value that doesn't exist ('–'); as many a
       row as the header has. Whole numbers of integer type get no decimals.
-    decimals: of the other numbers.
+    decimals: of the other numbers, for all columns or for each.
 
   Returns:
     The lines, the last one ended too. A column of numbers is right-aligned.
 
   Raises:
-    ValueError: a row of another length.
+    ValueError: a row, or `decimals`, of another length than the header.
   """
   cells, right = _cells(header, rows, decimals)
   cells = [[cell.replace('|', r'\|') for cell in row] for row in cells]
@@ -39,7 +42,10 @@ def markdown_table(
 
 
 def text_table(
-  header: Sequence[str], rows: Sequence[Sequence[Value]], *, decimals: int = 2
+  header: Sequence[str],
+  rows: Sequence[Sequence[Value]],
+  *,
+  decimals: int | Sequence[int] = 2,
 ) -> str:
   """Writes the same table as plain aligned columns; see `markdown_table`."""
   cells, right = _cells(header, rows, decimals)
@@ -47,12 +53,16 @@ def text_table(
   return ''.join('  '.join(line).rstrip() + '\n' for line in lines)
 
 
-def _cells(header, rows, decimals: int) -> tuple[list[list[str]], list[bool]]:
+def _cells(header, rows, decimals) -> tuple[list[list[str]], list[bool]]:
   """The cells as text, and which columns hold numbers."""
   for row in rows:
     if len(row) != len(header):
       raise ValueError(f'A row has {len(row)} cells, not {len(header)}: {row}.')
-  cells = [list(header)] + [[_format(x, decimals) for x in r] for r in rows]
+  if isinstance(decimals, int):
+    decimals = [decimals] * len(header)
+  cells = [list(header)] + [
+    [_format(x, d) for x, d in zip(row, decimals, strict=True)] for row in rows
+  ]
   right = [
     any(row[i] is not None for row in rows)
     and not any(isinstance(row[i], str) for row in rows)

@@ -18,11 +18,10 @@ from adafm_jax.models.restorer import Apply, Params
 
 Sweep = Callable[[Params, jax.typing.ArrayLike, jax.Array], jax.Array]
 
-# Feature maps alive at once at the widest place (the full-resolution end of
-# the network): the upsampled conv's output, its shuffled copy, the hidden
-# features and a temporary, each of `features` channels a pixel; measured peaks
-# stay below this.
-_LIVE_MAPS = 4
+# Feature maps of an image alive at once where the network is widest, at full
+# resolution: XLA plans 2.0 to 2.2 of `features` channels on the CPU, for every
+# size and kernel tried; the rest is room for the convolutions' scratch.
+_LIVE_MAPS = 3
 
 
 def make_sweep(apply: Apply) -> Sweep:

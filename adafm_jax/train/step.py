@@ -95,7 +95,8 @@ def init_state(recipe: Recipe, params: restorer.Params) -> TrainState:
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
-    ema=params if recipe.stage.ema else {},
+    # A copy: both are donated, and a buffer can be donated only once.
+    ema=jax.tree.map(jnp.copy, params) if recipe.stage.ema else {},
     opt_state=recipe.optimizer.init(params),
   )
 

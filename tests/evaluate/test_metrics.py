@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from adafm_jax import images
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate import metrics
 

@@ -68,7 +68,7 @@ def run(state, image, strength, *, blocks, after_activation=False):
 
 
 def depthwise(x, filters):
-  """Every channel of [B, C, H, W] with its filter [C, 1, k, k], zeros around."""
+  """Every channel of [B, C, H, W] with its filter [C, 1, k, k], zero edges."""
   reach = filters.shape[-1] // 2
   height, width = x.shape[2:]
   out = np.zeros_like(x)

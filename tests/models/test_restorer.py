@@ -35,9 +35,14 @@ def _check_close(actual, expected):
   assert np.abs(actual - expected).max() < 1e-5 * scale
 
 
-@pytest.mark.parametrize('trunk', [False, True])
-@pytest.mark.parametrize('channels', [1, 3])
-@pytest.mark.parametrize('kernel', [1, 3, 5, 7])
+@pytest.mark.parametrize(
+  ('kernel', 'channels', 'trunk'),
+  [
+    *((kernel, 3, trunk) for kernel in (1, 3, 5, 7) for trunk in (False, True)),
+    (1, 1, False),
+    (5, 1, True),
+  ],
+)
 def test_equals_numpy_at_every_strength(kernel, channels, trunk):
   state, arch, params = _network(kernel, channels, trunk)
   assert arch.placement == ('block+trunk' if trunk else 'block')
@@ -131,7 +136,8 @@ def test_every_parameter_matches_just_one_side_of_the_freeze_rule():
 
 
 def test_initial_weights_are_kaiming_times_a_tenth():
-  params = restorer.init(jax.random.key(0), Architecture(32, 1, 3, 5))
+  arch = Architecture(32, 1, 3, 5)
+  params = jax.jit(lambda key: restorer.init(key, arch))(jax.random.key(0))
   for layer, fan_in in (('head', 27), ('upsample', 288), ('tail', 288)):
     kernel = np.asarray(params[layer]['kernel'])
     expected = 0.1 * np.sqrt(2 / fan_in)
@@ -148,7 +154,7 @@ def test_inserted_adafm_layers_change_nothing(placement):
   state = numpy_network.random_state(
     np.random.default_rng(0), **SIZES, channels=3, kernel=0
   )
-  basic_arch, basic = convert.from_authors(state)
+  _, basic = convert.from_authors(state)
   arch = Architecture(**SIZES, kernel=3, placement=placement)
   params = restorer.insert_adafm(basic, arch)
   shapes = jax.tree.map(lambda x: x.shape, restorer.parameter_shapes(arch))

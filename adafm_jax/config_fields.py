@@ -1,0 +1,227 @@
+"""Every config field: default, unit, meaning, and its legal values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from adafm_jax.degrade import level
+from adafm_jax.models.architecture import Architecture
+
+
+def _field(
+  default: Any,
+  doc: str,
+  legal: Sequence[Any] = (),
+  *,
+  least: float | None = None,
+  below: float | None = None,
+) -> Any:
+  """A documented field, with its legal values or bounds (`least` included)."""
+  meta = {'doc': doc, 'legal': tuple(legal), 'least': least, 'below': below}
+  return dataclasses.field(default=default, metadata=meta)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+  """Size of the network; see `models.architecture.Architecture`."""
+
+  features: int = _field(64, 'channels of the hidden feature maps', least=1)
+  blocks: int = _field(16, 'residual blocks', least=1)
+  channels: int = _field(
+    3, 'image channels: 3 RGB, 1 luma (MATLAB Y)', legal=(1, 3)
+  )
+  kernel: int = _field(
+    1, 'side of the AdaFM filters, pixels at half resolution', (1, 3, 5, 7)
+  )
+  placement: str = _field(
+    'block',
+    "AdaFM layers: in the residual blocks, also behind the trunk's last conv"
+    " (as the authors' weights have it), or behind activations",
+    legal=('block', 'block+trunk', 'activation'),
+  )
+  init_scale: float = _field(
+    0.1,
+    "factor on the Kaiming normal initial weights; the authors' 0.1 suits a"
+    ' million steps, 0.3 to 1 starts short runs much faster',
+    least=0.0,
+  )
+  compute: str = _field(
+    'float32',
+    'type of the activations; parameters stay float32',
+    legal=('float32', 'bfloat16'),
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+  """Training images."""
+
+  train: str = _field(
+    'tfds:div2k/train',
+    'a folder of images, tfds:NAME/SPLIT of a prepared TFDS data set, or'
+    ' photos:train, the photographs that come with scikit-image',
+  )
+  holdout: int = _field(
+    20,
+    'images (the last by name) kept from training, to validate and calibrate',
+    least=1,
+  )
+  heldout: str = _field(
+    '',
+    'another source to validate and calibrate on, instead of `holdout`',
+  )
+  data_dir: str = _field(
+    '', 'where TFDS data sets are prepared; empty: ~/tensorflow_datasets'
+  )
+  shrink: int = _field(
+    1,
+    'training images are first reduced by this factor (bicubic), which removes'
+    ' the artefacts of images that were JPEG files',
+    least=1,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class StageConfig:
+  """One stage of training: `train` the basic model, or `adapt` AdaFM."""
+
+  steps: int = _field(1_000_000, 'optimizer steps', least=1)
+  batch: int = _field(16, 'patches a step, over all devices', least=1)
+  patch: int = _field(96, 'side of a patch, pixels, even', least=2)
+  learning_rate: float = _field(1e-4, "Adam's peak learning rate", least=0.0)
+  schedule: str = _field(
+    'step',
+    'step: multiplied by `decay` every `decay_every` steps (the paper);'
+    ' cosine: down to zero at the last step',
+    legal=('step', 'cosine'),
+  )
+  decay: float = _field(0.1, 'factor of the step schedule', least=0.0)
+  decay_every: int = _field(500_000, 'steps between decays', least=1)
+  warmup: int = _field(0, 'steps of linear warm-up from zero', least=0)
+  b2: float = _field(
+    0.999,
+    "Adam's decay of the squared gradients (b1 is 0.9)",
+    least=0.0,
+    below=1.0,
+  )
+  ema: float = _field(
+    0.0,
+    'decay a step of the moving average of the weights, which is then what is'
+    ' evaluated and released; 0 turns it off',
+    least=0.0,
+    below=1.0,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+  """How a run proceeds; nothing here changes what is learnt."""
+
+  steps_per_dispatch: int = _field(
+    0,
+    'steps of one compiled call; 0: 100 on accelerators, 1 on the CPU, where'
+    " XLA's convolutions are slow inside a loop",
+    least=0,
+  )
+  log_every: int = _field(100, 'steps between lines on the console', least=1)
+  evaluate_every: int = _field(
+    5000, 'steps between validations on held-out images', least=1
+  )
+  checkpoint_every: int = _field(
+    5000, 'steps between checkpoints; each stage ends with one', least=1
+  )
+  keep: int = _field(2, 'checkpoints kept a stage', least=1)
+  validate_images: int = _field(
+    8, 'held-out images used in validation during training', least=1
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+  """What is measured at the end of a run."""
+
+  sets: str = _field(
+    '',
+    'NAME=SOURCE,... with sources as in data.train; the held-out training'
+    ' images are always measured too, as "heldout"',
+  )
+  levels: str = _field(
+    '', 'levels, such as 15,25,50,75 or 15:75:10; empty: start and end'
+  )
+  protocols: str = _field(
+    '',
+    "denoise: clipped (8-bit noisy images, the authors') and/or float (as the"
+    ' literature); empty: that of training',
+  )
+  images: int = _field(0, 'images of each set, 0: all', least=0)
+  ssim: bool = _field(True, 'SSIM as well as PSNR')
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrateConfig:
+  """The lambda curve: strength as a function of the level (section 3.5)."""
+
+  levels: str = _field(
+    '', 'levels measured; empty: seven, evenly spaced from start to end'
+  )
+  grid: str = _field('0:1:0.1', 'strengths tried first, then refined')
+  kind: str = _field(
+    'polynomial', 'curve released', legal=('polynomial', 'piecewise')
+  )
+  order: int = _field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
+  images: int = _field(12, 'held-out images used', least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig:
+  """The sweep that a run ends with, as a contact sheet."""
+
+  strengths: str = _field('0:1:0.2', 'columns of the contact sheet')
+  level: float = _field(
+    0.0, 'level of the images swept; 0: half way from start to end'
+  )
+  images: int = _field(2, 'rows: images of the first evaluation set', least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """An experiment: two levels of one degradation, and how to learn them."""
+
+  task: str = _field('denoise', 'degradation', legal=tuple(level.TASKS))
+  start: float = _field(
+    15.0, 'start level: sigma of 255, JPEG quality, or scale factor'
+  )
+  end: float = _field(75.0, 'end level, in the same unit')
+  noise: str = _field(
+    'clipped',
+    "denoise: training noise clipped and rounded to 8 bits (the authors'"
+    ' data), or unclipped float',
+    legal=('clipped', 'float'),
+  )
+  seed: int = _field(0, 'of initial weights, patches and noise', least=0)
+  model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+  data: DataConfig = dataclasses.field(default_factory=DataConfig)
+  train: StageConfig = dataclasses.field(default_factory=StageConfig)
+  adapt: StageConfig = dataclasses.field(
+    default_factory=lambda: StageConfig(steps=500_000)
+  )
+  run: RunConfig = dataclasses.field(default_factory=RunConfig)
+  evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
+  calibrate: CalibrateConfig = dataclasses.field(
+    default_factory=CalibrateConfig
+  )
+  sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
+
+  @property
+  def arch(self) -> Architecture:
+    """The AdaFM-Net of this experiment."""
+    fields = dataclasses.asdict(self.model)
+    del fields['compute'], fields['init_scale']
+    return Architecture(**fields)
+
+  @property
+  def levels(self) -> level.LevelRange:
+    """From the start level to the end level."""
+    return level.LevelRange(self.task, self.start, self.end)

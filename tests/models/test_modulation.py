@@ -1,0 +1,159 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy_network
+import pytest
+
+from adafm_jax import convert
+from adafm_jax.errors import UserError
+from adafm_jax.models import modulation, restorer
+from adafm_jax.models.architecture import Architecture
+
+SHAPE = (2, 6, 9, 5)
+KERNELS = (1, 3, 5, 7)
+
+
+def _tensors(size):
+  rng = np.random.default_rng(size)
+  x = rng.normal(size=SHAPE).astype(np.float32)
+  kernel = rng.normal(size=(size, size, 1, SHAPE[-1])).astype(np.float32)
+  return x, kernel, rng.normal(size=SHAPE).astype(np.float32)
+
+
+def _numpy_depthwise(x, kernel):
+  """[B, H, W, C] and [k, k, 1, C], by way of PyTorch's layouts."""
+  x, kernel = np.asarray(x, np.float64), np.asarray(kernel, np.float64)
+  out = numpy_network.depthwise(
+    x.transpose(0, 3, 1, 2), kernel.transpose(3, 2, 0, 1)
+  )
+  return out.transpose(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize('lowering', ['grouped', 'shifted', 'auto'])
+@pytest.mark.parametrize('size', KERNELS)
+def test_depthwise_equals_numpy(size, lowering):
+  x, kernel, _ = _tensors(size)
+  actual = modulation.depthwise(x, kernel, lowering)
+  expected = _numpy_depthwise(x, kernel)
+  np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('lowering', ['grouped', 'shifted'])
+@pytest.mark.parametrize('size', KERNELS)
+def test_gradients_equal_numpy(size, lowering):
+  x, kernel, cotangent = _tensors(size)
+
+  @jax.jit
+  def gradients(*inputs):
+    _, transpose = jax.vjp(
+      lambda x, kernel: modulation.depthwise(x, kernel, lowering), *inputs
+    )
+    return transpose(jnp.asarray(cotangent))
+
+  x_gradient, kernel_gradient = map(np.asarray, gradients(x, kernel))
+  # Of a correlation: the correlation with the turned filter ...
+  expected = _numpy_depthwise(cotangent, kernel[::-1, ::-1])
+  np.testing.assert_allclose(x_gradient, expected, rtol=0, atol=1e-5)
+  # ... and, as it is linear, its value at each unit filter.
+  for dy, dx in np.ndindex(size, size):
+    unit = np.zeros_like(kernel)
+    unit[dy, dx] = 1
+    expected = (_numpy_depthwise(x, unit) * cotangent).sum((0, 1, 2))
+    actual = kernel_gradient[dy, dx, 0]
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('lowering', ['grouped', 'shifted'])
+def test_whole_network_agrees_in_gradients_of_both_lowerings(lowering):
+  """The AdaFM weights' gradient against a central difference, float64 NumPy."""
+  state, arch, params = _network(3)
+  image = np.random.default_rng(1).random((1, 6, 10, 3), np.float32)
+  apply = restorer.make_apply(arch, lowering=lowering)
+  gradient = jax.jit(jax.grad(lambda p: apply(p, image, 0.7).sum()))(params)
+  name = 'model.1.sub.0.res.4.transformer.weight'
+  kernel = np.asarray(gradient['block_00']['adafm_2']['kernel'])
+  for index in ((0, 0, 0, 0), (1, 0, 1, 2), (3, 0, 2, 1)):
+    values = []
+    for step in (1e-5, -1e-5):
+      moved = {k: v.astype(np.float64) for k, v in state.items()}
+      moved[name][index] += step
+      values.append(numpy_network.run(moved, image, 0.7, blocks=2).sum())
+    channel, _, dy, dx = index
+    expected = (values[0] - values[1]) / 2e-5
+    assert abs(expected) > 1e-3
+    assert kernel[dy, dx, 0, channel] == pytest.approx(expected, rel=1e-3)
+
+
+def _network(kernel, trunk=True):
+  rng = np.random.default_rng(kernel)
+  state = numpy_network.random_state(
+    rng, features=4, blocks=2, channels=3, kernel=kernel, trunk=trunk
+  )
+  return state, *convert.from_authors(state)
+
+
+@pytest.mark.parametrize('trunk', [False, True])
+def test_folding_equals_the_unfolded_network(trunk):
+  _, arch, params = _network(1, trunk)
+  image = np.random.default_rng(1).random((2, 7, 10, 3), np.float32)
+  apply = jax.jit(restorer.make_apply(arch))
+  basic = jax.jit(restorer.make_apply(arch.basic))
+  shapes = jax.tree.map(jnp.shape, restorer.parameter_shapes(arch.basic))
+  per_layer = np.linspace(0.9, 0.1, arch.adafm_layers, dtype=np.float32)
+  for strength in (0.0, 0.4, 1.0, per_layer):
+    folded = restorer.fold(params, arch, strength)
+    assert jax.tree.map(jnp.shape, folded) == shapes
+    wanted = strength if np.ndim(strength) == 0 else strength[:, None]
+    expected = apply(params, image, wanted)
+    actual = basic(folded, image, 0.0)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=3e-6)
+  assert np.abs(expected - apply(params, image, 0.0)).max() > 0.01
+
+
+def test_folding_refuses_what_it_cannot_do():
+  _, arch, params = _network(3)
+  with pytest.raises(UserError, match=r'Only 1x1 AdaFM layers .* kernel 3'):
+    restorer.fold(params, arch, 0.5)
+  after = Architecture(4, 2, 3, 1, 'activation')
+  with pytest.raises(UserError, match="placement 'activation'"):
+    restorer.fold({}, after, 0.5)
+  with pytest.raises(UserError, match='kernel 0'):
+    restorer.fold({}, after.basic, 0.5)
+
+
+@pytest.mark.parametrize('kernel', [1, 5])
+def test_vmap_over_strength_equals_separate_calls(kernel):
+  _, arch, params = _network(kernel)
+  image = np.random.default_rng(1).random((2, 6, 10, 3), np.float32)
+  apply = restorer.make_apply(arch)
+  values = np.array([0.0, 0.25, 0.8], np.float32)
+  together = jax.jit(jax.vmap(apply, (None, None, 0)))(params, image, values)
+  single = jax.jit(apply)
+  assert together.shape == (3, *image.shape)
+  for value, actual in zip(values, together, strict=True):
+    expected = single(params, image, value)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=3e-6)
+  assert np.abs(np.asarray(together[1] - together[2])).max() > 0.01
+
+
+def test_vmap_over_strength_keeps_one_set_of_weights():
+  """A merged batch: no conv of the sweep sees more filters than the network."""
+  _, arch, params = _network(3)
+  image = np.zeros((2, 6, 10, 3), np.float32)
+  sweep = jax.vmap(restorer.make_apply(arch), (None, None, 0))
+  jaxpr = jax.make_jaxpr(sweep)(params, image, np.zeros(7, np.float32))
+  shapes = _conv_weights(jaxpr.jaxpr)
+  assert len(shapes) == 9  # head, 2 x 2, trunk, upsample, hidden, tail
+  assert {shape[-1] for shape in shapes} <= {4, 16, 3}
+
+
+def _conv_weights(jaxpr):
+  """Shapes of the filters of every convolution, inner functions included."""
+  found = []
+  for equation in jaxpr.eqns:
+    if equation.primitive.name == 'conv_general_dilated':
+      found.append(equation.invars[1].aval.shape)
+    for value in equation.params.values():
+      if hasattr(value, 'jaxpr'):
+        found += _conv_weights(value.jaxpr)
+  return found

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+
+from adafm_jax.errors import UserError, entry_point
+
+
+def _raise(error):
+  raise error
+
+
+def test_problems_one_or_many():
+  assert UserError('a').problems == ['a']
+  assert UserError(('a', 'b')).problems == ['a', 'b']
+  assert str(UserError(['a', 'b'])) == 'a\nb'
+  with pytest.raises(ValueError, match=r'^a$'):  # the callers' own type
+    _raise(UserError('a'))
+
+
+def test_results_become_exit_codes():
+  assert entry_point(lambda: None)() == 0
+  assert entry_point(lambda code, more=0: code + more)(3, more=4) == 7
+
+
+def test_a_users_mistake_is_told_on_stderr(capsys):
+  code = entry_point(lambda: _raise(UserError(['No b.', 'No c.'])))()
+  assert code == 2
+  assert capsys.readouterr() == ('', 'error: No b.\nerror: No c.\n')
+
+
+def test_control_c(capsys):
+  assert entry_point(lambda: _raise(KeyboardInterrupt()))() == 130
+  assert capsys.readouterr().err == 'interrupted\n'
+
+
+@pytest.mark.parametrize('error', [ValueError, OSError, RuntimeError])
+def test_a_bug_keeps_its_traceback(error):
+  with pytest.raises(error):
+    entry_point(lambda: _raise(error('bug')))()
+
+
+def test_a_closed_pipe_is_silent():
+  code = (
+    'import sys; from adafm_jax.errors import entry_point;'
+    "sys.exit(entry_point(lambda: [print('x' * 99) for _ in range(9999)] and 0)"
+    '())'
+  )
+  command = f'{sys.executable} -c "{code}" | head -1; exit ${{PIPESTATUS[0]}}'
+  done = subprocess.run(
+    ['bash', '-c', command], capture_output=True, text=True, check=False
+  )
+  assert done.stdout == 'x' * 99 + '\n'
+  assert (done.returncode, done.stderr) == (0, '')
+
+
+def test_wrapping_keeps_the_name():
+  @entry_point
+  def command():
+    """Its help."""
+
+  assert (command.__name__, command.__doc__) == ('command', 'Its help.')

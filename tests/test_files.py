@@ -1,0 +1,97 @@
+import json
+import os
+import stat
+
+import pytest
+
+from adafm_jax import files
+from adafm_jax.errors import UserError
+
+
+def _write(path, text):
+  with files.atomic_path(path) as temporary:
+    assert temporary.parent == path.parent  # else renaming may copy
+    assert temporary.suffix == path.suffix
+    temporary.write_text(text)
+
+
+def test_replaces_the_old_file_at_once(tmp_path):
+  path = tmp_path / 'new' / 'folder' / 'a.txt'
+  _write(path, 'old')
+  with files.atomic_path(path) as temporary:
+    temporary.write_text('new')
+    assert path.read_text() == 'old'
+  assert path.read_text() == 'new'
+  assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt])
+def test_an_error_inside_leaves_the_old_file(tmp_path, error):
+  path = tmp_path / 'a.txt'
+  _write(path, 'old')
+
+  def fail():
+    with files.atomic_path(path) as temporary:
+      temporary.write_text('half')
+      raise error
+
+  with pytest.raises(error):
+    fail()
+  assert path.read_text() == 'old'
+  assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told(tmp_path):
+  def fail(*why):
+    with files.atomic_path(tmp_path / 'a.txt'):
+      raise OSError(*why)
+
+  with pytest.raises(
+    UserError, match=r'Cannot write .*a\.txt: No space left\.'
+  ):
+    fail(28, 'No space left')
+  with pytest.raises(UserError, match=r'a\.txt: encoder error -2\.'):
+    fail('encoder error -2')  # Pillow's kind
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('mask', 'mode'), [(0o022, 0o644), (0o077, 0o600)])
+def test_permissions_follow_the_umask(tmp_path, mask, mode):
+  before = os.umask(mask)
+  try:
+    _write(tmp_path / 'a.txt', '')
+    assert os.umask(mask) == mask  # and it is left as it was
+  finally:
+    os.umask(before)
+  assert stat.S_IMODE((tmp_path / 'a.txt').stat().st_mode) == mode
+
+
+def test_folders_that_cannot_be_written(tmp_path):
+  (tmp_path / 'file').write_text('')
+  (tmp_path / 'folder').mkdir()
+  with pytest.raises(UserError, match=r'Cannot write .*x: (File|Not a dir)'):
+    files.write_text(tmp_path / 'file' / 'x', '')
+  with pytest.raises(UserError, match=r'Cannot write .*folder: Is a directory'):
+    files.write_text(tmp_path / 'folder', '')
+  with pytest.raises(UserError, match=r'Cannot write /proc/x'):
+    files.write_text('/proc/x', '')  # read-only even for root
+  assert {p.name for p in tmp_path.iterdir()} == {'file', 'folder'}
+
+
+def test_names_as_long_as_a_name_may_be(tmp_path):
+  path = tmp_path / ('長' * 83 + '.png')  # 253 bytes, of at most 255
+  _write(path, 'x')
+  assert path.read_text() == 'x'
+
+
+def test_text_and_json(tmp_path):
+  files.write_text(tmp_path / 'a.txt', 'λ\n')
+  assert (tmp_path / 'a.txt').read_bytes() == b'\xce\xbb\n'
+  files.write_json(tmp_path / 'a.json', {'b': [1, None]})
+  text = (tmp_path / 'a.json').read_text()
+  assert json.loads(text) == {'b': [1, None]}
+  assert text.count('\n') > 3
+  assert text.endswith('}\n')
+  with pytest.raises(ValueError, match='not JSON compliant'):
+    files.write_json(tmp_path / 'a.json', float('nan'))
+  assert (tmp_path / 'a.json').read_text() == text
