@@ -183,4 +183,8 @@ def join_processes(
   import jax
 
   os.environ.setdefault('GLOG_minloglevel', '2')
-  jax.distributed.initialize(coordinator, processes, process)
+  # Without looking for SLURM and the like: where it finds one, JAX would hide
+  # all devices of a process but one.
+  jax.distributed.initialize(
+    coordinator, processes, process, cluster_detection_method='deactivate'
+  )

@@ -35,6 +35,8 @@ KINDS = {
 # A mistake: the fields it is about, and the sentence.
 _Problem = tuple[tuple[str, ...], str]
 _RANGE = ('task', 'start', 'end')
+# Groups of fields that leave the weights as they are.
+_AFTER_TRAINING = ('run', 'evaluate', 'calibrate', 'sweep')
 
 
 def default() -> ml_collections.ConfigDict:
@@ -75,12 +77,17 @@ def parse(values: Mapping[str, Any] | ml_collections.ConfigDict) -> Config:
 
 
 def differences(old: Config, new: Config) -> list[str]:
-  """Fields in which two configs differ, but for how a run proceeds (`run`)."""
+  """Fields in which two configs differ and that change what is learnt.
+
+  How a run proceeds and what is done with the trained network may change:
+  to evaluate it on one more set, it need not be trained again.
+  """
   old_fields, new_fields = dict(fields_of(old)), dict(fields_of(new))
   return [
     f'{name}: {old_fields[name]!r} -> {new_fields[name]!r}'
     for name in old_fields
-    if old_fields[name] != new_fields[name] and not name.startswith('run.')
+    if old_fields[name] != new_fields[name]
+    and name.partition('.')[0] not in _AFTER_TRAINING
   ]
 
 
@@ -215,7 +222,8 @@ def _protocol_problems(config: Config) -> list[_Problem]:
     )
     return [((name, 'task'), sentence)]
   listed = text.split(',')
-  if not set(listed) <= {'clipped', 'float'} or len(set(listed)) < len(listed):
+  known = set(level.NOISE_PROTOCOLS)
+  if not set(listed) <= known or len(set(listed)) < len(listed):
     sentence = (
       f'{name} is {text!r}; it may be clipped, float, or clipped,float.'
     )

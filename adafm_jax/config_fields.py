@@ -198,7 +198,7 @@ class Config:
     'clipped',
     "denoise: training noise clipped and rounded to 8 bits (the authors'"
     ' data), or unclipped float',
-    legal=('clipped', 'float'),
+    legal=level.NOISE_PROTOCOLS,
   )
   seed: int = _field(0, 'of initial weights, patches and noise', least=0)
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

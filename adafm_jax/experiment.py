@@ -142,14 +142,12 @@ def load_data(config: Config) -> Data:
   sources.check_sizes(train, patch, 'data.train')
   sets = {_HELDOUT: heldout}
   for entry in filter(None, config.evaluate.sets.split(',')):
-    name, equals, source = entry.partition('=')
-    if not equals:
-      raise UserError(
-        f'evaluate.sets has {entry!r}; write NAME=SOURCE, such as'
-        ' cbsd68=/path/to/CBSD68.'
-      )
+    name, _, source = entry.partition('=')
     sets[name] = sources.load(
-      source, field='evaluate.sets', most=config.evaluate.images, **options
+      source,
+      field=f'evaluate.sets={name}',
+      most=config.evaluate.images,
+      **options,
     )
   return Data(train, heldout, sets)
 
@@ -206,7 +204,7 @@ def finish(
 
 
 def _calibrate(config, network, data) -> calibrate.Calibration:
-  wanted = benchmark.level_list(config.calibrate.levels, config.levels, 7)
+  wanted = configs.level_list(config.calibrate.levels, config.levels, 7)
   label = levels.TASKS[config.task].label
   return calibrate.calibrate(
     network,
@@ -224,7 +222,7 @@ def _calibrate(config, network, data) -> calibrate.Calibration:
 
 
 def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
-  wanted = benchmark.level_list(config.evaluate.levels, config.levels, 2)
+  wanted = configs.level_list(config.evaluate.levels, config.levels, 2)
   noises = config.evaluate.protocols or config.noise
   scores = []
   for noise in noises.split(','):

@@ -13,8 +13,8 @@ from adafm_jax.errors import entry_point
 def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(
     prog='python -m adafm_jax.main',
-    description='Trains, adapts, calibrates and evaluates a model. --workdir'
-    ' alone resumes the run it holds. See launch/ for several processes.',
+    description='Trains, adapts, calibrates and evaluates a model. --workdir\n'
+    'alone resumes the run it holds. See launch/ for several processes.',
     epilog='config fields and their defaults:\n\n'
     + config.describe(config.Config()),
     formatter_class=argparse.RawDescriptionHelpFormatter,

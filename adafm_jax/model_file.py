@@ -29,7 +29,6 @@ FORMAT = 'adafm'  # the key of the metadata, too
 VERSION = 1
 DTYPES = {'F16': 'float16', 'F32': 'float32'}  # safetensors' names and NumPy's
 
-_NOISE = ('clipped', 'float')  # as in degrade.degradation, which needs JAX
 _FIELDS = ('arch', 'levels', 'curve', 'noise', 'provenance')
 
 
@@ -66,7 +65,8 @@ class Header:
         f'The lambda curve runs from {self.curve.start:g} to'
         f' {self.curve.end:g}, but the model from {ends[0]:g} to {ends[1]:g}.'
       )
-    legal = (None, *(_NOISE if self.levels.task == 'denoise' else ()))
+    denoising = self.levels.task == 'denoise'
+    legal = (None, *(levels_lib.NOISE_PROTOCOLS if denoising else ()))
     if self.noise not in legal:
       raise UserError(
         f'The noise protocol is {self.noise!r}; for task {self.levels.task} it'

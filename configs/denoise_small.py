@@ -26,7 +26,7 @@ def get_config():
     stage.warmup = 500
     stage.ema = 0.999
   c.train.steps = 48_000
-  c.adapt.steps = 16_000
+  c.adapt.steps = 8000
   c.run.log_every = 500
   c.run.evaluate_every = 4000
   c.run.checkpoint_every = 4000

@@ -416,3 +416,18 @@ def test_mistakes_about_files(folder, tmp_path, capsys):
 
 def test_memory_needed_is_told_for_people():
   assert memory.show(3 * 2**29) == '1.5 GiB'
+
+
+def test_enlarged_already_leaves_out_the_border_of_the_largest_scale(tmp_path):
+  _save_model(tmp_path / 'm.safetensors', 'sr')
+  clean = _pixels((33, 40, 3))
+  _write(tmp_path / 'in' / 'x.png', clean[::-1])
+  _write(tmp_path / 'clean' / 'x.png', clean)
+  more = ('--scale', '1', '--lambdas', '1', '--references', tmp_path / 'clean')
+  out = tmp_path / 'out'
+  assert _sweep(tmp_path / 'm.safetensors', tmp_path / 'in', out, *more) == 0
+  restored = _load(out / 'x_coef_1.00.png')
+  wanted = metrics.psnr(clean, restored, border=4, channels='y')
+  assert abs(wanted - metrics.psnr(clean, restored, channels='y')) > 0.001
+  text = (out / 'psnr.csv').read_text().splitlines()[1]
+  assert float(text.split(',')[1]) == pytest.approx(wanted, abs=6e-5)

@@ -131,15 +131,15 @@ def _photos(split: str, field: str) -> list[NamedImage]:
 
 def _tfds(rest: str, field: str, data_dir: str, most: int) -> list[NamedImage]:
   """Reads a prepared TFDS data set, without TensorFlow."""
-  import tensorflow_datasets as tfds
-  from absl import logging
-
-  logging.set_verbosity(logging.ERROR)  # it warns of data sets it looks for
   name, slash, split = rest.rpartition('/')  # a name may be div2k/bicubic_x2
   if not slash:
     name, split = rest, 'train'
   where = data_dir or '~/tensorflow_datasets'
   try:
+    import tensorflow_datasets as tfds
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)  # it warns of folders it passes by
     source = tfds.data_source(
       name, split=split, data_dir=data_dir or None, download=False
     )

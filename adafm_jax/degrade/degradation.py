@@ -13,8 +13,6 @@ from adafm_jax.degrade import resize
 from adafm_jax.degrade.jpeg import jpeg
 from adafm_jax.errors import UserError
 
-NOISE_PROTOCOLS = ('clipped', 'float')
-
 
 @dataclasses.dataclass(frozen=True)
 class Degradation:
@@ -35,10 +33,10 @@ class Degradation:
 
   def __post_init__(self):
     levels.get_task(self.task)
-    if self.noise not in NOISE_PROTOCOLS:
+    if self.noise not in levels.NOISE_PROTOCOLS:
       raise UserError(
         f'Unknown noise protocol {self.noise!r}: choose one of '
-        f'{list(NOISE_PROTOCOLS)}.'
+        f'{list(levels.NOISE_PROTOCOLS)}.'
       )
 
   @property

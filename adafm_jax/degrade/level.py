@@ -12,6 +12,8 @@ import math
 
 from adafm_jax.errors import UserError
 
+# How noisy images are held: 8 bits, or unclipped; see `degrade.noise`.
+NOISE_PROTOCOLS = ('clipped', 'float')
 _MOST_VALUES = 10_000  # a step of 1e-9 is a slip, not a wish
 
 

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import memory as memories
-from adafm_jax.config import level_list as level_list
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.degradation import Degradation

@@ -91,12 +91,15 @@ def run(
       store.save(step, state)
     if last:
       return state
+    due = step % config.log_every == 0
+    if due and per_call == 1:
+      settle()  # single steps keep the host busy: it would come to it late
     after = _next_boundary(step, stop, config, per_call)
     state, metrics = dispatch(state, bank, after - step)
-    if pending and pending[0] % config.log_every:
-      metrics = _merge(pending[1], metrics)
-    else:
+    if due:
       settle()  # while the new dispatch runs
+    elif pending:
+      metrics = _merge(pending[1], metrics)
     step, pending = after, (after, metrics)
 
 

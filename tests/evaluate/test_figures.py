@@ -77,6 +77,46 @@ def test_plot_curve_of_rising_levels_and_of_measured_points_off_the_ends(
   assert _legend(figure)[0] == '15 → 75, piecewise linear'
 
 
+def test_plot_curve_through_the_same_points_shows_them_once(tmp_path):
+  points = (QUALITY, WIDE, 80, 10)
+  found = [
+    curves.fit(*points),
+    curves.fit(*points, order=1),
+    curves.fit_piecewise(*points),
+  ]
+  path = tmp_path / 'curve.png'
+  figure = figures.plot_curve(path, found, unit_label='q', title='')
+  *lines, measured, ends = figure.axes[0].lines
+  assert [line.get_color() for line in lines] == list(figures.COLORS[:3])
+  for line, curve in zip(lines, found, strict=True):
+    np.testing.assert_allclose(
+      line.get_ydata(), curve.strength(line.get_xdata())
+    )
+  np.testing.assert_array_equal(measured.get_xdata(), QUALITY)
+  np.testing.assert_array_equal(measured.get_ydata(), WIDE)
+  np.testing.assert_array_equal(ends.get_xydata(), [[80, 0], [10, 1]])
+  # Belonging to no line, they have none's colour.
+  assert measured.get_color() == ends.get_color() == '0.2'
+  assert len(figure.axes[0].texts) == len(WIDE)
+  assert _legend(figure) == [
+    '80 → 10, cubic',
+    '80 → 10, straight line',
+    '80 → 10, piecewise linear',
+    'measured',
+    'fixed ends',
+  ]
+  assert _legend_is_outside(figure)
+
+
+def test_plot_psnr_takes_names_as_they_are(tmp_path):
+  series = {'_a': [1, 2], 'b$c$\\frac': [2, 1]}
+  figure = figures.plot_psnr(tmp_path / 'p.png', [0, 1], series, title='')
+  assert [name.strip() for name in _legend(figure)] == [
+    '_a',
+    r'b\$c\$\frac',
+  ]
+
+
 @pytest.mark.parametrize('count', [1, 12])
 def test_plot_psnr_names_each_line_and_rings_its_best(tmp_path, count):
   strengths = np.linspace(0, 1, 11)

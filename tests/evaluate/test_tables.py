@@ -37,3 +37,13 @@ def test_a_column_with_text_or_nothing_is_left_aligned():
 def test_a_row_of_another_length_is_refused():
   with pytest.raises(ValueError, match='has 1 cells, not 2'):
     tables.text_table(['a', 'b'], [[1]])
+
+
+def test_each_column_may_have_its_decimals():
+  rows = [['a', 33.876, 0.91236, 3], ['b', None, 0.5, 4]]
+  header = ['set', 'psnr', 'ssim', 'n']
+  assert tables.text_table(header, rows, decimals=(0, 1, 4, 2)) == (
+    'set  psnr    ssim  n\na    33.9  0.9124  3\nb       –  0.5000  4\n'  # noqa: RUF001
+  )
+  with pytest.raises(ValueError, match='shorter'):
+    tables.text_table(header, rows, decimals=(2, 2))

@@ -13,7 +13,7 @@ ARCH = Architecture(features=8, blocks=2, channels=3, kernel=3)
 def params():
   rng = np.random.default_rng(1)
   return jax.tree.map(
-    lambda leaf: rng.normal(0, 0.2, leaf.shape).astype(np.float32),
+    lambda leaf: rng.normal(0, 0.1, leaf.shape).astype(np.float32),
     restorer.parameter_shapes(ARCH),
   )
 
@@ -39,7 +39,7 @@ def test_weights_are_shared_by_all_strengths(params):
   )
   convolutions = [
     equation
-    for equation in jax.tree.leaves([_equations(program.jaxpr)])
+    for equation in _equations(program.jaxpr)
     if equation.primitive.name == 'conv_general_dilated'
   ]
   kernels = [e.invars[1].aval.shape for e in convolutions]
