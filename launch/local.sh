@@ -71,37 +71,40 @@ for ((i = 0; i < count; i++)); do
   pids[i]=$!
 done
 
-# Looks who ended; sets `running` and `failed` (the first failure's code).
-running=$count failed=0
+# Looks who ended; sets `running` and `failed`, the code to end with.
+running=$count failed=0 mistake=2 aborted=134
 look() {
   for ((i = 0; i < count; i++)); do
     [[ -z ${pids[i]} ]] && continue
     kill -0 "${pids[i]}" 2>/dev/null && continue
-    wait "${pids[i]}"
+    wait "${pids[i]}" 2>/dev/null
     codes[i]=$?
     pids[i]=
     running=$((running - 1))
-    ((failed == 0)) && failed=${codes[i]}
+    # The first failure is the cause, but for a process that JAX aborts since
+    # another one is gone; a user's mistake is always the cause.
+    if ((failed == 0 || failed == aborted || codes[i] == mistake)); then
+      failed=${codes[i]}
+    fi
   done
 }
-
 while ((running > 0 && failed == 0)); do
   sleep 0.2
   look
 done
 
 if ((failed != 0)); then
-  # The others get a moment to say the same, process 0 to the console.
+  # The others get a moment, to tell the cause if it is theirs.
   for ((tick = 0; tick < 10 && running > 0; tick++)); do
     sleep 0.2
     look
   done
-  for ((i = 1; i < count; i++)); do
-    # Code 2 is a user's mistake, which process 0 told already.
-    if ((${codes[i]:-0} != 0)) && ((${codes[i]} != 2 || ${codes[0]:-0} != 2)); then
-      echo "process $i ended with code ${codes[i]}; its last lines:" >&2
-      tail -n 20 "$logs/$i" | sed "s/^/[$i] /" >&2
-    fi
+  # A mistake that process 0 made too is on the console already.
+  for ((i = 1; i < count && ${codes[0]:-0} != mistake; i++)); do
+    code=${codes[i]:-0}
+    ((code == 0 || (code != failed && code == aborted))) && continue
+    echo "process $i ended with code $code; its last lines:" >&2
+    tail -n 20 "$logs/$i" | sed "s/^/[$i] /" >&2
   done
 fi
 exit "$failed"

@@ -26,7 +26,11 @@ class Store:
       max_to_keep=keep, enable_async_checkpointing=True, create=True
     )
     self._folder = folder
-    self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+    self._manager = ocp.CheckpointManager(
+      folder.absolute(),
+      options=options,
+      item_handlers=ocp.StandardCheckpointHandler(),
+    )
 
   def __enter__(self) -> Store:
     return self
@@ -56,6 +60,10 @@ class Store:
     Raises:
       UserError: the checkpoint is of another network or optimizer.
     """
+    # Looked at first: orbax notices a wrong shape late, and noisily.
+    kept = self._manager.item_metadata(self.latest).tree['params']
+    if _shapes(kept) != _shapes(like.params):
+      raise self._misfit('its weights have other names or shapes')
     wanted: dict[str, Any] = jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
       like._asdict(),
@@ -64,7 +72,14 @@ class Store:
       args = ocp.args.StandardRestore(wanted)
       return TrainState(**self._manager.restore(self.latest, args=args))
     except (ValueError, KeyError, FileNotFoundError) as error:
-      raise UserError(
-        f'The checkpoint of step {self.latest} in {self._folder} does not fit'
-        f' this run ({str(error).splitlines()[0]}); give another --workdir.'
-      ) from error
+      raise self._misfit(str(error).splitlines()[0]) from error
+
+  def _misfit(self, why: str) -> UserError:
+    return UserError(
+      f'The checkpoint of step {self.latest} in {self._folder} does not fit'
+      f' this run ({why}); give another --workdir.'
+    )
+
+
+def _shapes(tree: Any) -> Any:
+  return jax.tree.map(lambda x: tuple(x.shape), tree)

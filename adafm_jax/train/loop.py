@@ -7,6 +7,7 @@ of a dispatch only when the next one is already under way.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 
@@ -30,25 +31,12 @@ def released(state: TrainState) -> Params:
   return state.ema or state.params
 
 
-def run(
-  name: str,
-  state: TrainState,
-  bank: Bank,
-  *,
-  dispatch: Dispatch,
-  stop: int,
-  config: RunConfig,
-  per_call: int,
-  store: Store,
-  events: logs.Events,
-  validate: Validate,
-) -> TrainState:
-  """Trains from state.step to `stop`.
+@dataclasses.dataclass(kw_only=True)
+class Loop:
+  """What the loop of one stage works with.
 
-  Args:
+  Attributes:
     name: of the stage, for the console.
-    state: where to begin; donated.
-    bank: training images on the device.
     dispatch: compiled steps, see `step.make_dispatch`.
     stop: number of steps of the stage.
     config: intervals.
@@ -56,51 +44,110 @@ def run(
     store: where checkpoints go.
     events: where scalars go.
     validate: measures weights on held-out images.
-
-  Returns:
-    The state after the last step, saved and waited for by the caller.
-
-  Raises:
-    UserError: the loss, or a weight to be saved, is NaN or infinite.
   """
-  start = step = int(state.step)
-  clock = logs.Clock(step)
-  pending: tuple[int, Metrics] | None = None
 
-  def settle():
-    nonlocal pending
-    if pending:
-      _report(
-        name, *pending, stop=stop, clock=clock, events=events, store=store
-      )
-    pending = None
+  name: str
+  dispatch: Dispatch
+  stop: int
+  config: RunConfig
+  per_call: int
+  store: Store
+  events: logs.Events
+  validate: Validate
+  _clock: logs.Clock = dataclasses.field(init=False)
+  _pending: tuple[int, Metrics] | None = dataclasses.field(
+    init=False, default=None
+  )
 
-  while True:
-    begun = step > start
-    last = step == stop
-    if begun and (last or step % config.evaluate_every == 0):
-      settle()
-      values = dict(validate(released(state)))
-      shown = '  '.join(f'{k} {v:.2f} dB' for k, v in values.items())
-      logs.say(f'{name} {step}: validation {shown}')
-      events.scalars(step, {f'validation/{k}': v for k, v in values.items()})
-      clock.read(step)
-    if begun and (last or step % config.checkpoint_every == 0):
-      settle()
-      _check_finite(name, step, state, store)
-      store.save(step, state)
-    if last:
-      return state
-    due = step % config.log_every == 0
-    if due and per_call == 1:
-      settle()  # single steps keep the host busy: it would come to it late
-    after = _next_boundary(step, stop, config, per_call)
-    state, metrics = dispatch(state, bank, after - step)
+  def run(self, state: TrainState, bank: Bank) -> TrainState:
+    """Trains from state.step to `stop`.
+
+    Args:
+      state: where to begin; donated.
+      bank: training images on the device.
+
+    Returns:
+      The state after the last step; its checkpoint may still be on its way.
+
+    Raises:
+      UserError: the loss, or a weight to be saved, is NaN or infinite.
+    """
+    start = step = int(state.step)
+    self._clock = logs.Clock(step)
+    while True:
+      last = step == self.stop
+      if step > start and (last or step % self.config.evaluate_every == 0):
+        self._evaluate(step, state)
+      if step > start and (last or step % self.config.checkpoint_every == 0):
+        self._save(step, state)
+      if last:
+        return state
+      step, state = self._advance(step, state, bank)
+
+  def _advance(
+    self, step: int, state: TrainState, bank: Bank
+  ) -> tuple[int, TrainState]:
+    """Dispatches steps up to the next boundary, and logs the ones before."""
+    due = step % self.config.log_every == 0
+    if due and self.per_call == 1:
+      self._log()  # single steps keep the host busy: it would come to it late
+    after = _next_boundary(step, self.stop, self.config, self.per_call)
+    state, metrics = self.dispatch(state, bank, after - step)
     if due:
-      settle()  # while the new dispatch runs
-    elif pending:
-      metrics = _merge(pending[1], metrics)
-    step, pending = after, (after, metrics)
+      self._log()  # while the new dispatch runs
+    elif self._pending:
+      metrics = _merge(self._pending[1], metrics)
+    self._pending = (after, metrics)
+    return after, state
+
+  def _evaluate(self, step: int, state: TrainState) -> None:
+    self._log()
+    values = dict(self.validate(released(state)))
+    shown = '  '.join(f'{k} {v:.2f} dB' for k, v in values.items())
+    logs.say(f'{self.name} {step}: validation {shown}')
+    scalars = {f'validation/{k}': v for k, v in values.items()}
+    self.events.scalars(step, scalars)
+    self._clock.read(step)
+
+  def _save(self, step: int, state: TrainState) -> None:
+    """Saves, but lets no broken state replace a good checkpoint."""
+    self._log()
+    if not _all_finite((state.params, state.ema)):
+      raise self._diverged(step - 1, 'update')
+    self.store.save(step, state)
+
+  def _log(self) -> None:
+    """Waits for the pending dispatch, checks it, writes line and events."""
+    if self._pending is None:
+      return
+    step, metrics = self._pending
+    self._pending = None
+    metrics = jax.device_get(metrics)
+    if metrics.bad_step >= 0:
+      raise self._diverged(int(metrics.bad_step), 'loss')
+    loss = float(metrics.loss / metrics.steps)
+    psnr = -10 * math.log10(max(float(metrics.mse / metrics.steps), 1e-12))
+    rate = self._clock.read(step)
+    left = logs.duration((self.stop - step) / rate)
+    logs.say(
+      f'{self.name} {step}/{self.stop}  {rate:.1f} steps/s  ETA {left}  loss'
+      f' {loss:.4f}  PSNR {psnr:.2f} dB'
+    )
+    scalars = {'loss': loss, 'psnr': psnr, 'steps_per_s': rate}
+    self.events.scalars(step, {f'train/{k}': v for k, v in scalars.items()})
+
+  def _diverged(self, step: int, what: str) -> UserError:
+    latest = self.store.latest
+    kept = (
+      'there is no earlier checkpoint'
+      if latest is None
+      else f'the checkpoint of step {latest} is kept'
+    )
+    return UserError(
+      f'Stage {self.name} stopped: the {what} of step {step} (counted from 0)'
+      f' was NaN or infinite; {kept}; a lower learning rate or a longer'
+      ' warm-up would be right.'
+    )
 
 
 def _next_boundary(
@@ -124,55 +171,7 @@ def _merge(a: Metrics, b: Metrics) -> Metrics:
   )
 
 
-def _report(
-  name: str,
-  step: int,
-  metrics: Metrics,
-  *,
-  stop: int,
-  clock: logs.Clock,
-  events: logs.Events,
-  store: Store,
-) -> None:
-  """Waits for a dispatch, checks it, writes its line and its events."""
-  metrics = jax.device_get(metrics)
-  if metrics.bad_step >= 0:
-    raise _diverged(name, int(metrics.bad_step), 'loss', store)
-  loss = float(metrics.loss / metrics.steps)
-  psnr = -10 * math.log10(max(float(metrics.mse / metrics.steps), 1e-12))
-  rate = clock.read(step)
-  logs.say(
-    f'{name} {step}/{stop}  {rate:.1f} steps/s  ETA'
-    f' {logs.duration((stop - step) / rate)}  loss {loss:.4f}  PSNR'
-    f' {psnr:.2f} dB'
-  )
-  events.scalars(
-    step, {'train/loss': loss, 'train/psnr': psnr, 'train/steps_per_s': rate}
-  )
-
-
 @jax.jit
 def _all_finite(tree):
   leaves = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]
   return jnp.all(jnp.stack(leaves))
-
-
-def _check_finite(
-  name: str, step: int, state: TrainState, store: Store
-) -> None:
-  """Keeps a broken state from replacing a good checkpoint."""
-  if not _all_finite((state.params, state.ema)):
-    raise _diverged(name, step - 1, 'update', store)
-
-
-def _diverged(name: str, step: int, what: str, store: Store) -> UserError:
-  kept = (
-    f'the checkpoint of step {store.latest} is kept'
-    if store.latest is not None
-    else 'there is no earlier checkpoint'
-  )
-  return UserError(
-    f'Stage {name} stopped: the {what} of step {step} (counted from 0) was NaN'
-    f' or infinite; {kept}; a lower learning rate or a longer warm-up would be'
-    ' right.'
-  )

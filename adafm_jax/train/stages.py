@@ -111,10 +111,8 @@ class _Stage:
       key = jax.random.fold_in(jax.random.key(config.seed), 1 + adapting)
       events_folder = self._workdir / 'events' / name
       with logs.Events(events_folder, int(state.step)) as events:
-        state = loop.run(
-          name,
-          state,
-          meshes.replicate(_make_bank(config, self._images, level), self._mesh),
+        stage_loop = loop.Loop(
+          name=name,
           dispatch=steps.make_dispatch(recipe, key, self._per_call),
           stop=stage.steps,
           config=config.run,
@@ -123,6 +121,8 @@ class _Stage:
           events=events,
           validate=self._make_validate(arch, recipe.strength, level),
         )
+        bank = _make_bank(config, self._images, level)
+        state = stage_loop.run(state, meshes.replicate(bank, self._mesh))
     return jax.device_get(loop.released(state))
 
   def _recipe(self, name, stage, arch, params, level) -> steps.Recipe:

@@ -1,0 +1,136 @@
+import jax
+import numpy as np
+import pytest
+import scipy.stats
+
+from adafm_jax.data import bank as banks
+from adafm_jax.errors import UserError
+
+# Odd, oblong, square, and one of the patch's own size.
+SIZES = ((11, 17), (7, 7), (23, 8), (10, 10))
+PATCH = 7
+
+
+def _coded(index, height, width):
+  """An image whose pixel values say which pixel of which image they are."""
+  y, x = np.mgrid[:height, :width]
+  return np.stack([np.full_like(y, index), y, x], axis=-1).astype(np.uint8)
+
+
+IMAGES = [_coded(i, *size) for i, size in enumerate(SIZES)]
+
+# The eight symmetries of the square, as functions of NumPy's own.
+SYMMETRIES = [
+  lambda a, turn=turn, mirror=mirror: np.rot90(
+    a[:, ::-1] if mirror else a, turn
+  )
+  for mirror in (False, True)
+  for turn in range(4)
+]
+
+
+def _draw(seed, batch, images=IMAGES, partners=None, patch=PATCH):
+  bank = jax.tree.map(jax.numpy.asarray, banks.build(images, partners))
+  drawn = jax.jit(banks.sample, static_argnums=(2, 3))(
+    jax.random.key(seed), bank, batch, patch
+  )
+  return np.asarray(drawn)
+
+
+def _identify(patch, images=IMAGES):
+  """(image, top, left, symmetry) of a patch; fails if it is no such crop."""
+  index = int(patch[0, 0, 0])
+  top, left = patch[..., 1].min(), patch[..., 2].min()
+  side = patch.shape[0]
+  crop = images[index][top : top + side, left : left + side]
+  found = [
+    n
+    for n, symmetry in enumerate(SYMMETRIES)
+    if np.array_equal(symmetry(crop), patch)
+  ]
+  assert len(found) == 1
+  return index, int(top), int(left), found[0]
+
+
+@pytest.fixture(scope='module')
+def origins():
+  return [_identify(patch) for patch in _draw(0, 6000)]
+
+
+def _uniform(values, count):
+  """Whether a chi-square test sees nothing wrong (a fixed seed: no flakes)."""
+  observed = np.bincount(values, minlength=count)
+  assert len(observed) == count
+  assert observed.min() > 0
+  return scipy.stats.chisquare(observed).pvalue > 1e-3
+
+
+def test_every_patch_is_a_crop_of_one_image_and_images_are_uniform(origins):
+  assert _uniform([image for image, *_ in origins], len(SIZES))
+
+
+def test_all_eight_symmetries_occur_equally(origins):
+  for image in range(len(SIZES)):
+    assert _uniform([s for i, _, _, s in origins if i == image], 8)
+
+
+@pytest.mark.parametrize('image', range(len(SIZES)))
+def test_every_place_is_reached_equally_up_to_the_edges(origins, image):
+  height, width = SIZES[image]
+  rows, cols = height - PATCH + 1, width - PATCH + 1
+  places = [t * cols + left for i, t, left, _ in origins if i == image]
+  assert sorted(set(places)) == list(range(rows * cols))
+  if rows * cols > 1:
+    assert _uniform(places, rows * cols)
+
+
+def test_draws_are_independent_of_each_other(origins):
+  pairs = {(i, s) for i, *_, s in origins}
+  assert len(pairs) == len(SIZES) * 8
+  following = np.corrcoef(
+    [o[0] for o in origins[:-1]], [o[0] for o in origins[1:]]
+  )
+  assert abs(following[0, 1]) < 0.05
+
+
+def test_a_key_fixes_the_patches_and_another_changes_them():
+  first = _draw(3, 16)
+  np.testing.assert_array_equal(first, _draw(3, 16))
+  assert np.mean(np.any(first != _draw(4, 16), axis=(1, 2, 3))) > 0.5
+
+
+def test_partners_are_cropped_and_turned_with_their_images():
+  partners = [255 - image for image in IMAGES]
+  drawn = _draw(1, 300, partners=partners)
+  assert drawn.shape == (300, PATCH, PATCH, 6)
+  assert drawn.dtype == np.uint8
+  for patch in drawn:
+    _identify(patch[..., :3])
+    np.testing.assert_array_equal(patch[..., 3:], 255 - patch[..., :3])
+
+
+def test_grey_images_keep_one_channel():
+  grey = [image[..., 1:2] for image in IMAGES]
+  drawn = _draw(2, 50, images=grey, patch=3)
+  assert drawn.shape == (50, 3, 3, 1)
+  # Neighbours differ by one step of y along one axis and none on the other.
+  steps = {
+    (
+      abs(int(p[1, 0, 0]) - int(p[0, 0, 0])),
+      abs(int(p[0, 1, 0]) - int(p[0, 0, 0])),
+    )
+    for p in drawn
+  }
+  assert steps == {(0, 1), (1, 0)}
+
+
+def test_no_images_is_told():
+  with pytest.raises(UserError, match='no training images'):
+    banks.build([])
+
+
+def test_more_pixels_than_int32_can_address_are_told():
+  # A view of one pixel: 2**31 pixels without their memory.
+  huge = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2**16, 2**15, 3))
+  with pytest.raises(UserError, match=r'2,147,483,648 pixels; at most'):
+    banks.build([huge])

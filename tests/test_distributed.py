@@ -1,0 +1,291 @@
+"""Many devices, and many processes, learn what one does."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+from jax.sharding import Mesh
+from PIL import Image
+
+from adafm_jax.config import StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.errors import UserError
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.train import mesh as meshes
+from adafm_jax.train import optim
+from adafm_jax.train import step as steps
+
+ROOT = pathlib.Path(__file__).parents[1]
+ARCH = Architecture(features=4, blocks=1, kernel=3)
+TIMEOUT = 150  # seconds
+
+
+def _params(arch):
+  """Random weights of the size that keeps activations', from NumPy."""
+  rng = np.random.default_rng(0)
+
+  def draw(path, shape):
+    if 'adafm' in optim.path_name(path) or len(shape.shape) == 1:
+      return np.zeros(shape.shape, np.float32)
+    fan_in = np.prod(shape.shape[:3])
+    return rng.normal(0, fan_in**-0.5, shape.shape).astype(np.float32)
+
+  return jax.tree_util.tree_map_with_path(draw, restorer.parameter_shapes(arch))
+
+
+def _train(stage, mesh, count=10):
+  """Losses of some steps, and the state after them."""
+  arch = ARCH if stage == 'adapt' else ARCH.basic
+  params = _params(arch)
+  recipe = steps.Recipe(
+    apply=restorer.make_apply(arch),
+    stage=StageConfig(
+      steps=count, batch=16, patch=12, learning_rate=1e-3, ema=0.5
+    ),
+    labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
+    strength=float(stage == 'adapt'),
+    sigma=25.0,
+    clipped=True,
+    mesh=mesh,
+  )
+  rng = np.random.default_rng(1)
+  images = [rng.integers(0, 256, (15, 21 + i, 3), np.uint8) for i in range(5)]
+  bank = meshes.replicate(banks.build(images), mesh)
+  losses = []
+  with jax.numpy_dtype_promotion('standard'):  # Optax's Adam promotes int32
+    fresh = steps.init_state(recipe, params)
+    state = steps.TrainState(*meshes.replicate(fresh, mesh))
+    dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+    for _ in range(count):
+      state, metrics = dispatch(state, bank, 1)
+      losses.append(float(metrics.loss))
+  return np.array(losses), state
+
+
+@pytest.mark.parametrize('stage', ['basic', 'adapt'])
+def test_eight_devices_learn_what_one_does(stage):
+  one = Mesh(np.array(jax.devices()[:1]), ('data',))
+  losses, state = _train(stage, meshes.make_mesh())
+  wanted, wanted_state = _train(stage, one)
+  assert len(wanted_state.step.devices()) == 1
+  for leaf in jax.tree.leaves(state):
+    assert len(leaf.devices()) == 8
+    copies = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+    for copy in copies[1:]:  # replicas may never drift apart
+      np.testing.assert_array_equal(copies[0], copy)
+  np.testing.assert_allclose(losses, wanted, rtol=1e-6)
+  assert np.ptp(wanted) > 1e-3 * wanted.mean()  # the batches do differ
+  # A step moves a weight by up to 1e-3.
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
+    jax.device_get(state.params),
+    jax.device_get(wanted_state.params),
+  )
+
+
+def test_the_batch_is_split_over_the_devices():
+  """By what is compiled: no device holds more than its eighth of the batch."""
+  mesh = meshes.make_mesh()
+  seen = []
+
+  def apply(params, image, strength):
+    del strength
+    jax.debug.inspect_array_sharding(image, callback=seen.append)
+    return image * params['head']['bias'].reshape(1, 1, 1, -1)[..., :3]
+
+  params = {'head': {'bias': np.ones(3, np.float32)}}
+  recipe = steps.Recipe(
+    apply=apply,
+    stage=StageConfig(steps=1, batch=16, patch=12),
+    labels={'head': {'bias': 'train'}},
+    strength=0.0,
+    sigma=25.0,
+    clipped=True,
+    mesh=mesh,
+  )
+  bank = meshes.replicate(banks.build([np.zeros((15, 21, 3), np.uint8)]), mesh)
+  with jax.numpy_dtype_promotion('standard'):
+    state = steps.TrainState(
+      *meshes.replicate(steps.init_state(recipe, params), mesh)
+    )
+    steps.make_dispatch(recipe, jax.random.key(0), 1)(state, bank, 1)
+  assert seen[0].shard_shape((16, 12, 12, 3)) == (2, 12, 12, 3)
+
+
+def test_replicating_keeps_values_on_every_device():
+  mesh = meshes.make_mesh()
+  tree = {'a': np.arange(6, dtype=np.float32).reshape(2, 3), 'b': np.int32(7)}
+  placed = meshes.replicate(tree, mesh)
+  for name, leaf in placed.items():
+    assert len(leaf.devices()) == 8
+    for shard in leaf.addressable_shards:
+      np.testing.assert_array_equal(shard.data, tree[name])
+
+
+def test_a_batch_that_devices_cannot_share_is_told():
+  mesh = meshes.make_mesh()
+  meshes.check_batch('train', 24, mesh)
+  with pytest.raises(UserError) as caught:
+    meshes.check_batch('adapt', 12, mesh)
+  assert str(caught.value) == (
+    'adapt.batch is 12, which 8 devices cannot share evenly; make it a'
+    ' multiple of 8.'
+  )
+
+
+# From here on real processes, started as a user starts them.
+
+
+def _arguments(images):
+  fields = {
+    'model.features': 4,
+    'model.blocks': 1,
+    'model.init_scale': 1.0,
+    'data.train': images,
+    'data.heldout': '',
+    'data.holdout': 1,
+    'run.log_every': 1,
+    'run.checkpoint_every': 8,
+    'run.evaluate_every': 10,
+    'run.validate_images': 1,
+    'evaluate.sets': '',
+    'evaluate.levels': '15',
+    'evaluate.ssim': 'false',
+    'calibrate.levels': '15,45,75',
+    'calibrate.order': 1,
+    'calibrate.grid': '0,0.5,1',
+    'sweep.strengths': '0,1',
+    'sweep.images': 1,
+  }
+  for stage in ('train', 'adapt'):
+    fields |= {
+      f'{stage}.steps': 10,
+      f'{stage}.batch': 4,
+      f'{stage}.patch': 16,
+      f'{stage}.warmup': 2,
+      f'{stage}.learning_rate': 1e-3,
+    }
+  overrides = [f'--config.{name}={value}' for name, value in fields.items()]
+  return ['--config', 'configs/quickstart.py', *overrides]
+
+
+def _start(command):
+  """A process group of its own, so that all of it can be killed."""
+  environment = {
+    **os.environ,
+    'JAX_PLATFORMS': 'cpu',
+    'XLA_FLAGS': '',
+    'JAX_DISABLE_MOST_OPTIMIZATIONS': 'True',  # quick to compile
+    'PYTHON': sys.executable,
+  }
+  return subprocess.Popen(
+    command,
+    cwd=ROOT,
+    env=environment,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    start_new_session=True,
+  )
+
+
+def _finish(process):
+  """(exit code, output); kills the whole group after `TIMEOUT`."""
+  try:
+    output, _ = process.communicate(timeout=TIMEOUT)
+  finally:
+    with contextlib.suppress(ProcessLookupError):
+      os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+  return process.returncode, output
+
+
+def _local(count, *arguments):
+  return _start(['bash', 'launch/local.sh', str(count), *arguments])
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('images')
+  rng = np.random.default_rng(0)
+  for i in range(3):
+    y, x = np.mgrid[: 30 + i, :41]
+    waves = [np.sin(a * x + b * y) for a, b in rng.uniform(0.1, 0.5, (3, 2))]
+    pixels = np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / f'{i}.png')
+  return folder
+
+
+def _losses(output):
+  """{(stage, step): loss} of the console's lines."""
+  lines = re.findall(r'^(basic|adapt) (\d+)/10 .* loss (\S+)', output, re.M)
+  return {(stage, int(step)): float(loss) for stage, step, loss in lines}
+
+
+def test_two_processes_learn_what_one_does(tmp_path, images):
+  arguments = [*_arguments(images), '--workdir']
+  two = _local(2, *arguments, tmp_path / 'two')
+  code, output = _finish(two)
+  assert code == 0, output
+  command = [sys.executable, '-m', 'adafm_jax.main']
+  one = _start([*command, *arguments, tmp_path / 'one'])
+  one_code, one_output = _finish(one)
+  assert one_code == 0, one_output
+  assert '2 x cpu, 2 process(es)' in output
+  assert '1 x cpu, 1 process(es)' in one_output
+  # Each line once: the other process is silent.
+  assert output.count('basic 10/10') == output.count('done in') == 1
+  losses, wanted = _losses(output), _losses(one_output)
+  assert len(wanted) == 20
+  assert losses.keys() == wanted.keys()
+  for key, loss in losses.items():
+    assert abs(loss - wanted[key]) < 1.5e-4, key  # one in the last place shown
+  _assert_same_files(tmp_path / 'two', tmp_path / 'one')
+
+
+def _assert_same_files(folder, other):
+  names = {path.name for path in other.iterdir()}
+  assert names == {path.name for path in folder.iterdir()}
+  assert {'model.safetensors', 'metrics.json', 'sweep.png'} <= names
+  for stage in ('basic', 'adapt'):
+    assert len(list((folder / 'events' / stage).iterdir())) == 1
+  tensors, wanted = (
+    safetensors.numpy.load_file(f / 'model.safetensors')
+    for f in (folder, other)
+  )
+  assert tensors.keys() == wanted.keys()
+  for name, tensor in tensors.items():
+    np.testing.assert_allclose(
+      tensor, wanted[name], rtol=0, atol=1e-5, err_msg=name
+    )
+  config, other_config = (
+    json.loads((f / 'config.json').read_text()) for f in (folder, other)
+  )
+  assert config == other_config
+
+
+def test_a_users_mistake_in_all_processes_is_told_once(tmp_path, images):
+  arguments = [*_arguments(images), '--config.adapt.batch=5']
+  code, output = _finish(_local(2, *arguments, '--workdir', tmp_path / 'run'))
+  assert code == 2, output
+  assert output.count('error: adapt.batch is 5, which 2 devices') == 1
+
+
+@pytest.mark.slow
+def test_when_the_main_process_fails_nobody_waits(tmp_path, images):
+  # Found only at the end, by process 0 alone: a result cannot be written.
+  workdir = tmp_path / 'run'
+  (workdir / 'model.safetensors').mkdir(parents=True)
+  code, output = _finish(_local(2, *_arguments(images), '--workdir', workdir))
+  assert code == 2, output
+  assert re.search('^error: .*model.safetensors', output, re.M), output

@@ -1,0 +1,228 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import Mesh
+
+from adafm_jax.config import StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.train import optim
+from adafm_jax.train import step as steps
+
+ARCH = Architecture(features=4, blocks=1, kernel=3, placement='block+trunk')
+
+
+@pytest.fixture(autouse=True)
+def _settings():
+  """Lenient, since Optax's Adam promotes int32; and quick to compile."""
+  jax.config.update('jax_disable_most_optimizations', True)
+  with jax.numpy_dtype_promotion('standard'):
+    yield
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
+def _shapes(arch=ARCH):
+  return restorer.parameter_shapes(arch)
+
+
+@functools.cache
+def _params():
+  """Random NumPy arrays, AdaFM at identity: compiles nothing."""
+  rng = np.random.default_rng(0)
+
+  def draw(path, shape):
+    scale = 0.0 if 'adafm' in optim.path_name(path) else 0.2
+    return rng.normal(0, scale, shape.shape).astype(np.float32)
+
+  return jax.tree_util.tree_map_with_path(draw, _shapes())
+
+
+def _labels(arch=ARCH):
+  stage = 'adapt' if arch.kernel else 'basic'
+  return optim.label_parameters(_shapes(arch), optim.STAGE_RULES[stage])
+
+
+def _flat(tree):
+  return {
+    optim.path_name(path): leaf
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  }
+
+
+@pytest.mark.parametrize('placement', ['block', 'block+trunk', 'activation'])
+def test_labels_freeze_all_but_adafm(placement):
+  arch = dataclasses.replace(ARCH, placement=placement)
+  labels = _flat(_labels(arch))
+  assert set(labels) == set(_flat(_shapes(arch)))
+  for name, label in labels.items():
+    assert label == ('train' if 'adafm' in name else 'freeze')
+  trained = [name for name, label in labels.items() if label == 'train']
+  assert len(trained) == 2 * arch.adafm_layers
+
+
+def test_basic_stage_trains_everything():
+  assert set(_flat(_labels(ARCH.basic)).values()) == {'train'}
+
+
+def test_a_parameter_no_rule_covers_is_an_error():
+  params = {**_shapes(), 'extra': {'kernel': jnp.zeros(3)}}
+  with pytest.raises(ValueError, match='covers the parameter extra/kernel'):
+    optim.label_parameters(params, optim.STAGE_RULES['adapt'])
+
+
+def test_patterns_match_whole_names_only():
+  params = {**_shapes(), 'retail': {'kernel': jnp.zeros(3)}}
+  with pytest.raises(ValueError, match='retail/kernel'):
+    optim.label_parameters(params, optim.STAGE_RULES['adapt'])
+
+
+def test_a_rule_that_matches_nothing_is_an_error():
+  with pytest.raises(ValueError, match='matches no parameter'):
+    optim.label_parameters(_shapes(ARCH.basic), optim.STAGE_RULES['adapt'])
+
+
+def test_step_schedule_decays_at_the_papers_step():
+  rate = optim.schedule(StageConfig())
+  for step, expected in (
+    (0, 1e-4),
+    (499_999, 1e-4),
+    (500_000, 1e-5),
+    (999_999, 1e-5),
+    (1_000_000, 1e-6),
+  ):
+    assert float(rate(step)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_step_schedule_counts_decays_from_the_end_of_the_warm_up():
+  rate = optim.schedule(
+    StageConfig(
+      steps=50, learning_rate=0.8, decay=0.5, decay_every=10, warmup=4
+    )
+  )
+  values = [float(rate(step)) for step in (0, 1, 3, 4, 13, 14, 24)]
+  expected = [0.0, 0.2, 0.6, 0.8, 0.8, 0.4, 0.2]
+  np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_cosine_schedule_falls_to_zero_at_the_last_step():
+  rate = optim.schedule(
+    StageConfig(steps=110, learning_rate=0.4, schedule='cosine', warmup=10)
+  )
+  # 0.2 (1 + cos(pi t)) at t = 0, 1/4, 1/2, 1 after the warm-up.
+  values = [float(rate(step)) for step in (0, 5, 10, 35, 60, 110)]
+  expected = [0.0, 0.2, 0.4, 0.2 * (1 + 0.5**0.5), 0.2, 0.0]
+  np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.fixture(scope='module')
+def adapt():
+  """The adaptation's recipe and a bank of four images."""
+  images = np.random.default_rng(0).integers(0, 256, (4, 20, 24, 3), np.uint8)
+  recipe = steps.Recipe(
+    apply=restorer.make_apply(ARCH),
+    stage=StageConfig(steps=10, batch=2, patch=12, learning_rate=1e-2, ema=0.9),
+    labels=_labels(),
+    strength=1.0,
+    sigma=75.0,
+    clipped=True,
+    mesh=Mesh(np.array(jax.devices()[:1]), ('data',)),
+  )
+  return recipe, jax.tree.map(jnp.asarray, banks.build(list(images)))
+
+
+def test_frozen_parameters_stay_bit_equal_while_adafm_learns(adapt):
+  recipe, bank = adapt
+  params = _params()
+  state = steps.init_state(recipe, params)
+  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  state, _ = dispatch(state, bank, 5)
+  before, after, ema = _flat(params), _flat(state.params), _flat(state.ema)
+  for name, label in _flat(recipe.labels).items():
+    if label == 'freeze':
+      np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+      np.testing.assert_array_equal(before[name], ema[name], err_msg=name)
+    else:
+      moved = np.abs(after[name] - before[name])
+      assert np.all(moved > 1e-4), name
+      assert np.all(moved < 5.1e-2), name
+
+
+def test_frozen_parameters_have_no_moments(adapt):
+  recipe, _ = adapt
+  state = steps.init_state(recipe, _params())
+  held = sum(leaf.size for leaf in jax.tree.leaves(state.opt_state))
+  # Three AdaFM layers of 4 filters 3x3 with biases: two moments for each
+  # weight, and two step counters (Adam's and the schedule's).
+  assert held == 2 * 3 * 4 * (9 + 1) + 2
+
+
+def test_bare_adam_would_hold_moments_for_all(adapt):
+  """That the count above says something: without labels it is far larger."""
+  recipe, _ = adapt
+  everything = jax.tree.map(lambda _: 'train', recipe.labels)
+  optimizer = optim.make_optimizer(recipe.stage, everything)
+  held = sum(x.size for x in jax.tree.leaves(optimizer.init(_params())))
+  total = sum(x.size for x in jax.tree.leaves(_params()))
+  assert held == 2 * total + 2
+
+
+WIDE = Architecture(features=32, blocks=2, kernel=1)
+
+
+def _flops(recipe, bank):
+  state = jax.eval_shape(
+    functools.partial(steps.init_state, recipe), _shapes(WIDE)
+  )
+  lowered = jax.jit(
+    lambda state, bank: steps.train_step(recipe, jax.random.key(0), bank, state)
+  ).lower(state, bank)
+  return lowered.compile().cost_analysis()['flops']
+
+
+def test_adaptation_computes_no_weight_gradients(adapt):
+  """Of three equal parts (forward, gradient by input and by weight) two stay.
+
+  Convolutions dominate at 32 channels; the gradients by the input also end
+  at the first AdaFM layer. Everything trained costs 3 parts, so the share is
+  below 2/3; computing the weight gradients would make it 1.
+  """
+  recipe, bank = adapt
+  labels = optim.label_parameters(_shapes(WIDE), optim.STAGE_RULES['adapt'])
+  recipe = dataclasses.replace(
+    recipe, apply=restorer.make_apply(WIDE), labels=labels
+  )
+  full = dataclasses.replace(
+    recipe, labels=jax.tree.map(lambda _: 'train', labels)
+  )
+  share = _flops(recipe, bank) / _flops(full, bank)
+  assert 0.6 < share < 0.7
+
+
+def test_adam_takes_the_configured_b2():
+  stage = StageConfig(learning_rate=1.0, b2=0.5)
+  optimizer = optim.make_optimizer(stage, {'w': 'train'})
+  params = {'w': jnp.zeros(())}
+  state = optimizer.init(params)
+  for gradient in (1.0, 3.0):
+    updates, state = optimizer.update(
+      {'w': jnp.float32(gradient)}, state, params
+    )
+    params = optax.apply_updates(params, updates)
+  # The moments are 0.9 * 0.1 + 0.1 * 3, corrected by 1 - 0.81, and
+  # 0.5 * 0.5 + 0.5 * 9 (the first one was 0.5 * 1), corrected by 1 - 0.25.
+  second = (0.09 + 0.3) / 0.19 / np.sqrt((0.25 + 4.5) / 0.75)
+  assert float(params['w']) == pytest.approx(-1.0 - second, rel=1e-6)
+
+
+def test_description_counts_parameters(adapt):
+  recipe, _ = adapt
+  text = optim.describe(_params(), recipe.labels)
+  backbone = sum(x.size for x in jax.tree.leaves(_shapes(ARCH.basic)))
+  assert text.startswith(f'120 of {backbone + 120:,} parameters are trained')
+  assert text.endswith(f'{backbone:,} frozen')

@@ -1,0 +1,262 @@
+"""The training step on a network so small that NumPy can differentiate it."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+from adafm_jax.config import StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.train import step as steps
+
+KEY = jax.random.key(7)
+LABELS = {'learn': 'train', 'freeze': 'freeze'}
+PARAMS = {
+  'mix': {
+    'kernel': np.array(
+      [[0.9, 0.1, 0.0], [-0.2, 1.1, 0.3], [0.05, 0.0, 0.7]], np.float32
+    ),
+    'bias': np.array([0.05, -0.1, 0.02], np.float32),
+  }
+}
+
+
+@pytest.fixture(autouse=True)
+def _settings():
+  """Lenient, since Optax's Adam promotes int32; and quick to compile."""
+  jax.config.update('jax_disable_most_optimizations', True)
+  with jax.numpy_dtype_promotion('standard'):
+    yield
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
+def _apply(params, image, strength):
+  """Mixes colours: a linear network of twelve weights."""
+  mix = params['mix']
+  return jnp.einsum('bhwi,io->bhwo', image, mix['kernel']) + strength * mix[
+    'bias'
+  ].reshape(1, 1, 1, 3)
+
+
+def _recipe(*, labels='learn', sigma=25.0, clipped=False, devices=1, **stage):
+  fields = {
+    'steps': 20,
+    'batch': 8,
+    'patch': 6,
+    'learning_rate': 1e-2,
+    'ema': 0.25,
+    **stage,
+  }
+  return steps.Recipe(
+    apply=_apply,
+    stage=StageConfig(**fields),
+    labels={'mix': {'kernel': LABELS[labels], 'bias': 'train'}},
+    strength=0.5,
+    sigma=sigma,
+    clipped=clipped,
+    mesh=Mesh(np.array(jax.devices()[:devices]), ('data',)),
+  )
+
+
+@functools.cache
+def _compiled(per_call, **fields):
+  """Kept over tests: compiling takes nearly all of their time."""
+  recipe = _recipe(**fields)
+  return recipe, steps.make_dispatch(recipe, KEY, per_call)
+
+
+def _bank(partners=False):
+  rng = np.random.default_rng(1)
+  images = [rng.integers(0, 256, (9, 11 + i, 3), np.uint8) for i in range(3)]
+  others = [255 - image for image in images] if partners else None
+  return jax.tree.map(jnp.asarray, banks.build(images, others))
+
+
+def _batch(recipe, step):
+  """The batch of one step in float64."""
+  key = jax.random.fold_in(KEY, step)
+  clean, degraded = steps.draw_batch(recipe, key, _bank())
+  return np.asarray(clean, np.float64), np.asarray(degraded, np.float64)
+
+
+def _reference_error(recipe, params, step):
+  clean, degraded = _batch(recipe, step)
+  mix = params['mix']
+  output = degraded @ mix['kernel'] + recipe.strength * mix['bias']
+  return degraded, output - clean
+
+
+def _reference_run(recipe, count, rates):
+  """Adam (Kingma and Ba, algorithm 1) on hand-made gradients, float64."""
+  params = jax.tree.map(lambda p: p.astype(np.float64), PARAMS)
+  names = ('kernel', 'bias')
+  m = {name: np.zeros_like(params['mix'][name]) for name in names}
+  v = {name: np.zeros_like(params['mix'][name]) for name in names}
+  history = [params]
+  for step in range(count):
+    degraded, error = _reference_error(recipe, params, step)
+    slope = np.sign(error) / error.size  # of the mean absolute error
+    gradient = {
+      'kernel': np.tensordot(degraded, slope, ((0, 1, 2), (0, 1, 2))),
+      'bias': recipe.strength * slope.sum(axis=(0, 1, 2)),
+    }
+    moved = {}
+    for name in names:
+      m[name] = 0.9 * m[name] + 0.1 * gradient[name]
+      v[name] = 0.999 * v[name] + 0.001 * gradient[name] ** 2
+      m_hat = m[name] / (1 - 0.9 ** (step + 1))
+      v_hat = v[name] / (1 - 0.999 ** (step + 1))
+      move = rates[step] * m_hat / (np.sqrt(v_hat) + 1e-8)
+      frozen = recipe.labels['mix'][name] == 'freeze'
+      moved[name] = params['mix'][name] - (0 if frozen else move)
+    params = {'mix': moved}
+    history.append(params)
+  return history
+
+
+def _run(count, *, calls=1, per_call=1, **fields):
+  """State and last metrics after `calls` dispatches of `count` steps."""
+  recipe, dispatch = _compiled(per_call, **fields)
+  state = steps.init_state(recipe, jax.tree.map(jnp.asarray, PARAMS))
+  for _ in range(calls):
+    state, metrics = dispatch(state, _bank(), count)
+  return jax.device_get((state, metrics))
+
+
+def _assert_close(actual, wanted, **tolerance):
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, **tolerance), actual, wanted
+  )
+
+
+def _assert_equal(actual, wanted):
+  jax.tree.map(np.testing.assert_array_equal, actual, wanted)
+
+
+@pytest.mark.parametrize('labels', LABELS)
+def test_steps_equal_adam_in_numpy(labels):
+  recipe = _recipe(labels=labels)
+  state, _ = _run(4, labels=labels)
+  history = _reference_run(recipe, 4, [1e-2] * 4)
+  # A step moves weights by about 1e-2; agreement is to 1e-4 of that.
+  _assert_close(state.params, history[-1], rtol=0, atol=1e-6)
+  assert state.step == 4
+
+
+def test_learning_rate_of_the_first_step_is_that_of_step_zero():
+  recipe = _recipe(warmup=2, learning_rate=0.02)
+  state, _ = _run(3, warmup=2, learning_rate=0.02)
+  history = _reference_run(recipe, 3, [0.0, 0.01, 0.02])
+  _assert_close(state.params, history[-1], rtol=0, atol=2e-6)
+
+
+def test_metrics_are_means_over_pixels_before_each_step():
+  recipe = _recipe()
+  _, metrics = _run(3)
+  history = _reference_run(recipe, 3, [1e-2] * 3)
+  errors = [_reference_error(recipe, history[k], k)[1] for k in range(3)]
+  assert metrics.steps == 3
+  assert metrics.bad_step == -1
+  l1 = sum(np.abs(e).mean() for e in errors)
+  l2 = sum(np.square(e).mean() for e in errors)
+  assert float(metrics.loss) == pytest.approx(l1, rel=1e-5)
+  assert float(metrics.mse) == pytest.approx(l2, rel=1e-5)
+
+
+@pytest.mark.parametrize('labels', LABELS)
+def test_average_follows_its_formula_and_frozen_ones_stay_exact(labels):
+  recipe = _recipe(labels=labels)
+  state, _ = _run(4, labels=labels)
+  history = _reference_run(recipe, 4, [1e-2] * 4)
+  average = history[0]
+  for step, params in enumerate(history[1:]):
+    decay = min(0.25, (1 + step) / (10 + step))  # 0.1, 0.18, 0.25, 0.25
+    average = jax.tree.map(
+      lambda e, p, d=decay: d * e + (1 - d) * p, average, params
+    )
+  _assert_close(state.ema, average, rtol=0, atol=1e-6)
+  assert np.abs(
+    state.ema['mix']['bias'] - state.params['mix']['bias']
+  ).max() > (1e-4)
+  if labels == 'freeze':
+    _assert_equal(state.ema['mix']['kernel'], PARAMS['mix']['kernel'])
+    _assert_equal(state.params['mix']['kernel'], PARAMS['mix']['kernel'])
+
+
+def test_average_turned_off_is_empty():
+  state, _ = _run(1, ema=0.0)
+  assert state.ema == {}
+
+
+@pytest.mark.parametrize('per_call', [1, 10])
+def test_one_dispatch_of_six_steps_is_six_of_one(per_call):
+  together, _ = _run(6, per_call=per_call)
+  apart, _ = _run(1, calls=6, per_call=per_call)
+  split, _ = _run(3, calls=2, per_call=per_call)
+  _assert_equal(together, apart)
+  _assert_equal(together, split)
+
+
+def test_looping_on_the_device_is_the_same_to_rounding():
+  one, one_metrics = _run(6)
+  many, many_metrics = _run(6, per_call=10)
+  _assert_close(many, one, rtol=1e-5, atol=1e-6)
+  _assert_close(many_metrics, one_metrics, rtol=1e-5)
+
+
+def test_the_first_step_whose_loss_is_not_finite_is_told():
+  state, metrics = _run(5, learning_rate=1e38)
+  # The first step's loss is fine; its update takes the next one's out of range.
+  assert metrics.bad_step == 1
+  assert not np.isfinite(metrics.loss)
+  assert state.step == 5
+  _, later = _run(5, calls=2, learning_rate=1e38)
+  assert later.bad_step == 5
+
+
+def test_batches_depend_on_the_step_and_seed_alone():
+  recipe = _recipe()
+  clean, degraded = _batch(recipe, 3)
+  again = _batch(_recipe(learning_rate=0.5, devices=8), 3)
+  _assert_equal((clean, degraded), again)
+  for other in (_batch(recipe, 4), _batch(recipe, 2)):
+    assert np.mean(other[0] != clean) > 0.5
+    # The noise is new as well, not only the places.
+    assert (
+      abs(
+        np.corrcoef((other[1] - other[0]).ravel(), (degraded - clean).ravel())[
+          0, 1
+        ]
+      )
+      < 0.1
+    )
+
+
+def test_noise_has_the_stages_level_and_stays_unclipped():
+  recipe = _recipe(batch=64)
+  clean, degraded = _batch(recipe, 0)
+  noise = degraded - clean
+  assert noise.std() * 255 == pytest.approx(25.0, rel=0.03)
+  assert abs(noise.mean()) * 255 < 1.0
+  assert degraded.min() < 0
+  assert degraded.max() > 1
+
+
+def test_clipped_noise_makes_8_bit_images():
+  clean, degraded = _batch(_recipe(batch=64, clipped=True), 0)
+  for batch in (clean, degraded):
+    np.testing.assert_allclose(batch * 255, np.rint(batch * 255), atol=1e-4)
+    assert batch.min() >= 0
+    assert batch.max() <= 1
+  middle = (clean > 0.4) & (clean < 0.6)
+  assert (degraded - clean)[middle].std() * 255 == pytest.approx(25, rel=0.05)
+
+
+def test_partners_are_what_is_restored():
+  recipe = _recipe(sigma=None)
+  clean, degraded = steps.draw_batch(recipe, KEY, _bank(partners=True))
+  assert clean.shape == degraded.shape == (8, 6, 6, 3)
+  np.testing.assert_allclose(degraded, 1 - np.asarray(clean), atol=1e-6)
