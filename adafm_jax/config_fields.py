@@ -77,8 +77,8 @@ class DataConfig:
   )
   shrink: int = _field(
     1,
-    'training images are first reduced by this factor (bicubic), which removes'
-    ' the artefacts of images that were JPEG files',
+    'the images of data.train are first reduced by this factor (bicubic),'
+    ' which removes the artefacts of images that were JPEG files',
     least=1,
   )
 

@@ -125,6 +125,7 @@ def load_data(config: Config) -> Data:
     'data_dir': config.data.data_dir,
   }
   train = sources.load(config.data.train, field='data.train', **options)
+  train = sources.shrink(train, config.data.shrink)
   if config.data.heldout:
     heldout = sources.load(config.data.heldout, field='data.heldout', **options)
   else:
@@ -137,7 +138,6 @@ def load_data(config: Config) -> Data:
       train[: -config.data.holdout],
       train[-config.data.holdout :],
     )
-  train = sources.shrink(train, config.data.shrink)
   patch = max(config.train.patch, config.adapt.patch)
   sources.check_sizes(train, patch, 'data.train')
   sets = {_HELDOUT: heldout}

@@ -14,6 +14,7 @@ def get_config():
   c = config.default()
   c.model.features = 32
   c.model.blocks = 4
+  c.model.kernel = 3
   c.model.init_scale = 0.3
   c.data.train = '/path/to/BSD431'
   c.data.holdout = 31
@@ -33,6 +34,6 @@ def get_config():
   c.run.validate_images = 31
   c.calibrate.levels = '15:75:10'
   c.calibrate.images = 31
-  c.evaluate.levels = '15:75:10'
+  c.evaluate.levels = '15,25,35,50,75'
   c.evaluate.protocols = 'clipped,float'
   return c
