@@ -62,13 +62,12 @@ def _train(stage, mesh, count=10):
   images = [rng.integers(0, 256, (15, 21 + i, 3), np.uint8) for i in range(5)]
   bank = meshes.replicate(banks.build(images), mesh)
   losses = []
-  with jax.numpy_dtype_promotion('standard'):  # Optax's Adam promotes int32
-    fresh = steps.init_state(recipe, params)
-    state = steps.TrainState(*meshes.replicate(fresh, mesh))
-    dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
-    for _ in range(count):
-      state, metrics = dispatch(state, bank, 1)
-      losses.append(float(metrics.loss))
+  fresh = steps.init_state(recipe, params)
+  state = steps.TrainState(*meshes.replicate(fresh, mesh))
+  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  for _ in range(count):
+    state, metrics = dispatch(state, bank, 1)
+    losses.append(float(metrics.loss))
   return np.array(losses), state
 
 
@@ -114,11 +113,10 @@ def test_the_batch_is_split_over_the_devices():
     mesh=mesh,
   )
   bank = meshes.replicate(banks.build([np.zeros((15, 21, 3), np.uint8)]), mesh)
-  with jax.numpy_dtype_promotion('standard'):
-    state = steps.TrainState(
-      *meshes.replicate(steps.init_state(recipe, params), mesh)
-    )
-    steps.make_dispatch(recipe, jax.random.key(0), 1)(state, bank, 1)
+  state = steps.TrainState(
+    *meshes.replicate(steps.init_state(recipe, params), mesh)
+  )
+  steps.make_dispatch(recipe, jax.random.key(0), 1)(state, bank, 1)
   assert seen[0].shard_shape((16, 12, 12, 3)) == (2, 12, 12, 3)
 
 

@@ -1,4 +1,5 @@
-"""Every task end to end on real photographs: the configs, shrunk, and no mock.
+"""Every task end to end on real photographs: the configs, shrunk, as users run
+them.
 
 What a run must show, however small: an adapted network that beats both its
 input and the start level's network at the end level, strength 0 that is
@@ -6,13 +7,17 @@ untouched by the adaptation, and a curve from 0 to 1.
 """
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from adafm_jax import experiment, model_file, sweep
-from adafm_jax.command_line import take_config
+from adafm_jax import model_file, sweep
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 SMALL = [
   '--config.model.features=12',
@@ -50,32 +55,35 @@ TASKS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', TASKS)
-@pytest.mark.filterwarnings('ignore:.*os.fork.*')
 def test_config_trains_adapts_and_sweeps(name, tmp_path):
   start, end, gain = TASKS[name]
-  levels = [f'{start}', f'{end}']
-  config, rest = take_config(
-    [
-      f'--config=configs/{name}.py',
-      *SMALL,
-      f'--config.start={start}',
-      f'--config.end={end}',
-      f'--config.evaluate.levels={",".join(levels)}',
-      f'--config.calibrate.levels={",".join(levels)}',
-      '--config.sweep.level=0',
-    ]
-  )
-  assert not rest
-  experiment.run(config, tmp_path / 'run')
+  _train(name, start, end, tmp_path / 'run')
+  listed = json.loads((tmp_path / 'run/metrics.json').read_text())['scores']
+  # The protocol of training comes first; an unclipped one is another problem.
   scores = {
     (s['level'], s['method']): s['psnr']
-    for s in json.loads((tmp_path / 'run/metrics.json').read_text())['scores']
+    for s in listed
+    if s['protocol'] == listed[0]['protocol']
   }
   assert scores[end, 'end'] > scores[end, 'start'] + gain
   assert scores[start, 'start'] > scores[start, 'end']
   assert scores[start, 'curve'] == scores[start, 'start']
   assert scores[end, 'curve'] == scores[end, 'end']
   _check_model_and_sweep(tmp_path)
+
+
+def _train(name, start, end, workdir):
+  """Runs the command in a process of its own, with one device."""
+  command = [sys.executable, '-m', 'adafm_jax.main', '--workdir', workdir]
+  ends = [
+    f'--config=configs/{name}.py',
+    f'--config.start={start}',
+    f'--config.end={end}',
+    f'--config.evaluate.levels={start},{end}',
+    f'--config.calibrate.levels={start},{end}',
+    '--config.sweep.level=0',
+  ]
+  subprocess.run([*command, *ends, *SMALL], cwd=ROOT, check=True, timeout=400)
 
 
 def _check_model_and_sweep(folder):

@@ -82,8 +82,24 @@ def make_optimizer(
   Frozen parameters have no moments, and their updates are zeros. (A bare
   `optax.masked` would pass their gradients through as updates.)
   """
-  adam = optax.adam(schedule(stage), b2=stage.b2)
+  adam = _promoting(optax.adam(schedule(stage), b2=stage.b2))
   return optax.partition({'train': adam, 'freeze': optax.set_to_zero()}, labels)
+
+
+def _promoting(
+  optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+  """Lets an update promote types, also in a program that forbids it.
+
+  Optax raises float decays to the power of an int32 count, which JAX's strict
+  promotion, on in our tests and perhaps in a caller's program, refuses.
+  """
+
+  def update(updates, state, params=None):
+    with jax.numpy_dtype_promotion('standard'):
+      return optimizer.update(updates, state, params)
+
+  return optax.GradientTransformation(optimizer.init, update)
 
 
 def stop_frozen(params: restorer.Params, labels: Any) -> restorer.Params:

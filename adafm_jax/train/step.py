@@ -215,15 +215,30 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
       0, steps, lambda i, carry: body(i, carry, bank), (state, metrics)
     )
 
+  one_by_one = _shares_threads(recipe.mesh)
+
   def dispatch(state, bank, steps):
     metrics = _no_metrics(replicated)
     if per_call > 1:
       return many(state, metrics, bank, steps)
     for _ in range(steps):
       state, metrics = one(state, metrics, bank)
+      if one_by_one:
+        jax.block_until_ready(metrics)
     return state, metrics
 
   return dispatch
+
+
+def _shares_threads(mesh: Mesh) -> bool:
+  """Whether devices are simulated on one CPU, and so on one pool of threads.
+
+  The first devices of a step then hold threads while they wait for the others,
+  whose threads may be held by the step after: with several steps under way,
+  training would stand still, and XLA end the process.
+  """
+  local = mesh.local_mesh.devices.ravel()
+  return len(local) > 1 and local[0].platform == 'cpu'
 
 
 def _no_metrics(sharding: NamedSharding) -> Metrics:

@@ -236,24 +236,23 @@ def _real(**stage):
 
 
 def _train(folder, *, stop, wrap=lambda dispatch: dispatch, **stage):
-  with jax.numpy_dtype_promotion('standard'):  # Optax's Adam promotes int32
-    recipe, state, bank = _real(steps=stop, **stage)
-    dispatch = wrap(steps.make_dispatch(recipe, jax.random.key(0), 1))
-    with (
-      checkpoint.Store(folder / 'checkpoints', 2) as store,
-      logs.Events(folder / 'events', 0) as events,
-    ):
-      state = store.restore(state) if store.latest else state
-      return loop.Loop(
-        name='basic',
-        dispatch=dispatch,
-        stop=stop,
-        config=RunConfig(log_every=5, evaluate_every=10, checkpoint_every=5),
-        per_call=1,
-        store=store,
-        events=events,
-        validate=lambda params: [('psnr', 10 * float(params['w']))],
-      ).run(state, bank)
+  recipe, state, bank = _real(steps=stop, **stage)
+  dispatch = wrap(steps.make_dispatch(recipe, jax.random.key(0), 1))
+  with (
+    checkpoint.Store(folder / 'checkpoints', 2) as store,
+    logs.Events(folder / 'events', 0) as events,
+  ):
+    state = store.restore(state) if store.latest else state
+    return loop.Loop(
+      name='basic',
+      dispatch=dispatch,
+      stop=stop,
+      config=RunConfig(log_every=5, evaluate_every=10, checkpoint_every=5),
+      per_call=1,
+      store=store,
+      events=events,
+      validate=lambda params: [('psnr', 10 * float(params['w']))],
+    ).run(state, bank)
 
 
 def _kept(folder):

@@ -20,10 +20,9 @@ ARCH = Architecture(features=4, blocks=1, kernel=3, placement='block+trunk')
 
 @pytest.fixture(autouse=True)
 def _settings():
-  """Lenient, since Optax's Adam promotes int32; and quick to compile."""
+  """Quick to compile."""
   jax.config.update('jax_disable_most_optimizations', True)
-  with jax.numpy_dtype_promotion('standard'):
-    yield
+  yield
   jax.config.update('jax_disable_most_optimizations', False)
 
 

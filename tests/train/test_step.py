@@ -26,10 +26,9 @@ PARAMS = {
 
 @pytest.fixture(autouse=True)
 def _settings():
-  """Lenient, since Optax's Adam promotes int32; and quick to compile."""
+  """Quick to compile."""
   jax.config.update('jax_disable_most_optimizations', True)
-  with jax.numpy_dtype_promotion('standard'):
-    yield
+  yield
   jax.config.update('jax_disable_most_optimizations', False)
 
 
