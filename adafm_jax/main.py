@@ -44,8 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   command_line.join_processes(
     options.coordinator, options.processes, options.process
   )
-  from adafm_jax import experiment  # JAX may start only after joining
+  from adafm_jax import compile_cache, experiment  # after joining: they use JAX
 
+  compile_cache.enable()
   experiment.run(parsed, workdir)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import tqdm
 
 from adafm_jax import (
+  compile_cache,
   images,
   memory,
   model_file,
@@ -289,7 +290,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Restores images at many strengths in one batched pass.',
   )
   arguments(parser)
-  run(parser.parse_args(argv))
+  options = parser.parse_args(argv)
+  compile_cache.enable()
+  run(options)
 
 
 if __name__ == '__main__':

@@ -4,8 +4,13 @@ Warnings are errors (setup.cfg); types and ranks must agree without silent
 promotion; eight CPU devices, so that the mesh tests run in the same process.
 """
 
+import os
+
 import jax
 import matplotlib as mpl
+
+# Also in the processes that tests start: they leave nothing in a user's cache.
+os.environ['ADAFM_COMPILE_CACHE'] = 'off'
 
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_dtype_promotion', 'strict')

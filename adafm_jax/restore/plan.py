@@ -102,7 +102,7 @@ def tile_bytes(arch: Architecture, side: int, width: int) -> int:
   them, the old and the new; and the line buffers across the whole width.
   """
   carry = _carry_shapes(arch, side)
-  above, left = (sum(map(_bytes, part)) for part in carry)
+  above, left = (sum(x.size * x.dtype.itemsize for x in part) for part in carry)
   across = -(-(width + stream.lag(arch).full) // side)
   return whole_bytes(arch, side, side) + 2 * (above + left) + above * across
 
@@ -115,7 +115,3 @@ def _carry_shapes(arch: Architecture, side: int) -> stream.Carry:
   params = restorer.parameter_shapes(arch)
   step = stream.make_step(arch)
   return jax.eval_shape(step, params, tile, strength, place, None)[1]
-
-
-def _bytes(shape: jax.ShapeDtypeStruct) -> int:
-  return shape.size * shape.dtype.itemsize

@@ -1,0 +1,48 @@
+"""Compiled functions kept on disk, so that the next start need not compile.
+
+On by default, in the user's cache folder. The environment variable
+ADAFM_COMPILE_CACHE names another folder, or turns it off with `off`.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import jax
+
+VARIABLE = 'ADAFM_COMPILE_CACHE'
+_LEAST_SECONDS = 0.1  # what compiles faster is not worth a file
+
+
+def folder() -> pathlib.Path | None:
+  """Where compiled functions are kept; None where they are not."""
+  given = os.environ.get(VARIABLE, '')
+  if given.lower() in ('off', '0'):
+    return None
+  if given:
+    return pathlib.Path(given).expanduser()
+  base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+  return pathlib.Path(base).expanduser() / 'adafm_jax' / 'compiled'
+
+
+def enable() -> None:
+  """Turns the cache on, for commands; a library leaves that to its caller.
+
+  Nothing is changed where JAX has been given a cache already. A folder that
+  cannot be written to does no harm: everything is compiled, as without it.
+  """
+  path = folder()
+  if path is None or jax.config.values['jax_compilation_cache_dir']:
+    return
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+  except OSError:
+    return
+  if not os.access(path, os.W_OK):
+    return
+  jax.config.update('jax_compilation_cache_dir', str(path))
+  jax.config.update(
+    'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS
+  )
+  jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
