@@ -1,0 +1,230 @@
+"""Restoring, sweeping and training against the same network in PyTorch.
+
+  python -m benchmarks.speed --output benchmarks/results/cpu.json
+
+Prints a table of ratios: PyTorch's seconds over ours, so that above 1 ours is
+the faster. All functions of a row take turns in one process. PyTorch runs as
+the authors' tool does, eagerly and strength by strength with reloaded weights,
+in its default layout (NCHW) and, as a harder peer, in channels_last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adafm_jax.config_fields import StageConfig
+from adafm_jax.evaluate import tables
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.restore import batched, tiling
+from adafm_jax.train import mesh as meshes
+from adafm_jax.train import optim
+from adafm_jax.train import step as steps
+from benchmarks import timing
+
+SWEEP = np.linspace(0, 1, 11, dtype=np.float32)
+HEADER = ('what', 'ours s', 'nchw s', 'ratio', 'channels_last s', 'ratio')
+DECIMALS = (0, 3, 3, 2, 3, 2)
+
+
+def make_weights(arch: Architecture) -> restorer.Params:
+  """Weights that keep the size of the features; AdaFM layers are not zero."""
+  rng = np.random.default_rng(0)
+
+  def draw(shape):
+    fan_in = np.prod(shape.shape[:-1]) if len(shape.shape) > 1 else 400
+    return jnp.asarray(rng.normal(0, fan_in**-0.5, shape.shape), jnp.float32)
+
+  return jax.tree.map(draw, restorer.parameter_shapes(arch))
+
+
+def make_image(size: int, batch: int = 1) -> np.ndarray:
+  """Noise: what is in an image makes no difference to the time."""
+  return np.random.default_rng(1).random((batch, size, size, 3), np.float32)
+
+
+def twins(arch, params):
+  """The PyTorch network in both layouts, by the name of the layout."""
+  import torch
+
+  from benchmarks import twin
+
+  plain = twin.Twin(arch, params)
+  last = twin.Twin(arch, params).to(memory_format=torch.channels_last)
+  return {'nchw': plain, 'channels_last': last}
+
+
+def ours(arch, params, size):
+  """One strength of one image, as `adafm restore` runs it."""
+  if arch.kernel == 1:  # a fixed strength of 1x1 filters folds into the convs
+    fold = jax.jit(functools.partial(restorer.fold, arch=arch))
+    apply = jax.jit(restorer.make_apply(arch.basic))
+    image = make_image(size)
+    return lambda: np.asarray(apply(fold(params, strength=0.5), image, 0.0))
+  apply, image = jax.jit(restorer.make_apply(arch)), make_image(size)
+  return lambda: np.asarray(apply(params, image, 0.5))
+
+
+def tiled(arch, params, size, side=256):
+  """The same through tiles."""
+  tiler, image = tiling.make_tiler(arch, side), make_image(size)
+  out = np.empty_like(image)
+  return lambda: tiling.restore(tiler, params, image, 0.5, out)
+
+
+def restoring(arch, size, repeats):
+  """Seconds of one image at one strength; checks that all give the same."""
+  from benchmarks import twin
+
+  params, image = make_weights(arch), make_image(size)
+  functions = {'ours': ours(arch, params, size)}
+  for name, net in twins(arch, params).items():
+    functions[name] = functools.partial(twin.restore, net, image, 0.5)
+  _check_equal(functions)
+  if size >= 1024:
+    functions['tiles'] = tiled(arch, params, size)
+  return timing.interleaved(functions, repeats)
+
+
+def sweeping(arch, size, repeats):
+  """Seconds of eleven strengths of one image."""
+  from benchmarks import twin
+
+  params, image = make_weights(arch), make_image(size)
+  sweep = jax.jit(batched.make_sweep(restorer.make_apply(arch)))
+  functions = {'ours': lambda: np.asarray(sweep(params, image, SWEEP))}
+  for name, net in twins(arch, params).items():
+    functions[name] = functools.partial(twin.sweep, net, image, SWEEP)
+  _check_equal(functions)
+  return timing.interleaved(functions, repeats)
+
+
+def training(arch, stage, batch, patch, repeats, dtype='float32'):
+  """Seconds of one optimizer step, degradation and all, of either stage."""
+  import torch
+
+  from benchmarks import twin
+
+  adapting = stage == 'adapt'
+  params = make_weights(arch if adapting else arch.basic)
+  functions = {'ours': _our_step(arch, params, stage, batch, patch, dtype)}
+  clean = torch.rand(batch, 3, patch, patch)
+  for name, net in twins(arch if adapting else arch.basic, params).items():
+    step = twin.train_step(net, adapting)
+
+    def run(step=step):
+      noisy = (clean + torch.randn_like(clean) * 15 / 255).clamp(0, 1)
+      return step(noisy, clean)
+
+    functions[name] = run
+  return timing.interleaved(functions, repeats)
+
+
+def _our_step(arch, params, stage, batch, patch, dtype):
+  mesh = meshes.make_mesh()
+  apply_arch = arch if stage == 'adapt' else arch.basic
+  recipe = steps.Recipe(
+    apply=restorer.make_apply(apply_arch, dtype=jnp.dtype(dtype)),
+    stage=StageConfig(batch=batch, patch=patch),
+    labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
+    strength=float(stage == 'adapt'),
+    sigma=15.0,
+    clipped=True,
+    mesh=mesh,
+  )
+  from adafm_jax.data import bank as banks
+
+  photo = (make_image(480)[0] * 255).astype(np.uint8)
+  bank = meshes.replicate(banks.build([photo]), mesh)
+  fresh = steps.init_state(recipe, params)
+  state = [steps.TrainState(*meshes.replicate(fresh, mesh))]
+  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+
+  def run():
+    state[0], metrics = dispatch(state[0], bank, 1)
+    return float(metrics.loss)
+
+  return run
+
+
+def _check_equal(functions):
+  wanted = functions['ours']()
+  for name, function in functions.items():
+    found = np.asarray(function()).reshape(wanted.shape)
+    apart = np.abs(found - wanted).max() / np.abs(wanted).max()
+    if apart > 1e-4:
+      raise SystemExit(f'{name} gives another picture, by {apart:.1e}')
+
+
+def measure(options) -> dict[str, dict[str, float]]:
+  """Every row of the table: seconds by function."""
+  rows = {}
+  for kernel in (1, 5):
+    arch = Architecture(options.features, options.blocks, 3, kernel)
+    for size in options.sizes:
+      repeats = max(3, options.repeats * 256 // size)
+      name = f'{size}x{size}, k={kernel}'
+      rows[name] = restoring(arch, size, repeats)
+      show(name, rows[name])
+    name = f'11 strengths of 256x256, k={kernel}'
+    rows[name] = sweeping(arch, 256, max(3, options.repeats // 3))
+    show(name, rows[name])
+    for stage in ('basic', 'adapt'):
+      if stage == 'basic' and kernel != 1:
+        continue
+      name = f'training step, {stage}, 16 x 96x96, k={kernel}'
+      rows[name] = training(arch, stage, 16, 96, 3)
+      show(name, rows[name])
+  return rows
+
+
+def show(name, seconds):
+  """One line as it comes."""
+  print(name, {k: round(v, 3) for k, v in seconds.items()}, flush=True)
+
+
+def table(rows) -> str:
+  """The rows as text."""
+  lines = []
+  for name, seconds in rows.items():
+    ours_, nchw, last = (seconds[k] for k in ('ours', 'nchw', 'channels_last'))
+    lines.append([name, ours_, nchw, nchw / ours_, last, last / ours_])
+    if 'tiles' in seconds:
+      mine = seconds['tiles']
+      lines.append(
+        [f'{name}, tiles', mine, nchw, nchw / mine, last, last / mine]
+      )
+  return tables.markdown_table(HEADER, lines, decimals=DECIMALS)
+
+
+def main():
+  """Measures and prints."""
+  parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+  add = parser.add_argument
+  add('--features', type=int, default=64)
+  add('--blocks', type=int, default=16)
+  add('--sizes', type=int, nargs='+', default=[256, 512, 1024])
+  add('--repeats', type=int, default=9, help='of a 256x256 image')
+  add('--output', type=pathlib.Path, help='JSON file to keep the result in')
+  options = parser.parse_args()
+  rows = measure(options)
+  print(table(rows))
+  if options.output:
+    kept = {
+      **timing.machine(),
+      'network': f'{options.features} features x {options.blocks} blocks',
+      'seconds': rows,
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(kept, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,61 @@
+"""Timing several functions against each other, and what a run is kept with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def interleaved(
+  functions: Mapping[str, Callable[[], Any]], repeats: int
+) -> dict[str, float]:
+  """Median seconds of each, all taking turns, after a call that compiles.
+
+  Turns share what the machine does meanwhile, so that ratios hold where the
+  seconds don't.
+  """
+  for function in functions.values():
+    function()
+  taken: dict[str, list[float]] = {name: [] for name in functions}
+  for _ in range(repeats):
+    for name, function in functions.items():
+      begun = time.perf_counter()
+      function()
+      taken[name].append(time.perf_counter() - begun)
+  return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def machine() -> dict[str, Any]:
+  """Where and with what a result was measured."""
+  import importlib.metadata
+
+  import jax
+
+  def version(name):
+    try:
+      return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+      return None
+
+  return {
+    'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
+    'processor': _processor(),
+    'cores': os.cpu_count(),
+    'python': platform.python_version(),
+    'versions': {n: version(n) for n in ('jax', 'jaxlib', 'torch', 'numpy')},
+  }
+
+
+def _processor() -> str:
+  try:
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+      for line in file:
+        if line.startswith('model name'):
+          return line.partition(':')[2].strip()
+  except OSError:
+    pass
+  return platform.processor() or platform.machine()
