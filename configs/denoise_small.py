@@ -4,7 +4,14 @@ Command:
   python -m adafm_jax.main --config configs/denoise_small.py --workdir DIR \
     --config.data.train=/path/to/BSD431 \
     --config.evaluate.sets=cbsd68=/path/to/CBSD68
-Hardware: 2 CPU cores.
+Hardware: 2 CPU cores; the stages take about 20 minutes of them (49 steps/s on
+an AMD EPYC), calibration and evaluation some more.
+
+Chosen on the held-out images of data.train: AdaFM filters of 3x3, b2 0.99,
+initial weights of scale 0.3, 3/4 of the time for the start level.
+
+Expected (CBSD68, noisy input clipped to 8 bits): 33.58 dB at sigma 15, 26.53 dB
+at sigma 50 (strength 0.64), 24.77 dB at sigma 75.
 """
 
 from adafm_jax import config
