@@ -137,6 +137,9 @@ class Split:
   index: dict[str, Any]
   split: str
 
+  def __len__(self) -> int:
+    return len(self.entries)
+
   @property
   def name(self) -> str:
     """Of the set."""
