@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adafm_jax import images
 from adafm_jax.data import known
 from adafm_jax.errors import UserError
 
@@ -31,7 +30,10 @@ class Seen(NamedTuple):
 
 
 def fingerprint(pixels: np.ndarray) -> str:
-  """Hash of an image's size and luma, the same for its RGB and Y forms.
+  """Hash of an image's size and pixels; of RGB that is grey, as of grey.
+
+  Images are compared as a network of C channels gets them: all in RGB, or all
+  in luma.
 
   Args:
     pixels: uint8 [H, W, 1 or 3].
@@ -39,12 +41,10 @@ def fingerprint(pixels: np.ndarray) -> str:
   Returns:
     32 hex digits.
   """
-  grey = pixels.shape[-1] == 3 and bool(
-    (pixels[..., :1] == pixels[..., 1:]).all()
-  )
-  luma = pixels[..., :1] if grey else images.to_channels(pixels, 1)
-  found = hashlib.sha256(repr(luma.shape).encode())
-  found.update(np.ascontiguousarray(luma).data)
+  if pixels.shape[-1] == 3 and (pixels[..., :1] == pixels[..., 1:]).all():
+    pixels = pixels[..., :1]
+  found = hashlib.sha256(repr(pixels.shape).encode())
+  found.update(np.ascontiguousarray(pixels).data)
   return found.hexdigest()[:32]
 
 

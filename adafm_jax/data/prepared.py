@@ -26,6 +26,8 @@ from adafm_jax.data.scan import Entry
 from adafm_jax.errors import UserError
 
 INDEX = 'images.json'
+# Of the index; raised when its content changes.
+_FORMAT = 1
 _HOME = '~/tensorflow_datasets'
 
 
@@ -42,6 +44,7 @@ def write_index(plan: builders.Plan, where: pathlib.Path) -> None:
     UserError: it can't be written, or a split has not all its records.
   """
   index: dict[str, Any] = {
+    'format': _FORMAT,
     'base': plan.base,
     'side': plan.side,
     'step': plan.step,
@@ -82,9 +85,14 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     return None
   try:
     index: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    files = index['files']
+    files, made = index['files'], index['format']
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise UserError(f'Cannot read {path}; {_again(name)}.') from error
+  if made != _FORMAT:
+    raise UserError(
+      f'{path.parent} was prepared by another version of adafm_jax (format'
+      f' {made}, not {_FORMAT}); {_again(name)}.'
+    )
   for file, wanted in files.items():
     record = path.parent / file
     size = record.stat().st_size if record.exists() else 0
@@ -153,10 +161,9 @@ class Split:
       for entry in self.index['splits'][self.split]
     ]
 
-  @property
-  def seen(self) -> list[Seen]:
-    """What identifies the images."""
-    return [entry.seen for entry in self.entries]
+  def seen(self, channels: int = 3) -> list[Seen]:
+    """What identifies the images, as a network of 1 or 3 channels has them."""
+    return [entry.seen(channels) for entry in self.entries]
 
   @functools.cached_property
   def sizes(self) -> list[tuple[str, int, int]]:
@@ -189,7 +196,7 @@ class Split:
     """
     keys = ('side', 'step', 'task', 'levels', 'channels')
     recipe = [self.index[key] for key in keys]
-    text = json.dumps([recipe, self.split, self.seen, self.sizes])
+    text = json.dumps([recipe, self.split, self.seen(), self.sizes])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
   def has_level(self, task: str, level: float, channels: int) -> bool:
@@ -217,8 +224,13 @@ class Records:
     channels: int = 0,
     level: float | None = None,
   ):
-    import tensorflow_datasets as tfds
-
+    try:
+      import tensorflow_datasets as tfds
+    except ImportError as error:
+      raise UserError(
+        f'Reading {where} needs the packages tensorflow-datasets and'
+        ' array_record; install them, or give a folder of images.'
+      ) from error
     self._where, self._channels = where, channels
     self._names = ['image']
     if level is not None:

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
     path: of the file.
     sha256: of the file's bytes, hex.
     pixels: `overlap.fingerprint` of what it decodes to.
+    luma: that of its MATLAB Y.
     height: pixels.
     width: pixels.
   """
@@ -36,13 +37,13 @@ class Entry(NamedTuple):
   path: pathlib.Path
   sha256: str
   pixels: str
+  luma: str
   height: int
   width: int
 
-  @property
-  def seen(self) -> overlap.Seen:
-    """What `overlap` compares."""
-    return overlap.Seen(self.name, self.pixels)
+  def seen(self, channels: int = 3) -> overlap.Seen:
+    """What `overlap` compares among images of 1 or 3 channels."""
+    return overlap.Seen(self.name, self.luma if channels == 1 else self.pixels)
 
 
 def find(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -114,9 +115,9 @@ def _entry(path: pathlib.Path) -> Entry | list[str]:
   except OSError as error:
     return [f'Cannot read {path}: {error.strerror}.']
   height, width = pixels.shape[:2]
-  return Entry(
-    path.stem, path, digest, overlap.fingerprint(pixels), height, width
-  )
+  luma = images.to_channels(pixels, 1)
+  hashes = overlap.fingerprint(pixels), overlap.fingerprint(luma)
+  return Entry(path.stem, path, digest, *hashes, height, width)
 
 
 def check(name: str, splits: Mapping[str, Sequence[Entry]]) -> None:
@@ -164,8 +165,8 @@ def check_apart(splits: Mapping[str, Sequence[Entry]]) -> None:
   for name, entries in splits.items():
     if name == 'train':
       continue
-    seen = [entry.seen for entry in entries]
-    train = [entry.seen for entry in splits.get('train', ())]
+    seen = [entry.seen() for entry in entries]
+    train = [entry.seen() for entry in splits.get('train', ())]
     if found := overlap.common(train, seen):
       problems.append(
         f'{len(found)} image(s) of split {name} are in split train too, by'

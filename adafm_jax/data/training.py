@@ -53,7 +53,7 @@ def load(config: Config) -> Training:
   ours = _prepared(config)
   train: Images
   if ours is not None:
-    train, seen = ours, ours.seen
+    train, seen = ours, ours.seen(config.model.channels)
     sizes = ours.sizes
   else:
     train = _load(config, config.data.train, _FIELD)

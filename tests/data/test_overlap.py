@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from adafm_jax import images
 from adafm_jax.data import overlap
 from adafm_jax.data.overlap import Seen
 from adafm_jax.errors import UserError
@@ -15,7 +14,6 @@ def test_fingerprints_tell_images_apart_and_not_their_forms():
   colour, grey = _random(0, 9, 14, 3), _random(1, 9, 14, 1)
   found = overlap.fingerprint(colour)
   assert found == overlap.fingerprint(colour[::1].copy(order='F'))
-  assert found == overlap.fingerprint(images.to_channels(colour, 1))
   assert overlap.fingerprint(grey) == overlap.fingerprint(
     np.repeat(grey, 3, axis=-1)
   )

@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import pathlib
-import resource
 import signal
 import subprocess
 import sys
@@ -496,27 +495,29 @@ def test_a_broken_index_is_told(tmp_path):
     (where / prepared.INDEX).write_text(text)
     with pytest.raises(UserError, match=r'Cannot read .*images\.json; prepare'):
       prepared.find('image_folder', tmp_path)
+  (where / prepared.INDEX).write_text('{"format": 0, "files": {}}')
+  with pytest.raises(UserError, match=r'another version .*\(format 0, not 1\)'):
+    prepared.find('image_folder', tmp_path)
 
 
 # From here on real processes, started as a user starts them.
 
 
-def _start(data_dir, source, *arguments, limit=None):
-  def shrink_disk():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+def _start(data_dir, source, *, limit=None):
+  """Starts it; `limit` is the size a file may have, in KiB."""
+  limits = f'ulimit -f {limit}; ' if limit else ''
   return subprocess.Popen(
     [
+      *('bash', '-c', f'{limits}exec "$@"', 'bash'),
       *(sys.executable, '-m', 'adafm_jax.data.prepare'),
       *('--dataset', 'image_folder', '--holdout', '1'),
-      *('--source', str(source), '--data_dir', str(data_dir), *arguments),
+      *('--source', str(source), '--data_dir', str(data_dir)),
     ],
     cwd=ROOT,
     env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
-    preexec_fn=shrink_disk if limit else None,
   )
 
 
@@ -536,7 +537,7 @@ def test_a_full_disk_leaves_nothing(tmp_path):
   source = _write(
     tmp_path / 'in', {f'{i}': _random(i, 300, 300, 3) for i in range(3)}
   )
-  process = _start(tmp_path / 'out', source, limit=100_000)
+  process = _start(tmp_path / 'out', source, limit=100)
   output, _ = process.communicate(timeout=120)
   assert process.returncode == 2, output
   errors = [x for x in output.splitlines() if x.startswith('error: ')]

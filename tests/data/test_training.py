@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from adafm_jax import config as configs
 from adafm_jax import experiment, memory
 from adafm_jax.data import bank, prepare, prepared, training
 from adafm_jax.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def _random(seed, *shape):
@@ -92,9 +98,13 @@ def test_a_prepared_set_is_not_loaded_and_has_its_own_validation(
 
 
 def test_what_is_learnt_from_is_known_without_reading_it(data_dir, folder):
-  whole = training.load(_config(data_dir)).seen
-  assert whole == training.load(_config(data_dir, folder)).seen
-  assert whole == training.load(_config(data_dir, 'tfds:cut/train')).seen
+  for channels in (1, 3):
+    whole, loaded, cut = (
+      training.load(_config(data_dir, train, model__channels=channels)).seen
+      for train in ('tfds:whole/train', folder, 'tfds:cut/train')
+    )
+    assert whole == loaded == cut
+    assert len({seen.pixels for seen in whole}) == 4
 
 
 def test_jpeg_trains_from_partners_where_images_are_cut(data_dir):
@@ -243,3 +253,32 @@ def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
   data = experiment.load_data(config)
   assert [i.name for i in data.sets['kodak24']] == ['0', '1']
   assert list(data.sets) == ['heldout', 'kodak24']
+
+
+def test_a_folder_needs_no_package_for_data_sets(folder):
+  """Machines with GPUs may lack them."""
+  program = f"""
+import sys
+for name in ('tensorflow_datasets', 'grain', 'array_record'):
+  sys.modules[name] = None  # importing it fails
+from adafm_jax import config, experiment
+values = {{'data': {{'train': {str(folder)!r}, 'holdout': 2}}}}
+for stage in ('train', 'adapt'):
+  values[stage] = {{'patch': 8}}
+print(len(experiment.load_data(config.parse(values)).train), 'loaded')
+values['data'] = {{'train': 'tfds:div2k/train'}}
+experiment.load_data(config.parse(values))
+"""
+  done = subprocess.run(
+    [sys.executable, '-c', program],
+    cwd=ROOT,
+    env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
+    capture_output=True,
+    text=True,
+    timeout=120,
+  )
+  assert done.stdout == '4 loaded\n', done.stderr
+  assert (
+    'UserError: data.train is tfds:div2k/train, which needs the packages'
+    in (done.stderr)
+  )
