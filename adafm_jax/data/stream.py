@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
+import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -161,7 +162,7 @@ def read(
       grain.MultiprocessingOptions(
         num_workers=workers, per_worker_buffer_size=_READY
       ),
-      worker_init_fn=_end_with_parent,
+      worker_init_fn=_obey_parent,
     )
   iterator = iter(rest)
   try:
@@ -171,14 +172,19 @@ def read(
     iterator.close()
 
 
-def _end_with_parent(index: int, count: int) -> None:
-  """Lets a worker end when the run is killed; else it would wait for ever."""
+def _obey_parent(index: int, count: int) -> None:
+  """Lets a worker end with the run: not by Ctrl-C, but when the run is gone.
+
+  Else one would print a traceback, and a run that is killed leave its workers
+  behind, waiting.
+  """
   del index, count
-  parent = os.getppid()
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  run = multiprocessing.parent_process()
+  assert run is not None
 
   def watch():
-    while os.getppid() == parent:
-      time.sleep(0.5)
+    run.join()
     os._exit(1)
 
   threading.Thread(target=watch, daemon=True).start()

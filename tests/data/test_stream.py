@@ -1,3 +1,10 @@
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
 import jax
 import numpy as np
 import pytest
@@ -6,6 +13,8 @@ import scipy.stats
 from adafm_jax.data import bank as banks
 from adafm_jax.data import stream
 from adafm_jax.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 # Odd, oblong, square, and one of the patch's own size.
 SIZES = ((11, 17), (7, 7), (23, 8), (10, 10))
@@ -145,3 +154,62 @@ class _Broken:
 def test_a_damaged_record_ends_reading_with_its_own_sentence(workers):
   with pytest.raises(UserError, match=r'Cannot read record 2\.'):
     _read(_batches(_Broken()), 0, workers, 50)
+
+
+_PROGRAM = """
+import multiprocessing, sys, time
+import numpy as np
+from adafm_jax.data import stream
+
+if __name__ == '__main__':
+  images = [np.zeros((9, 9, 3), np.uint8)] * 3
+  batches = stream.Batches(images, seed=(0, 0), batch=2, patch=8, steps=10**6)
+  with stream.read(batches, 0, 2) as read:
+    if 'both' in sys.argv:
+      for _ in range(3):
+        next(read)
+    print(*[p.pid for p in multiprocessing.active_children()], flush=True)
+    try:
+      time.sleep(100)
+    except KeyboardInterrupt:
+      print('interrupted')
+"""
+
+
+def _alive(pid):
+  """Whether a process runs; one that ended may still be listed as a zombie."""
+  try:
+    state = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2]
+  except OSError:
+    return False
+  return state.split()[0] not in 'ZX'
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='looks into /proc')
+@pytest.mark.parametrize('stop', [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_the_run_and_quietly(tmp_path, stop):
+  script = tmp_path / 'program.py'
+  script.write_text(_PROGRAM)
+  with subprocess.Popen(
+    [sys.executable, script, *(['both'] if stop == signal.SIGINT else [])],
+    cwd=tmp_path,
+    env={**os.environ, 'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu'},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    start_new_session=True,
+  ) as process:
+    # Killed at once, and so while a worker may just be starting.
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    assert len(workers) == 2
+    if stop == signal.SIGINT:
+      os.killpg(process.pid, stop)  # as a terminal does
+    else:
+      process.send_signal(stop)
+    output, _ = process.communicate(timeout=30)
+  deadline = time.monotonic() + 20
+  while any(map(_alive, workers)) and time.monotonic() < deadline:
+    time.sleep(0.1)
+  assert not any(map(_alive, workers))
+  assert 'Traceback' not in output
+  assert ('interrupted' in output) == (stop == signal.SIGINT)
