@@ -22,6 +22,7 @@ import numpy as np
 from adafm_jax.config_fields import Config as Config
 from adafm_jax.config_fields import RunConfig as RunConfig
 from adafm_jax.config_fields import StageConfig as StageConfig
+from adafm_jax.data import known
 from adafm_jax.degrade import level
 from adafm_jax.errors import UserError
 
@@ -131,6 +132,14 @@ def unknown_field(name: str) -> str:
   return f'There is no config field {name}; --help lists all there are.'
 
 
+def evaluation_sets(config: Config) -> dict[str, str]:
+  """The sets of `evaluate.sets`: {name: source, '' where the name is all}."""
+  entries = filter(None, config.evaluate.sets.split(','))
+  return {
+    name: source for name, _, source in (e.partition('=') for e in entries)
+  }
+
+
 def level_list(text: str, span: level.LevelRange, count: int) -> list[float]:
   """Levels from a config field; '' is `count` of them, evenly spaced."""
   if text:
@@ -236,10 +245,16 @@ def _set_problems(config: Config) -> list[_Problem]:
   found, seen = [], {'heldout'}  # what the held-out images are called
   for entry in filter(None, config.evaluate.sets.split(',')):
     name, equals, source = entry.partition('=')
-    if not (name and equals and source):
+    if not (name and source) and (equals or name not in known.SETS):
       found.append(
         f'{field} has {entry!r}; write NAME=SOURCE, such as'
-        ' cbsd68=/path/to/CBSD68.'
+        ' kodak=/path/to/images, or the name of a prepared set, one of'
+        f' {", ".join(known.evaluation_names())}.'
+      )
+    elif not equals and not known.SETS[name].evaluate:
+      found.append(
+        f'{field} has {name}, a training set; write NAME=SOURCE, such as'
+        f' {name}=tfds:{name}/valid.'
       )
     elif name in seen:
       found.append(

@@ -70,10 +70,18 @@ class DataConfig:
   )
   heldout: str = _field(
     '',
-    'another source to validate and calibrate on, instead of `holdout`',
+    'another source to validate and calibrate on, instead of `holdout`; empty:'
+    ' the split "valid" of a set that adafm_jax.data.prepare prepared',
   )
   data_dir: str = _field(
     '', 'where TFDS data sets are prepared; empty: ~/tensorflow_datasets'
+  )
+  placement: str = _field(
+    'auto',
+    'where training images are: on the device, or read from a prepared set as'
+    ' they are needed (stream); auto: on the device if they fit into half of'
+    ' its free memory',
+    legal=('auto', 'device', 'stream'),
   )
   shrink: int = _field(
     1,
@@ -136,6 +144,12 @@ class RunConfig:
   validate_images: int = _field(
     8, 'held-out images used in validation during training', least=1
   )
+  workers: int = _field(
+    -1,
+    'processes that read images where they are streamed; 0: threads of this'
+    ' one; -1: by the number of cores. Patches are the same for any number',
+    least=-1,
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +158,9 @@ class EvaluateConfig:
 
   sets: str = _field(
     '',
-    'NAME=SOURCE,... with sources as in data.train; the held-out training'
-    ' images are always measured too, as "heldout"',
+    'names of prepared sets, such as cbsd68,set5 (see docs/data.md), or'
+    ' NAME=SOURCE with sources as in data.train; the held-out training images'
+    ' are always measured too, as "heldout"',
   )
   levels: str = _field(
     '', 'levels, such as 15,25,50,75 or 15:75:10; empty: start and end'

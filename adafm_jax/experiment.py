@@ -21,7 +21,7 @@ from jax.experimental import multihost_utils
 from adafm_jax import config as configs
 from adafm_jax import files, model_file, provenance
 from adafm_jax.config import Config
-from adafm_jax.data import sources
+from adafm_jax.data import known, overlap, sources, training
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
@@ -44,7 +44,7 @@ class Data:
     sets: evaluation sets by name.
   """
 
-  train: list[NamedImage]
+  train: training.Images
   heldout: list[NamedImage]
   sets: dict[str, list[NamedImage]]
 
@@ -69,11 +69,16 @@ def _run(config: Config | None, workdir: pathlib.Path) -> None:
   data = load_data(config)  # before anything is written: it may be missing
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
+  placement, why = training.place(config, data.train, workdir)
+  config = dataclasses.replace(
+    config, data=dataclasses.replace(config.data, placement=placement)
+  )
   logs.say(
     f'{len(data.train)} training images, {len(data.heldout)} held out;'
     f' {jax.device_count()} x {jax.devices()[0].device_kind},'
     f' {jax.process_count()} process(es); workdir {workdir}'
   )
+  logs.say(why)
   params = stages.train(config, workdir, data.train, _validation(config, data))
   if meshes.is_main():
     finish(config, workdir, data, params)
@@ -120,36 +125,28 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
 
 def load_data(config: Config) -> Data:
   """Loads every image the experiment will need, so that it fails early."""
-  options: dict[str, Any] = {
-    'channels': config.model.channels,
-    'data_dir': config.data.data_dir,
-  }
-  train = sources.load(config.data.train, field='data.train', **options)
-  train = sources.shrink(train, config.data.shrink)
-  if config.data.heldout:
-    heldout = sources.load(config.data.heldout, field='data.heldout', **options)
-  else:
-    if len(train) <= config.data.holdout:
-      raise UserError(
-        f'data.holdout is {config.data.holdout}, but data.train has only'
-        f' {len(train)} image(s); hold out fewer, or name data.heldout.'
-      )
-    train, heldout = (
-      train[: -config.data.holdout],
-      train[-config.data.holdout :],
-    )
-  patch = max(config.train.patch, config.adapt.patch)
-  sources.check_sizes(train, patch, 'data.train')
-  sets = {_HELDOUT: heldout}
-  for entry in filter(None, config.evaluate.sets.split(',')):
-    name, _, source = entry.partition('=')
+  learnt = training.load(config)
+  sets = {_HELDOUT: learnt.heldout}
+  for name, source in configs.evaluation_sets(config).items():
+    data_dir = config.data.data_dir
     sets[name] = sources.load(
-      source,
+      source or sources.named(name, data_dir),
       field=f'evaluate.sets={name}',
+      channels=config.model.channels,
+      data_dir=data_dir,
       most=config.evaluate.images,
-      **options,
     )
-  return Data(train, heldout, sets)
+  overlap.refuse(
+    learnt.seen,
+    {
+      name: [
+        overlap.Seen(i.name, overlap.fingerprint(i.pixels)) for i in images
+      ]
+      for name, images in sets.items()
+    },
+    field=config.data.train,
+  )
+  return Data(learnt.train, learnt.heldout, sets)
 
 
 def _validation(config: Config, data: Data) -> stages.MakeValidate:
@@ -226,8 +223,9 @@ def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
   noises = config.evaluate.protocols or config.noise
   scores = []
   for noise in noises.split(','):
-    protocol = Protocol.of(config.task, noise)
     for name, images in data.sets.items():
+      judged = known.judged(name, config.task)
+      protocol = Protocol.of(config.task, noise, judged)
       for level in wanted:
         scores += benchmark.score_set(
           network,

@@ -141,7 +141,11 @@ def test_what_follows_from_a_mistake_is_not_one_more():
     ),
     ({'evaluate__protocols': 'clip'}, 'it may be clipped, float, or'),
     ({'evaluate__protocols': 'float,float'}, 'it may be clipped, float, or'),
-    ({'evaluate__sets': 'cbsd68'}, "has 'cbsd68'; write NAME=SOURCE"),
+    ({'evaluate__sets': 'set6'}, "has 'set6'; write NAME=SOURCE"),
+    ({'evaluate__sets': 'cbsd68='}, "has 'cbsd68='; write NAME=SOURCE"),
+    ({'evaluate__sets': 'cbsd68,set5,cbsd68'}, 'two sets called cbsd68'),
+    ({'evaluate__sets': 'bsds'}, 'has bsds, a training set; write NAME=SOURCE'),
+    ({'data__placement': 'disk'}, 'it must be one of auto, device, stream'),
     ({'evaluate__sets': 'a=x,a=y'}, 'two sets called a; rename one'),
     ({'evaluate__sets': 'heldout=x'}, 'as the held-out images are'),
     ({'evaluate__levels': '15,90'}, 'evaluate.levels: Level sigma 90 lies'),
@@ -174,6 +178,16 @@ def test_level_list():
   assert configs.level_list('', span, 4) == [15, 35, 55, 75]
   narrow = LevelRange('dejpeg', 12, 10)
   assert configs.level_list('', narrow, 7) == [12, 11, 10]
+
+
+def test_evaluation_sets_are_named_or_have_sources():
+  config = configs.parse(_changed(evaluate__sets='cbsd68,mine=/a=b,set5'))
+  assert configs.evaluation_sets(config) == {
+    'cbsd68': '',
+    'mine': '/a=b',
+    'set5': '',
+  }
+  assert configs.evaluation_sets(configs.Config()) == {}
 
 
 def test_differences():

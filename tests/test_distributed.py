@@ -18,6 +18,7 @@ from PIL import Image
 
 from adafm_jax.config import StageConfig
 from adafm_jax.data import bank as banks
+from adafm_jax.data import prepare
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
@@ -248,6 +249,33 @@ def test_two_processes_learn_what_one_does(tmp_path, images):
   assert losses.keys() == wanted.keys()
   for key, loss in losses.items():
     assert abs(loss - wanted[key]) < 1.5e-4, key  # one in the last place shown
+  _assert_same_files(tmp_path / 'two', tmp_path / 'one')
+
+
+@pytest.mark.slow
+def test_two_processes_stream_what_one_does(tmp_path, images):
+  prepare.prepare(
+    prepare.Request('image_folder', tmp_path / 'data', images, holdout=1)
+  )
+  arguments = [
+    *_arguments(images),
+    '--config.data.train=tfds:image_folder/train',
+    f'--config.data.data_dir={tmp_path / "data"}',
+    '--config.data.placement=stream',
+    '--config.run.workers=0',
+    '--workdir',
+  ]
+  code, output = _finish(_local(2, *arguments, tmp_path / 'two'))
+  assert code == 0, output
+  command = [sys.executable, '-m', 'adafm_jax.main']
+  code, one_output = _finish(_start([*command, *arguments, tmp_path / 'one']))
+  assert code == 0, one_output
+  assert output.count('training images are read from disk') == 1
+  losses, wanted = _losses(output), _losses(one_output)
+  assert losses.keys() == wanted.keys()
+  assert len(wanted) == 20
+  for key, loss in losses.items():
+    assert abs(loss - wanted[key]) < 1.5e-4, key
   _assert_same_files(tmp_path / 'two', tmp_path / 'one')
 
 

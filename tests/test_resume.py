@@ -22,6 +22,7 @@ from PIL import Image
 
 from adafm_jax import config as configs
 from adafm_jax import experiment
+from adafm_jax.data import prepare
 from adafm_jax.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -195,6 +196,46 @@ def test_killed_twice_it_reaches_the_same_weights(
     '50',
     '60',
   ]
+
+
+@pytest.mark.slow
+def test_a_streamed_run_killed_twice_reaches_the_same_weights(tmp_path, images):
+  """Every start reads with another number of worker processes."""
+  data_dir = tmp_path / 'data'
+  prepare.prepare(
+    prepare.Request('image_folder', data_dir, images, holdout=1, side=0)
+  )
+  fields = {
+    'data.train': 'tfds:image_folder/train',
+    'data.data_dir': data_dir,
+    'data.placement': 'stream',
+  }
+  overrides = [f'--config.{name}={value}' for name, value in fields.items()]
+  arguments = _arguments(images) + overrides
+  code, output = _drive(
+    _start(tmp_path / 'whole', [*arguments, '--config.run.workers=0'])
+  )
+  assert code == 0, output
+  assert 'training images are read from disk' in output
+  workdir = tmp_path / 'killed'
+  arguments.append('--config.run.workers=2')
+  first, output = _drive(
+    _start(workdir, arguments), writing=workdir / 'checkpoints/basic'
+  )
+  assert first == -signal.SIGKILL, output
+  arguments.append('--config.run.workers=1')
+  second, output = _drive(_start(workdir, arguments), line='adapt 25/40')
+  assert second == -signal.SIGKILL, output
+  assert 'basic: resuming from step' in output
+  last, output = _drive(_start(workdir))
+  assert last == 0, output
+  assert 'adapt: resuming from step' in output
+  _assert_same(workdir, tmp_path / 'whole')
+  device, output = _drive(
+    _start(workdir, [*arguments, '--config.data.placement=device'])
+  )
+  assert device == 2
+  assert "data.placement: 'stream' -> 'device'" in output
 
 
 def test_the_backbone_is_the_basic_models_and_adafm_has_moved(uninterrupted):

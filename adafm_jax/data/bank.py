@@ -17,7 +17,7 @@ import numpy as np
 from adafm_jax.errors import UserError
 
 # Pixels are addressed by int32.
-_MOST_PIXELS = 2**31 - 1
+MOST_PIXELS = 2**31 - 1
 
 
 class Bank(NamedTuple):
@@ -62,10 +62,10 @@ def build(
     ]
   sizes = np.array([image.shape[:2] for image in images])
   counts = sizes.prod(axis=1)
-  if counts.sum() > _MOST_PIXELS:
+  if counts.sum() > MOST_PIXELS:
     raise UserError(
       f'The training images have {counts.sum():,} pixels; at most'
-      f' {_MOST_PIXELS:,} can be held on the device.'
+      f' {MOST_PIXELS:,} can be held on the device.'
     )
   return Bank(
     pixels=np.concatenate([i.reshape(-1, i.shape[-1]) for i in images]),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from adafm_jax import images
+from adafm_jax.data import known, prepared
 from adafm_jax.degrade import resize
 from adafm_jax.errors import UserError
 
@@ -29,14 +29,6 @@ PHOTOS = {
   ),
   'heldout': ('coffee', 'camera'),
   'evaluate': ('chelsea', 'rocket'),
-}
-
-# How to get the data sets that configs name.
-_DOWNLOADS = {
-  'div2k': (
-    'download DIV2K_train_HR.zip from'
-    ' https://data.vision.ee.ethz.ch/cvl/DIV2K/ and unpack it'
-  ),
 }
 
 
@@ -74,8 +66,8 @@ def load(
   kind, colon, rest = source.partition(':')
   if colon and kind == 'photos':
     found = _photos(rest, field)
-  elif colon and kind == 'tfds':
-    found = _tfds(rest, field, data_dir, most)
+  elif parts := split_name(source):
+    found = _tfds(*parts, field, data_dir, most)
   elif pathlib.Path(source).expanduser().is_dir():
     paths = images.find(pathlib.Path(source).expanduser())
     found = [
@@ -105,15 +97,52 @@ def shrink(found: Sequence[NamedImage], factor: int) -> list[NamedImage]:
   return [NamedImage(i.name, reduce(i.pixels)) for i in found]
 
 
-def check_sizes(found: Sequence[NamedImage], patch: int, field: str) -> None:
-  """Raises UserError naming the images that are smaller than a patch."""
-  small = [i.name for i in found if min(i.pixels.shape[:2]) < patch]
+def check_sizes(
+  found: Iterable[tuple[str, int, int]], patch: int, field: str
+) -> None:
+  """Raises UserError naming the images that are smaller than a patch.
+
+  Args:
+    found: (name, height, width) of each.
+    patch: side in pixels.
+    field: where they come from, for the message.
+  """
+  small = [name for name, *size in found if min(size) < patch]
   if small:
     shown = ', '.join(small[:5]) + (', ...' if len(small) > 5 else '')
     raise UserError(
       f'{field} has {len(small)} image(s) smaller than the patch of {patch}'
       f' pixels ({shown}); leave them out or make the patch smaller.'
     )
+
+
+def named(name: str, data_dir: str) -> str:
+  """The source that an evaluation set's name stands for.
+
+  Args:
+    name: one of `known.evaluation_names()`.
+    data_dir: where TFDS data sets are prepared; '' is its default.
+
+  Returns:
+    `tfds:NAME/SPLIT`: of the set's own preparation, or of another one that
+    holds it as a split, as bsds holds cbsd68.
+  """
+  own = f'tfds:{name}/{known.get(name).evaluate}'
+  if prepared.find(name, data_dir):
+    return own
+  for other, rule in known.SETS.items():
+    if name in rule.splits and prepared.open_split(other, name, data_dir):
+      return f'tfds:{other}/{name}'
+  return own
+
+
+def split_name(source: str) -> tuple[str, str] | None:
+  """(name, split) of `tfds:NAME/SPLIT`, None of any other source."""
+  kind, colon, rest = source.partition(':')
+  if not colon or kind != 'tfds':
+    return None
+  name, slash, split = rest.rpartition('/')  # a name may be div2k/bicubic_x2
+  return (name, split) if slash else (rest, 'train')
 
 
 def _photos(split: str, field: str) -> list[NamedImage]:
@@ -129,36 +158,61 @@ def _photos(split: str, field: str) -> list[NamedImage]:
   return [NamedImage(path.stem, images.read(path)) for path in paths]
 
 
-def _tfds(rest: str, field: str, data_dir: str, most: int) -> list[NamedImage]:
+def _tfds(
+  name: str, split: str, field: str, data_dir: str, most: int
+) -> list[NamedImage]:
   """Reads a prepared TFDS data set, without TensorFlow."""
-  name, slash, split = rest.rpartition('/')  # a name may be div2k/bicubic_x2
-  if not slash:
-    name, split = rest, 'train'
-  where = data_dir or '~/tensorflow_datasets'
-  try:
-    import tensorflow_datasets as tfds
-    from absl import logging
-
-    logging.set_verbosity(logging.ERROR)  # it warns of folders it passes by
-    source = tfds.data_source(
-      name, split=split, data_dir=data_dir or None, download=False
-    )
-  except Exception as error:  # TFDS raises many types for one thing: absent
-    how = _DOWNLOADS.get(re.split('[:/]', name)[0], 'get its images')
-    raise UserError(
-      f'{field} is tfds:{rest}, which is not prepared in {where}: {how}, then'
-      f' point to the folder of images with --config.{field}=/path.'
-    ) from error
+  if ours := prepared.open_split(name, split, data_dir):
+    records = ours.records()
+    count = min(len(records), most or len(records))
+    labels = [label for label, *_ in ours.sizes]
+    return [NamedImage(labels[i], records[i]) for i in range(count)]
+  source = _open_tfds(name, split, field, data_dir)
   found = []
   for index in range(min(len(source), most or len(source))):
     record = source[index]
     pixels = record.get('image', record.get('hr'))
     if pixels is None:
       raise UserError(
-        f'{field} is tfds:{rest}, whose records have no feature `image` or'
-        f' `hr` but {", ".join(record)}.'
+        f'{field} is tfds:{name}/{split}, whose records have no feature `image`'
+        f' or `hr` but {", ".join(record)}.'
       )
     label = record.get('name', f'{index:06d}')
     label = label.decode() if isinstance(label, bytes) else str(label)
     found.append(NamedImage(pathlib.Path(label).stem, np.asarray(pixels)))
   return sorted(found, key=lambda image: image.name)
+
+
+def _open_tfds(name: str, split: str, field: str, data_dir: str) -> Any:
+  try:
+    import tensorflow_datasets as tfds
+    from absl import logging
+  except ImportError as error:
+    raise UserError(
+      f'{field} is tfds:{name}/{split}, which needs the packages'
+      ' tensorflow-datasets and array_record; install them, or point to a'
+      f' folder of images with --config.{field}=/path.'
+    ) from error
+  logging.set_verbosity(logging.ERROR)  # it warns of folders it passes by
+  try:
+    return tfds.data_source(
+      name, split=split, data_dir=data_dir or None, download=False
+    )
+  except Exception as error:  # TFDS raises many types for one thing: absent
+    raise UserError(_absent(name, split, field, data_dir)) from error
+
+
+def _absent(name: str, split: str, field: str, data_dir: str) -> str:
+  """How to get a data set that isn't prepared."""
+  base = name.partition('/')[0]
+  where = data_dir or '~/tensorflow_datasets'
+  how = 'get its images'
+  if rule := known.SETS.get(base):
+    how = (
+      f'{rule.by_hand}, and run python -m adafm_jax.data.prepare --dataset'
+      f' {base} --source FOLDER --data_dir {where}'
+    )
+  return (
+    f'{field} is tfds:{name}/{split}, which is not prepared in {where}: {how};'
+    f' or point to a folder of images with --config.{field}=/path.'
+  )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import memory as memories
+from adafm_jax.data import known
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.degradation import Degradation
@@ -35,20 +35,27 @@ class Protocol:
     degradation: the task, and whether noisy images are 8-bit.
     channels: 'rgb' or 'y' (MATLAB), what PSNR and SSIM compare.
     seed: of the noise.
+    shave: pixels left out at each side, or 'scale'; None is the task's usual.
   """
 
   degradation: Degradation
   channels: str = 'rgb'
   seed: int = 0
+  shave: int | str | None = None
 
   @classmethod
-  def of(cls, task: str, noise: str = 'clipped') -> Protocol:
-    """The paper's: RGB for noise, Y for JPEG and super-resolution."""
-    return cls(Degradation(task, noise), 'rgb' if task == 'denoise' else 'y')
+  def of(
+    cls, task: str, noise: str = 'clipped', judged: known.Judged | None = None
+  ) -> Protocol:
+    """That of a set, or the task's usual one (the paper's, `known.USUAL`)."""
+    channels, border, seed = judged or known.USUAL[task]
+    return cls(Degradation(task, noise), channels, seed, border)
 
   def border(self, level: float) -> int:
     """Pixels left out at each side: the scale in super-resolution, else 0."""
-    return math.ceil(level) if self.degradation.task == 'sr' else 0
+    usual = known.USUAL[self.degradation.task]
+    shave = usual.border if self.shave is None else self.shave
+    return usual._replace(border=shave).pixels(level)
 
   @property
   def label(self) -> str:

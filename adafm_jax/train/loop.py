@@ -15,12 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from adafm_jax.config import RunConfig
-from adafm_jax.data.bank import Bank
 from adafm_jax.errors import UserError
 from adafm_jax.models.restorer import Params
 from adafm_jax.train import logs
 from adafm_jax.train.checkpoint import Store
-from adafm_jax.train.step import Dispatch, Metrics, TrainState
+from adafm_jax.train.step import Dispatch, Feed, Metrics, TrainState
 
 # Named values to be written to the events, from the weights.
 Validate = Callable[[Params], Iterable[tuple[str, float]]]
@@ -59,12 +58,12 @@ class Loop:
     init=False, default=None
   )
 
-  def run(self, state: TrainState, bank: Bank) -> TrainState:
+  def run(self, state: TrainState, feed: Feed) -> TrainState:
     """Trains from state.step to `stop`.
 
     Args:
       state: where to begin; donated.
-      bank: training images on the device.
+      feed: training images on the device, or the batches from there on.
 
     Returns:
       The state after the last step; its checkpoint may still be on its way.
@@ -82,17 +81,17 @@ class Loop:
         self._save(step, state)
       if last:
         return state
-      step, state = self._advance(step, state, bank)
+      step, state = self._advance(step, state, feed)
 
   def _advance(
-    self, step: int, state: TrainState, bank: Bank
+    self, step: int, state: TrainState, feed: Feed
   ) -> tuple[int, TrainState]:
     """Dispatches steps up to the next boundary, and logs the ones before."""
     due = step % self.config.log_every == 0
     if due and self.per_call == 1:
       self._log()  # single steps keep the host busy: it would come to it late
     after = _next_boundary(step, self.stop, self.config, self.per_call)
-    state, metrics = self.dispatch(state, bank, after - step)
+    state, metrics = self.dispatch(state, feed, after - step)
     if due:
       self._log()  # while the new dispatch runs
     elif self._pending:

@@ -7,20 +7,18 @@ identity and learn the end level while every weight of the backbone is frozen.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import tqdm
 
 from adafm_jax.config import Config, StageConfig
-from adafm_jax.data import bank as banks
-from adafm_jax.data.sources import NamedImage
+from adafm_jax.data import prepared
+from adafm_jax.data.training import Images
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.images import to_uint8
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.train import checkpoint, logs, loop, optim
+from adafm_jax.train import checkpoint, feed, logs, loop, optim
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 from adafm_jax.train.step import TrainState
@@ -32,13 +30,13 @@ MakeValidate = Callable[[Architecture, float, float], loop.Validate]
 def train(
   config: Config,
   workdir: pathlib.Path,
-  images: Sequence[NamedImage],
+  images: Images,
   make_validate: MakeValidate,
 ) -> restorer.Params:
   """Runs, or resumes, both stages.
 
   Args:
-    config: of the experiment.
+    config: of the experiment, its `data.placement` decided.
     workdir: checkpoints go to its folder `checkpoints`, TensorBoard events to
       `events`.
     images: training images.
@@ -87,6 +85,8 @@ class _Stage:
     self._per_call = config.run.steps_per_dispatch or (
       1 if jax.default_backend() == 'cpu' else 100
     )
+    if isinstance(images, prepared.Split) and config.data.placement == 'stream':
+      self._per_call = 1  # the host hands over every batch
 
   def run(
     self,
@@ -121,8 +121,15 @@ class _Stage:
           events=events,
           validate=self._make_validate(arch, recipe.strength, level),
         )
-        bank = _make_bank(config, self._images, level)
-        state = stage_loop.run(state, meshes.replicate(bank, self._mesh))
+        with feed.open_feed(
+          config,
+          self._images,
+          stage=stage,
+          adapting=adapting,
+          start=int(state.step),
+          mesh=self._mesh,
+        ) as opened:
+          state = stage_loop.run(state, opened)
     return jax.device_get(loop.released(state))
 
   def _recipe(self, name, stage, arch, params, level) -> steps.Recipe:
@@ -145,20 +152,3 @@ class _Stage:
       return state
     logs.say(f'{name}: resuming from step {store.latest}')
     return store.restore(state)
-
-
-def _make_bank(
-  config: Config, images: Sequence[NamedImage], level: float
-) -> banks.Bank:
-  """Training images, with degraded partners where they need whole images."""
-  pixels = [image.pixels for image in images]
-  degradation = Degradation(config.task, config.noise)
-  if not degradation.whole_image:
-    return banks.build(pixels)
-  partners = [
-    to_uint8(degradation.apply(image.pixels, level, name=image.name))
-    for image in tqdm.tqdm(
-      images, desc='degrading', unit='image', disable=not meshes.is_main()
-    )
-  ]
-  return banks.build(pixels, partners)

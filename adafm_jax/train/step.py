@@ -9,7 +9,7 @@ processes sees the same global batch.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -38,6 +38,10 @@ class TrainState(NamedTuple):
   params: restorer.Params
   ema: restorer.Params
   opt_state: Any
+
+
+# What steps draw from: images on the device, or batches read from disk.
+Feed = banks.Bank | Iterator[jax.Array]
 
 
 class Metrics(NamedTuple):
@@ -102,20 +106,24 @@ def init_state(recipe: Recipe, params: restorer.Params) -> TrainState:
 
 
 def draw_batch(
-  recipe: Recipe, key: jax.Array, bank: banks.Bank
+  recipe: Recipe, key: jax.Array, source: banks.Bank | jax.Array
 ) -> tuple[jax.Array, jax.Array]:
   """Draws the batch of one step.
 
   Args:
     recipe: of the stage.
     key: of the run and step.
-    bank: training images.
+    source: training images; or patches of them, as `banks.sample` draws them.
 
   Returns:
     (clean, degraded), float32 [batch, patch, patch, C] in [0, 1].
   """
   place, grain = jax.random.split(key)
-  pixels = banks.sample(place, bank, recipe.stage.batch, recipe.stage.patch)
+  stage = recipe.stage
+  if isinstance(source, banks.Bank):
+    pixels = banks.sample(place, source, stage.batch, stage.patch)
+  else:
+    pixels = source
   pixels = recipe.shard(pixels).astype(jnp.float32) / 255
   if recipe.sigma is None:
     clean, degraded = jnp.split(pixels, 2, axis=-1)
@@ -125,21 +133,24 @@ def draw_batch(
 
 
 def train_step(
-  recipe: Recipe, key: jax.Array, bank: banks.Bank, state: TrainState
+  recipe: Recipe,
+  key: jax.Array,
+  source: banks.Bank | jax.Array,
+  state: TrainState,
 ) -> tuple[TrainState, jax.Array, jax.Array]:
   """One step.
 
   Args:
     recipe: of the stage.
     key: of the run; the step number is folded in.
-    bank: training images.
+    source: see `draw_batch`.
     state: before the step.
 
   Returns:
     The state after it, the L1 loss and the mean squared error before it.
   """
   step_key = jax.random.fold_in(key, state.step)
-  clean, degraded = draw_batch(recipe, step_key, bank)
+  clean, degraded = draw_batch(recipe, step_key, source)
 
   def loss_fn(params):
     params = optim.stop_frozen(params, recipe.labels)
@@ -172,7 +183,7 @@ def _average(decay: float, state: TrainState, params: Any) -> Any:
   return jax.tree.map(lambda e, p: e + rate * (p - e), state.ema, params)
 
 
-Dispatch = Callable[[TrainState, banks.Bank, int], tuple[TrainState, Metrics]]
+Dispatch = Callable[[TrainState, Feed, int], tuple[TrainState, Metrics]]
 
 
 def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
@@ -183,18 +194,18 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
     key: of the run.
     per_call: 1 runs each step as a call of its own, which is as fast on the
       CPU, where XLA runs convolutions inside a loop on one thread; more loops
-      on the device.
+      on the device. Batches that are read from disk need 1.
 
   Returns:
-    dispatch(state, bank, steps) -> (state, metrics). The state handed in is
+    dispatch(state, feed, steps) -> (state, metrics). The state handed in is
     donated. One compilation serves every number of steps, and a step does the
     same arithmetic wherever a dispatch begins or ends.
   """
 
-  def body(_, carry, bank):
+  def body(_, carry, source):
     state, metrics = carry
     step = state.step
-    state, loss, mse = train_step(recipe, key, bank, state)
+    state, loss, mse = train_step(recipe, key, source, state)
     bad = (metrics.bad_step < 0) & ~jnp.isfinite(loss)
     return state, Metrics(
       loss=metrics.loss + loss,
@@ -206,8 +217,8 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
   replicated = NamedSharding(recipe.mesh, PartitionSpec())
 
   @jax.jit(donate_argnums=(0, 1), out_shardings=replicated)
-  def one(state, metrics, bank):
-    return body(0, (state, metrics), bank)
+  def one(state, metrics, source):
+    return body(0, (state, metrics), source)
 
   @jax.jit(donate_argnums=(0, 1), out_shardings=replicated)
   def many(state, metrics, bank, steps):
@@ -217,12 +228,13 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
 
   one_by_one = _shares_threads(recipe.mesh)
 
-  def dispatch(state, bank, steps):
+  def dispatch(state, feed, steps):
     metrics = _no_metrics(replicated)
     if per_call > 1:
-      return many(state, metrics, bank, steps)
+      return many(state, metrics, feed, steps)
     for _ in range(steps):
-      state, metrics = one(state, metrics, bank)
+      source = feed if isinstance(feed, banks.Bank) else next(feed)
+      state, metrics = one(state, metrics, source)
       if one_by_one:
         jax.block_until_ready(metrics)
     return state, metrics

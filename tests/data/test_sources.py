@@ -233,14 +233,10 @@ def test_file_that_is_no_image_is_named(tmp_path):
 
 
 def test_images_smaller_than_the_patch_are_named():
-  images = [
-    sources.NamedImage('wide', np.zeros((15, 99, 3), np.uint8)),
-    sources.NamedImage('exact', np.zeros((16, 16, 3), np.uint8)),
-    sources.NamedImage('tall', np.zeros((99, 8, 3), np.uint8)),
-  ]
-  sources.check_sizes(images[1:2], 16, 'data.train')
+  sizes = [('wide', 15, 99), ('exact', 16, 16), ('tall', 99, 8)]
+  sources.check_sizes(sizes[1:2], 16, 'data.train')
   with pytest.raises(UserError, match=r'data\.train has 2 .*\(wide, tall\)'):
-    sources.check_sizes(images, 16, 'data.train')
+    sources.check_sizes(sizes, 16, 'data.train')
 
 
 def test_shrink_reduces_by_the_factor_and_keeps_brightness():

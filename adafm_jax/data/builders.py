@@ -1,0 +1,194 @@
+"""The TFDS builder of a set of images, written as array_record.
+
+It needs no TensorFlow: TFDS's GeneratorBasedBuilder does as soon as a split has
+more than a gigabyte, since it then shuffles through files; a ShardBasedBuilder
+writes records in the order they come, and training shuffles when it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from adafm_jax import images
+from adafm_jax.data import known, tiles
+from adafm_jax.data.scan import Entry
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.errors import UserError
+
+VERSION = '1.0.0'
+# Uncompressed bytes of a file of records, which are held in memory at once.
+_SHARD = 2**28
+
+Example = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What is to be prepared.
+
+  Attributes:
+    base: the set, a key of `known.SETS`.
+    splits: its images; those of 'train' are cut into sub-images.
+    called: name of the prepared set; '' is `base`.
+    side: of a sub-image, pixels; 0 leaves images whole.
+    step: from one to the next, pixels.
+    task: whose degraded partners are kept beside the images; '' for none.
+    levels: of the partners.
+    channels: 1 or 3, what images are brought to; 0 leaves them as they are.
+  """
+
+  base: str
+  splits: Mapping[str, Sequence[Entry]]
+  called: str = ''
+  side: int = tiles.SIDE
+  step: int = tiles.STEP
+  task: str = ''
+  levels: tuple[float, ...] = ()
+  channels: int = 0
+
+  @property
+  def name(self) -> str:
+    """Of the prepared set."""
+    name = self.called or self.base
+    return partner_set(name, self.task, self.channels) if self.task else name
+
+  def cut(self, split: str, height: int, width: int) -> list[tiles.Tile]:
+    """The sub-images of an image: only training images are cut."""
+    side = self.side if split == 'train' else 0
+    return tiles.cut(height, width, side, self.step)
+
+
+def partner_set(base: str, task: str, channels: int) -> str:
+  """Name of a set with degraded partners: div2k_dejpeg_y."""
+  return f'{base}_{task}_{"y" if channels == 1 else "rgb"}'
+
+
+def level_feature(level: float) -> str:
+  """Feature that holds the partner of one level."""
+  return f'level_{level:g}'
+
+
+def write(plan: Plan, data_dir: pathlib.Path) -> pathlib.Path:
+  """Writes the set with TFDS.
+
+  Args:
+    plan: what to write.
+    data_dir: where; the set's folder must not exist there yet.
+
+  Returns:
+    The folder of the prepared set.
+
+  Raises:
+    UserError: an image can't be read any more, or the disk is full.
+  """
+  import tensorflow_datasets as tfds
+
+  total = sum(map(len, plan.splits.values()))
+  with tqdm.tqdm(
+    total=total, desc=f'preparing {plan.name}', unit='image'
+  ) as bar:
+    builder = _builder_class(plan, bar.update)(data_dir=data_dir)
+    tfds.disable_progress_bar()
+    try:
+      with open(os.devnull, 'w') as null, contextlib.redirect_stdout(null):
+        builder.download_and_prepare(file_format='array_record')
+    except UserError:
+      raise
+    except (OSError, RuntimeError) as error:  # array_record's own errors
+      raise UserError(
+        f'Cannot write {plan.name} to {data_dir}: {error}.'
+      ) from (error)
+  return pathlib.Path(builder.data_dir)
+
+
+def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
+  """A TFDS builder class that bears the set's name."""
+  import tensorflow_datasets as tfds
+
+  pixels = tfds.features.Tensor(
+    shape=(None, None, plan.channels or None),
+    dtype=np.uint8,
+    # Not PNG: decoding that takes ten times as long as inflating records.
+    encoding=tfds.features.Encoding.BYTES,
+  )
+  names = ['image', *map(level_feature, plan.levels)]
+  features = dict.fromkeys(names, pixels)
+
+  class ImageBuilder(  # type: ignore[call-arg]
+    tfds.core.ShardBasedBuilder, skip_registration=True
+  ):
+    """Images, whole or cut, with their names and degraded partners."""
+
+    name = plan.name
+    VERSION = tfds.core.Version(VERSION)
+
+    def _info(self):
+      return tfds.core.DatasetInfo(
+        builder=self,
+        description=known.get(plan.base).title,
+        features=tfds.features.FeaturesDict(
+          {**features, 'name': tfds.features.Text()}
+        ),
+        disable_shuffling=True,
+      )
+
+    def _shard_iterators_per_split(self, dl_manager):
+      del dl_manager  # files were found, and checked, before
+      return {
+        split: [
+          lambda shard=shard, split=split: _examples(plan, split, shard, done)
+          for shard in _shards(entries)
+        ]
+        for split, entries in plan.splits.items()
+      }
+
+  return ImageBuilder
+
+
+def _shards(entries: Sequence[Entry]) -> list[list[Entry]]:
+  """Images of one file of records each."""
+  shards: list[list[Entry]] = []
+  room = 0
+  for entry in entries:
+    if room <= 0:
+      shards.append([])
+      room = _SHARD
+    shards[-1].append(entry)
+    room -= 3 * entry.height * entry.width * 4  # sub-images overlap
+  return shards
+
+
+def _examples(
+  plan: Plan, split: str, entries: Sequence[Entry], done: Callable[[], Any]
+) -> Iterator[tuple[str, Example]]:
+  """Records of some images, in order."""
+  for entry in entries:
+    planes = _planes(plan, entry)
+    parts = plan.cut(split, entry.height, entry.width)
+    for index, (top, left, height, width) in enumerate(parts):
+      name = tiles.name(entry.name, index, len(parts))
+      window = np.s_[top : top + height, left : left + width]
+      yield name, {'name': name} | {k: v[window] for k, v in planes.items()}
+    done()
+
+
+def _planes(plan: Plan, entry: Entry) -> dict[str, np.ndarray]:
+  """The image and its partners, made of the whole image: {feature: uint8}."""
+  pixels = images.read(entry.path)
+  if pixels.shape[:2] != (entry.height, entry.width):
+    raise UserError(f'{entry.path} has changed while it was prepared.')
+  if plan.channels:
+    pixels = images.to_channels(pixels, plan.channels)
+  planes = {'image': pixels}
+  for level in plan.levels:
+    degraded = Degradation(plan.task).apply(pixels, level, name=entry.name)
+    planes[level_feature(level)] = images.to_uint8(degraded)
+  return planes

@@ -1,0 +1,278 @@
+"""Sets prepared by `adafm_jax.data.prepare`, as they lie on disk.
+
+A prepared set is a TFDS folder, `DATA_DIR/NAME/1.0.0`, that any TFDS program
+can read, and `images.json` in it: what was read, how it was cut, and the size
+and checksum of each file of records. It is renamed into its place when all of
+it is written, so a folder that is there is whole; a file that was cut short
+later has another size than the index says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from adafm_jax import images
+from adafm_jax.data import builders, tiles
+from adafm_jax.data.overlap import Seen
+from adafm_jax.data.scan import Entry
+from adafm_jax.errors import UserError
+
+INDEX = 'images.json'
+# Of the index; raised when its content changes.
+_FORMAT = 1
+_HOME = '~/tensorflow_datasets'
+
+
+def folder(name: str, data_dir: str | pathlib.Path) -> pathlib.Path:
+  """Where a set is, or would be, prepared; '' is TFDS's own default."""
+  root = pathlib.Path(data_dir or _HOME).expanduser()
+  return root / name / builders.VERSION
+
+
+def write_index(plan: builders.Plan, where: pathlib.Path) -> None:
+  """Writes `images.json` for records that were just written.
+
+  Raises:
+    UserError: it can't be written, or a split has not all its records.
+  """
+  index: dict[str, Any] = {
+    'format': _FORMAT,
+    'base': plan.base,
+    'side': plan.side,
+    'step': plan.step,
+    'task': plan.task,
+    'levels': list(plan.levels),
+    'channels': plan.channels,
+    'splits': {},
+    'files': {p.name: _checksum(p) for p in sorted(where.glob('*record*'))},
+  }
+  for split, entries in plan.splits.items():
+    index['splits'][split] = [
+      {**entry._asdict(), 'path': entry.path.name} for entry in entries
+    ]
+  (where / INDEX).write_text(json.dumps(index, indent=1), encoding='utf-8')
+  for split in plan.splits:
+    part = Split(where, index, split)
+    if (found := len(part.records())) != len(part.sizes):
+      raise UserError(
+        f'{where} has {found} records in split {split} and not'
+        f' {len(part.sizes)}; it was not written right.'
+      )
+
+
+def _checksum(path: pathlib.Path) -> dict[str, Any]:
+  with path.open('rb') as file:
+    digest = hashlib.file_digest(file, 'sha256').hexdigest()
+  return {'bytes': path.stat().st_size, 'sha256': digest}
+
+
+def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
+  """The index of a prepared set, or None where there is none.
+
+  Raises:
+    UserError: it is there but damaged.
+  """
+  path = folder(name, data_dir) / INDEX
+  if not path.exists():
+    return None
+  try:
+    index: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    files, made = index['files'], index['format']
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise UserError(f'Cannot read {path}; {_again(name)}.') from error
+  if made != _FORMAT:
+    raise UserError(
+      f'{path.parent} was prepared by another version of adafm_jax (format'
+      f' {made}, not {_FORMAT}); {_again(name)}.'
+    )
+  for file, wanted in files.items():
+    record = path.parent / file
+    size = record.stat().st_size if record.exists() else 0
+    if size != wanted['bytes']:
+      raise UserError(
+        f'{record} has {size:,} bytes and not {wanted["bytes"]:,}: it is'
+        f' damaged; {_again(name)}.'
+      )
+  return index
+
+
+def verify(name: str, data_dir: str | pathlib.Path) -> int:
+  """Compares every file of a prepared set with its checksum.
+
+  Returns:
+    How many files there are.
+
+  Raises:
+    UserError: one sentence for each that is damaged, or there is no such set.
+  """
+  index = find(name, data_dir)
+  where = folder(name, data_dir)
+  if index is None:
+    raise UserError(f'{name} is not prepared in {where.parent.parent}.')
+  problems = [
+    f'{where / file} is damaged: its checksum is another; {_again(name)}.'
+    for file, wanted in index['files'].items()
+    if _checksum(where / file) != wanted
+  ]
+  if problems:
+    raise UserError(problems)
+  return len(index['files'])
+
+
+def _again(name: str) -> str:
+  return f'prepare {name} again with --overwrite'
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+  """A split of a prepared set.
+
+  Attributes:
+    where: folder of the set.
+    index: the content of its `images.json`.
+    split: name.
+  """
+
+  where: pathlib.Path
+  index: dict[str, Any]
+  split: str
+
+  def __len__(self) -> int:
+    return len(self.entries)
+
+  @property
+  def name(self) -> str:
+    """Of the set."""
+    return self.where.parent.name
+
+  @functools.cached_property
+  def entries(self) -> list[Entry]:
+    """The images that records were made of, in the records' order."""
+    return [
+      Entry(**{**entry, 'path': pathlib.Path(entry['path'])})
+      for entry in self.index['splits'][self.split]
+    ]
+
+  def seen(self, channels: int = 3) -> list[Seen]:
+    """What identifies the images, as a network of 1 or 3 channels has them."""
+    return [entry.seen(channels) for entry in self.entries]
+
+  @functools.cached_property
+  def sizes(self) -> list[tuple[str, int, int]]:
+    """(name, height, width) of every record."""
+    side = self.index['side'] if self.split == 'train' else 0
+    found = []
+    for entry in self.entries:
+      cut = tiles.cut(entry.height, entry.width, side, self.index['step'])
+      found += [
+        (tiles.name(entry.name, i, len(cut)), tile.height, tile.width)
+        for i, tile in enumerate(cut)
+      ]
+    return found
+
+  @property
+  def is_cut(self) -> bool:
+    """Whether records are parts of images."""
+    return len(self.sizes) > len(self.entries)
+
+  @property
+  def pixels(self) -> int:
+    """In all records together."""
+    return sum(height * width for _, height, width in self.sizes)
+
+  @property
+  def identity(self) -> str:
+    """Changes when the pixels of the records do.
+
+    Not made of the files' bytes: the order of fields in a record is chance.
+    """
+    keys = ('side', 'step', 'task', 'levels', 'channels')
+    recipe = [self.index[key] for key in keys]
+    text = json.dumps([recipe, self.split, self.seen(), self.sizes])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+  def has_level(self, task: str, level: float, channels: int) -> bool:
+    """Whether records hold partners of that degradation."""
+    made = (self.index['task'], self.index['channels'])
+    return made == (task, channels) and level in self.index['levels']
+
+  def records(self, channels: int = 0, level: float | None = None) -> Records:
+    """The records; see `Records`."""
+    return Records(self.where, self.split, channels, level)
+
+
+class Records:
+  """Random access to the pixels of a split; can be sent to other processes.
+
+  Item i is uint8 [H, W, C], or [H, W, 2C] with the degraded partner of `level`
+  behind the image, C being `channels` (0: as stored). Raises UserError where a
+  record is damaged.
+  """
+
+  def __init__(
+    self,
+    where: pathlib.Path,
+    split: str,
+    channels: int = 0,
+    level: float | None = None,
+  ):
+    try:
+      import tensorflow_datasets as tfds
+    except ImportError as error:
+      raise UserError(
+        f'Reading {where} needs the packages tensorflow-datasets and'
+        ' array_record; install them, or give a folder of images.'
+      ) from error
+    self._where, self._channels = where, channels
+    self._names = ['image']
+    if level is not None:
+      self._names.append(builders.level_feature(level))
+    try:
+      builder = tfds.builder_from_directory(where)
+      raw = tfds.decode.DeserializeMethod.RAW_BYTES
+      self._source = builder.as_data_source(split=split, deserialize_method=raw)
+      # Only these are decoded: TFDS would decode the partners of all levels.
+      self._features = tfds.features.FeaturesDict(
+        {name: builder.info.features[name] for name in self._names}
+      )
+    except Exception as error:  # TFDS and array_record raise what they like
+      raise self._damaged(f'split {split}', error) from error
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> np.ndarray:
+    try:
+      record = self._features.deserialize_example_np(self._source[index])
+      planes = [record[name] for name in self._names]
+    except Exception as error:
+      raise self._damaged(f'record {index}', error) from error
+    if self._channels:
+      planes = [images.to_channels(p, self._channels) for p in planes]
+    return np.concatenate(planes, axis=-1) if len(planes) > 1 else planes[0]
+
+  def __iter__(self) -> Iterator[np.ndarray]:
+    return (self[i] for i in range(len(self)))
+
+  def _damaged(self, what: str, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    name = self._where.parent.name
+    return UserError(
+      f'Cannot read {what} of {self._where} ({reason}); {_again(name)}.'
+    )
+
+
+def open_split(name: str, split: str, data_dir: str) -> Split | None:
+  """A split of a prepared set; None where it isn't ours or isn't there."""
+  index = find(name, data_dir)
+  if index is None or split not in index['splits']:
+    return None
+  return Split(folder(name, data_dir), index, split)

@@ -1,0 +1,62 @@
+"""Large images cut into sub-images that overlap, as the field does with DIV2K.
+
+A patch of 96 pixels is then cut from a sub-image of 480, not from a photograph
+of 2040 x 1356 that would have to be read for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Pixels; what papers on super-resolution use.
+SIDE, STEP = 480, 240
+# A rest of so few pixels at an edge goes to the last sub-image before it.
+_REST = 48
+
+
+class Tile(NamedTuple):
+  """A part of an image, in pixels."""
+
+  top: int
+  left: int
+  height: int
+  width: int
+
+
+def cut(height: int, width: int, side: int, step: int) -> list[Tile]:
+  """Sub-images that cover an image.
+
+  Args:
+    height: of the image, pixels.
+    width: of the image, pixels.
+    side: of a sub-image; those at the edges may be up to 48 pixels larger, so
+      that no pixel is left out. 0 keeps the image whole.
+    step: from one to the next.
+
+  Returns:
+    The sub-images, row after row; an image no larger than one is left whole.
+  """
+  if not side:
+    return [Tile(0, 0, height, width)]
+  return [
+    Tile(top, left, high, wide)
+    for top, high in _spans(height, side, step)
+    for left, wide in _spans(width, side, step)
+  ]
+
+
+def _spans(size: int, side: int, step: int) -> list[tuple[int, int]]:
+  """(begin, length) along one axis."""
+  if size <= side:
+    return [(0, size)]
+  begins = list(range(0, size - side + 1, step))
+  rest = size - side - begins[-1]
+  if rest > _REST:
+    begins.append(size - side)
+    rest = 0
+  return [(b, side) for b in begins[:-1]] + [(begins[-1], side + rest)]
+
+
+def name(image: str, index: int, count: int) -> str:
+  """Name of a sub-image, counted from 1; a whole image keeps its own."""
+  return image if count == 1 else f'{image}_s{index + 1:03d}'

@@ -1,0 +1,108 @@
+"""What the steps of a stage draw from: images on the device, or a stream."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import jax
+import numpy as np
+import tqdm
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from adafm_jax.config import Config, StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.data import prepared, stream
+from adafm_jax.data.sources import NamedImage
+from adafm_jax.data.training import Images
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.images import to_uint8
+from adafm_jax.train import mesh as meshes
+from adafm_jax.train.step import Feed
+
+# Batches that wait on the device.
+_AHEAD = 2
+
+
+@contextlib.contextmanager
+def open_feed(
+  config: Config,
+  images: Images,
+  *,
+  stage: StageConfig,
+  adapting: bool,
+  start: int,
+  mesh: Mesh,
+) -> Iterator[Feed]:
+  """Opens the training images for one stage.
+
+  Args:
+    config: of the experiment; `data.placement` is not 'auto' any more.
+    images: of `training.load`.
+    stage: its batch, patch and steps.
+    adapting: whether it is the adaptation, at the end level.
+    start: the first step.
+    mesh: devices.
+
+  Yields:
+    A bank on every device, or the batches of the steps from `start` on.
+  """
+  level = config.end if adapting else config.start
+  paired = Degradation(config.task).whole_image
+  if not isinstance(images, prepared.Split):
+    yield meshes.replicate(_bank(config, images, level), mesh)
+    return
+  records = images.records(config.model.channels, level if paired else None)
+  if config.data.placement == 'device':
+    yield meshes.replicate(banks.build(list(records)), mesh)
+    return
+  sharding = NamedSharding(mesh, PartitionSpec('data'))
+  batches = stream.Batches(
+    records,
+    seed=(config.seed, int(adapting)),
+    batch=stage.batch,
+    patch=stage.patch,
+    steps=stage.steps,
+    rows=local_rows(sharding, stage.batch),
+  )
+  workers = config.run.workers
+  workers = stream.default_workers() if workers < 0 else workers
+  with stream.read(batches, start, workers) as read:
+    yield _to_device(read, sharding)
+
+
+def local_rows(sharding: NamedSharding, batch: int) -> list[int]:
+  """The rows of a batch that are on this process's devices, in order."""
+  indices = sharding.addressable_devices_indices_map((batch,)).values()
+  parts = [index[0] for index in indices if index]
+  return sorted({row for part in parts for row in range(batch)[part]})
+
+
+def _to_device(
+  batches: Iterator[np.ndarray], sharding: NamedSharding
+) -> Iterator[jax.Array]:
+  """Sends batches a little ahead of the steps that need them."""
+  ahead: collections.deque[jax.Array] = collections.deque()
+  for batch in batches:
+    ahead.append(jax.make_array_from_process_local_data(sharding, batch))
+    if len(ahead) > _AHEAD:
+      yield ahead.popleft()
+  yield from ahead
+
+
+def _bank(
+  config: Config, images: Sequence[NamedImage], level: float
+) -> banks.Bank:
+  """Training images, with degraded partners where they need whole images."""
+  pixels = [image.pixels for image in images]
+  degradation = Degradation(config.task, config.noise)
+  if not degradation.whole_image:
+    return banks.build(pixels)
+  partners = [
+    to_uint8(degradation.apply(image.pixels, level, name=image.name))
+    for image in tqdm.tqdm(
+      images, desc='degrading', unit='image', disable=not meshes.is_main()
+    )
+  ]
+  return banks.build(pixels, partners)

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from adafm_jax.data import overlap
+from adafm_jax.data.overlap import Seen
+from adafm_jax.errors import UserError
+
+
+def _random(seed, *shape):
+  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def test_fingerprints_tell_images_apart_and_not_their_forms():
+  colour, grey = _random(0, 9, 14, 3), _random(1, 9, 14, 1)
+  found = overlap.fingerprint(colour)
+  assert found == overlap.fingerprint(colour[::1].copy(order='F'))
+  assert overlap.fingerprint(grey) == overlap.fingerprint(
+    np.repeat(grey, 3, axis=-1)
+  )
+  other = colour.copy()
+  other[4, 7] = 255 - other[4, 7]
+  assert found != overlap.fingerprint(other)
+  assert overlap.fingerprint(grey) != overlap.fingerprint(
+    grey.reshape(14, 9, 1)
+  )
+
+
+def _refuse(train, **sets):
+  overlap.refuse(train, sets, field='tfds:bsds/train')
+
+
+def test_images_learnt_from_are_refused_by_their_pixels():
+  train = [Seen('a', '1'), Seen('b', '2')]
+  _refuse(train, mine=[Seen('a', '3'), Seen('c', '4')])  # a name says nothing
+  with pytest.raises(UserError) as caught:
+    _refuse(
+      train, mine=[Seen('x', '2'), Seen('y', '3')], other=[Seen('z', '1')]
+    )
+  assert [p.split(',')[0] for p in caught.value.problems] == [
+    '1 image(s) of the evaluation set mine are among the training images of'
+    ' tfds:bsds/train (x)',
+    '1 image(s) of the evaluation set other are among the training images of'
+    ' tfds:bsds/train (z)',
+  ]
+
+
+def test_images_of_bsd_are_refused_by_name_as_well():
+  train = [Seen('101085', '1'), Seen('2018', '2')]
+  for name in ('cbsd68', 'BSD100'):
+    with pytest.raises(UserError, match=rf'evaluation set {name} .*\(101085\)'):
+      _refuse(train, **{name: [Seen('101085', '7'), Seen('3096', '8')]})
+
+
+def test_the_photograph_that_set5s_woman_is_cut_from_is_refused():
+  train = [Seen('302003', '1'), Seen('2018', '2')]
+  woman = [Seen('woman_GT', '9')]
+  with pytest.raises(UserError, match=r'set5 .*\(302003\), whole or in part'):
+    _refuse(train, set5=woman)
+  _refuse(train[1:], set5=woman)
+  _refuse(train, live1=woman)

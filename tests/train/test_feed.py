@@ -1,0 +1,168 @@
+"""A prepared set on the device and as a stream, through the real steps."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from PIL import Image
+
+from adafm_jax import config as configs
+from adafm_jax.config import StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.data import prepare, training
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.train import feed
+from adafm_jax.train import mesh as meshes
+from adafm_jax.train import step as steps
+
+STAGE = StageConfig(steps=9, batch=8, patch=8, learning_rate=1e-2)
+
+
+def _smooth(seed, height, width):
+  y, x = np.mgrid[:height, :width]
+  slopes = np.random.default_rng(seed).uniform(0.05, 0.3, (3, 2))
+  waves = [np.sin(a * x + b * y) for a, b in slopes]
+  return np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('images')
+  for i in range(5):
+    Image.fromarray(_smooth(i, 20, 30 + i)).save(folder / f'{i}.png')
+  data_dir = tmp_path_factory.mktemp('data')
+  request = prepare.Request('image_folder', data_dir, folder, holdout=1)
+  prepare.prepare(request)
+  prepare.prepare(
+    dataclasses.replace(request, task='dejpeg', levels=(80.0, 10.0))
+  )
+  return data_dir
+
+
+def _config(data_dir, placement, **fields):
+  values = dataclasses.asdict(configs.Config())
+  values['data'].update(
+    train='tfds:image_folder/train',
+    data_dir=str(data_dir),
+    placement=placement,
+  )
+  values['run']['workers'] = 0
+  for stage in ('train', 'adapt'):
+    values[stage].update(dataclasses.asdict(STAGE))
+  if fields.get('task') == 'dejpeg':
+    values['model']['channels'] = 1
+    fields.update(start=80.0, end=10.0)
+  return configs.parse({**values, **fields})
+
+
+def _open(config, *, adapting=False, start=0, mesh=None):
+  images = training.load(config).train
+  return feed.open_feed(
+    config,
+    images,
+    stage=STAGE,
+    adapting=adapting,
+    start=start,
+    mesh=mesh or meshes.make_mesh(),
+  )
+
+
+def _apply(params, image, strength):
+  del strength
+  return image * params['w'].reshape(1, 1, 1, 1)
+
+
+def _train(config, mesh, count, start=0):
+  """The weight after some steps, and their losses."""
+  recipe = steps.Recipe(
+    apply=_apply,
+    stage=STAGE,
+    labels={'w': 'train'},
+    strength=0.0,
+    sigma=25.0 if config.task == 'denoise' else None,
+    clipped=True,
+    mesh=mesh,
+  )
+  fresh = steps.init_state(recipe, {'w': np.float32(0.5)})
+  state = steps.TrainState(*meshes.replicate(fresh, mesh))
+  state = state._replace(step=state.step + start)
+  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  losses = []
+  with _open(config, start=start, mesh=mesh) as opened:
+    for _ in range(count):
+      state, metrics = dispatch(state, opened, 1)
+      losses.append(float(metrics.loss))
+  return float(state.params['w']), losses
+
+
+def test_a_stream_hands_out_what_sampling_does(data_dir):
+  with _open(_config(data_dir, 'device')) as bank:
+    assert isinstance(bank, banks.Bank)
+    drawn = banks.sample(jax.random.key(0), bank, STAGE.batch, STAGE.patch)
+  with _open(_config(data_dir, 'stream')) as batches:
+    batch = next(batches)
+  assert (batch.shape, batch.dtype) == (drawn.shape, drawn.dtype)
+  assert batch.sharding.spec == PartitionSpec('data')
+  assert len(batch.devices()) == 8
+
+
+def test_one_device_or_eight_learn_the_same_from_a_stream(data_dir):
+  config = _config(data_dir, 'stream')
+  one = Mesh(np.array(jax.devices()[:1]), ('data',))
+  wanted = _train(config, one, 9)
+  found = _train(config, meshes.make_mesh(), 9)
+  assert found[0] == pytest.approx(wanted[0], abs=1e-6)
+  np.testing.assert_allclose(found[1], wanted[1], rtol=1e-5)
+  assert np.ptp(wanted[1]) > 0.01
+
+
+def test_a_stream_opened_at_a_step_goes_on_from_there(data_dir):
+  config = _config(data_dir, 'stream')
+  with _open(config) as batches:
+    whole = [np.asarray(next(batches)) for _ in range(9)]
+  with _open(config, start=6) as batches:
+    for step in (6, 7, 8):
+      np.testing.assert_array_equal(next(batches), whole[step])
+    with pytest.raises(StopIteration):
+      next(batches)
+
+
+def test_stages_and_seeds_draw_other_patches(data_dir):
+  firsts = []
+  for seed, adapting in ((0, False), (0, True), (1, False)):
+    config = _config(data_dir, 'stream', seed=seed)
+    with _open(config, adapting=adapting) as batches:
+      firsts.append(np.asarray(next(batches)))
+  for a, b in ((0, 1), (0, 2), (1, 2)):
+    assert np.mean(firsts[a] != firsts[b]) > 0.5
+
+
+@pytest.mark.parametrize('placement', ['device', 'stream'])
+@pytest.mark.parametrize('adapting', [False, True])
+def test_partners_are_those_of_the_stages_level(data_dir, placement, adapting):
+  config = _config(data_dir, placement, task='dejpeg')
+  pairs = set()
+  for image in training.load(config).heldout:  # the set's partners are not
+    assert image.pixels.shape[-1] == 1
+  with _open(config, adapting=adapting) as opened:
+    if placement == 'device':
+      pixels = np.asarray(opened.pixels)
+    else:
+      pixels = np.asarray(next(opened)).reshape(-1, 2)
+  pairs = {tuple(p) for p in pixels.tolist()}
+  records = training.load(config).train.records(1)
+  degraded = Degradation('dejpeg')
+  wanted = set()
+  for clean in records:
+    partner = np.rint(degraded.apply(clean, 10.0 if adapting else 80.0) * 255)
+    both = np.concatenate([clean, partner.astype(np.uint8)], axis=-1)
+    wanted |= {tuple(p) for p in both.reshape(-1, 2).tolist()}
+  assert pairs <= wanted
+  assert len(pairs) > 50
+
+
+def test_rows_of_a_batch_are_those_of_this_process():
+  sharding = NamedSharding(meshes.make_mesh(), PartitionSpec('data'))
+  assert feed.local_rows(sharding, 16) == list(range(16))
