@@ -77,6 +77,7 @@ def estimate_quality(photo: Photo) -> Estimate:
     last = Estimate(estimate_jpeg.table_quality(later), TABLES)
   elif found:
     later = estimate_jpeg.luma_table(found.quality)
+    later = later.T if found.turned else later
     last = Estimate(found.quality, BLOCKING)
   else:
     return Estimate(_BEST_QUALITY, NO_TRACES)

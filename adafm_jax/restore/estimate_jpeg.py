@@ -36,10 +36,10 @@ _ROUNDING = 0.4  # standard deviation of coefficients from rounding of pixels
 _OUTLIERS = 0.02  # share of coefficients that lie anywhere
 _SPREAD = 0.5  # of the errors of a later compression; small ones are smaller
 _CLEAR = 4.0  # standard deviations from 0 at which a coefficient is not 0
-_COARSE = np.array([*range(3, 10, 2), *range(10, 96, 5), 97, 99])
+_QUALITIES = range(1, 101)
 _MOST_BLOCKS = 2000
-_FEW_BLOCKS = 250  # for the search over grids
-_MOST_COEFFICIENTS = 30_000
+_FEW_BLOCKS = 100  # for the search over grids
+_MOST_EACH = 10  # coefficients of a block, on average
 # Log-likelihood that a find must add: over chance, for 64 grids x 100
 # qualities, by far.
 _LEAST_EVIDENCE = 25.0
@@ -53,14 +53,15 @@ class Compression(NamedTuple):
     quality: 1 to 100.
     grid: (row, column) of the first whole block, 0 to 7 each.
     evidence: log-likelihood ratio against no compression, in nats.
+    turned: whether rows and columns have changed places since.
   """
 
   quality: int
   grid: tuple[int, int]
   evidence: float
+  turned: bool = False
 
 
-@functools.lru_cache(maxsize=128)
 def luma_table(quality: int) -> np.ndarray:
   """The IJG's luma table [8, 8] of a quality from 1 to 100."""
   scale = 5000 // quality if quality < 50 else 200 - 2 * quality
@@ -73,12 +74,16 @@ def table_quality(table: np.ndarray) -> int:
   Args:
     table: [8, 8] steps; those of cameras and Photoshop are not the IJG's.
   """
-  steps = np.log(np.maximum(table.astype(np.float64), 1))
-  distances = [
-    np.abs(steps - np.log(luma_table(quality))).mean()
-    for quality in range(1, 101)
-  ]
-  return 1 + int(np.argmin(distances))
+  steps = np.log(np.maximum(table.astype(np.float64), 1)).ravel()
+  distances = np.square(steps - np.log(_tables())).mean(axis=1)
+  return _QUALITIES[int(np.argmin(distances))]
+
+
+@functools.cache
+def _tables() -> np.ndarray:
+  """Luma tables of all qualities: [100, 64]."""
+  tables = [luma_table(quality).ravel() for quality in _QUALITIES]
+  return np.array(tables, np.float64)
 
 
 def find_compression(
@@ -101,14 +106,17 @@ def find_compression(
   best = (-np.inf, (0, 0))
   for grid in [(row, column) for row in range(8) for column in range(8)]:
     sample = _coefficients(pixels, grid, later, _FEW_BLOCKS)
-    best = max(best, (max(_score(sample, q) for q in _COARSE), grid))
+    best = max(best, (float(_scores(sample).max()), grid))
   sample = _coefficients(pixels, best[1], later, _MOST_BLOCKS)
-  scores = [_score(sample, quality) for quality in range(1, 101)]
-  quality = 1 + int(np.argmax(scores))
-  evidence = scores[quality - 1]
-  if evidence < _LEAST_EVIDENCE + _LEAST_EACH * len(sample.values):
+  # The table is no mirror image of itself, but nearly.
+  row, column = np.divmod(sample.places, _BLOCK)
+  turned = sample._replace(places=column * _BLOCK + row)
+  scores = np.stack([_scores(sample), _scores(turned)])
+  side, i = np.unravel_index(np.argmax(scores), scores.shape)
+  if scores[side, i] < _LEAST_EVIDENCE + _LEAST_EACH * len(sample.values):
     return None
-  return Compression(quality, best[1], evidence)
+  evidence = float(scores[side, i])
+  return Compression(_QUALITIES[int(i)], best[1], evidence, bool(side))
 
 
 class _Sample(NamedTuple):
@@ -136,7 +144,7 @@ def _coefficients(
   """Coefficients of luma, of at most so many blocks."""
   blocks = _blocks(pixels, grid, most)
   values = fft.dctn(blocks * 255 - 128, axes=(1, 2), norm='ortho')
-  values = values.reshape(len(blocks), -1)
+  values = values.reshape(-1, _BLOCK**2)
   # Flat areas repeat one mean over and over: each counts once.
   _, first = np.unique(np.round(values[:, 0], 1), return_index=True)
   repeated = np.ones(len(values), bool)
@@ -148,7 +156,7 @@ def _coefficients(
     spread = np.mean(later.astype(np.float64) ** 2) / 12 * _SPREAD
     noise = np.sqrt(noise**2 + spread)
   block, place = np.nonzero(np.abs(values) > _CLEAR * noise)
-  kept = slice(None, None, 1 + len(block) // _MOST_COEFFICIENTS)
+  kept = slice(None, None, 1 + len(block) // (_MOST_EACH * most))
   block, place = block[kept], place[kept]
   last = None
   if later is not None and grid == (0, 0):
@@ -157,7 +165,7 @@ def _coefficients(
 
 
 def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
-  """Blocks [N, 8, 8] of luma in [0, 1], evenly spread over the image.
+  """Blocks [N, 8, 8] of luma in [0, 1]: of many, those that vary most.
 
   None holds black or white, where clipping has moved the coefficients.
   """
@@ -165,28 +173,30 @@ def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
   height, width = (n // _BLOCK for n in cut.shape[:2])
   cut = cut[: height * _BLOCK, : width * _BLOCK]
   blocks = cut.reshape(height, _BLOCK, width, _BLOCK, -1).swapaxes(1, 2)
-  step = math.ceil(math.sqrt(height * width / (2 * most))) or 1
+  step = math.ceil(math.sqrt(height * width / (4 * most))) or 1
   blocks = blocks[::step, ::step].reshape(-1, _BLOCK, _BLOCK, cut.shape[-1])
   inside = (blocks > 0.5 / 255) & (blocks < 254.5 / 255)
   blocks = blocks[inside.all(axis=(1, 2, 3))]
-  blocks = blocks[:: 1 + len(blocks) // most]
-  return blocks @ _LUMA if blocks.shape[-1] == 3 else blocks[..., 0]
+  blocks = blocks @ _LUMA if blocks.shape[-1] == 3 else blocks[..., 0]
+  return blocks[np.argsort(-blocks.var(axis=(1, 2)), kind='stable')[:most]]
 
 
-def _score(sample: _Sample, quality: int) -> float:
-  """Log-likelihood ratio of multiples of a quality's steps against anything."""
-  values = sample.values
-  steps = luma_table(int(quality)).ravel()[sample.places].astype(np.float64)
-  multiples = steps * np.rint(values / steps)
+def _scores(sample: _Sample) -> np.ndarray:
+  """Log-likelihood ratio of multiples of steps against anything: [100].
+
+  One for each quality.
+  """
+  steps = _tables()[:, sample.places]
+  multiples = steps * np.rint(sample.values / steps)
   if sample.last is None:
-    near = np.exp(-0.5 * ((values - multiples) / sample.noises) ** 2)
-    near *= steps / (sample.noises * np.sqrt(2 * np.pi))
+    rest = (sample.values - multiples) / sample.noises
+    near = np.exp(-0.5 * rest**2) * (steps / sample.noises / math.tau**0.5)
   else:
     # Anything means any multiple of the last steps here, and a multiple of
     # larger steps has become the nearest of those.
     last = sample.last
-    same = np.rint(multiples / last) == np.rint(values / last)
+    same = np.rint(multiples / last) == np.rint(sample.values / last)
     near = np.where(steps > last, same * steps / last, 1.0)
   # They are clearly not 0, so that what rounds to 0 is no multiple.
-  near = near * (multiples != 0)
-  return float(np.log(_OUTLIERS + (1 - _OUTLIERS) * near).sum())
+  near *= multiples != 0
+  return np.log(_OUTLIERS + (1 - _OUTLIERS) * near).sum(axis=1)
