@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import functools
-import json
 import pathlib
 import sys
 import time
@@ -43,7 +42,7 @@ class Case(NamedTuple):
   level: str
   truth: float
   estimated: float
-  baseline: float
+  baseline: float | None
   seconds: float
 
 
@@ -69,7 +68,7 @@ def measure(
   image, cases = images.read(path), []
   about = (path.parent.name, path.name, texture(image))
 
-  def add(task, label, truth, run, baseline=float('nan')):
+  def add(task, label, truth, run, baseline=None):
     begin = time.perf_counter()
     value = run()
     seconds = time.perf_counter() - begin
@@ -112,16 +111,18 @@ def summary(cases: Sequence[Case]) -> list[dict]:
   return rows
 
 
-def _errors(cases: Sequence[Case]) -> dict[str, float]:
+def _errors(cases: Sequence[Case]) -> dict[str, float | None]:
   errors = np.array([case.estimated - case.truth for case in cases])
-  baseline = np.array([case.baseline - case.truth for case in cases])
+  baseline = [c.baseline - c.truth for c in cases if c.baseline is not None]
   return {
     'images': len(cases),
     'bias': float(errors.mean()),
     'rms': float(np.sqrt(np.mean(errors**2))),
     'largest': float(np.abs(errors).max()),
     'within_1': float(np.mean(np.abs(errors) <= 1)),
-    'baseline_rms': float(np.sqrt(np.mean(baseline**2))),
+    'baseline_rms': float(np.sqrt(np.mean(np.square(baseline))))
+    if baseline
+    else None,
     'seconds': float(np.mean([case.seconds for case in cases])),
   }
 
@@ -176,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   for folder, task in dict.fromkeys((r['folder'], r['task']) for r in rows):
     print(f'\n{folder}, {task}\n\n{table(rows, folder, task)}')
   if options.json:
-    files.write_text(options.json, json.dumps(rows, indent=1) + '\n')
+    files.write_json(options.json, rows)
 
 
 if __name__ == '__main__':
