@@ -1,0 +1,38 @@
+"""Alpha and the network: colours premultiplied before it, straight after."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def premultiply(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+  """What a network should see: hidden colours don't leak into visible ones.
+
+  Args:
+    pixels: float32 [H, W, C] in [0, 1], straight.
+    alpha: float32 [H, W, 1] in [0, 1], or None.
+
+  Returns:
+    `pixels * alpha`, float32 [H, W, C]; `pixels` itself without alpha.
+  """
+  return pixels if alpha is None else pixels * alpha
+
+
+def unpremultiply(
+  output: np.ndarray, alpha: np.ndarray | None, hidden: np.ndarray
+) -> np.ndarray:
+  """Straight colours of a network's output.
+
+  Args:
+    output: float32 [H, W, C], of a premultiplied image.
+    alpha: float32 [H, W, 1] in [0, 1], or None.
+    hidden: float32 [H, W, C], straight colours before the network: where alpha
+      is 0 nothing can be seen or restored, so these stay.
+
+  Returns:
+    float32 [H, W, C] in [0, 1]; `output` itself without alpha.
+  """
+  if alpha is None:
+    return output
+  straight = np.clip(output / np.maximum(alpha, 1e-6), 0, 1)
+  return np.where(alpha > 0, straight, hidden).astype(np.float32)
