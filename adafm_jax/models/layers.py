@@ -16,16 +16,16 @@ _KAIMING_NORMAL = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 def conv3x3(
   features: int, name: str, *, stride: int = 1, dtype: jax.typing.DTypeLike
 ) -> nn.Conv:
-  """A 3x3 convolution with bias and one pixel of zero padding all round.
+  """A 3x3 convolution with bias, of features whose border has been added.
 
-  Padding is spelt out since 'SAME' at stride 2 pads even sizes at one side
-  only, (0, 1), where the network has (1, 1).
+  At stride 1 that is one pixel all round; at stride 2, where sizes are even,
+  the pixel before is enough. ('SAME' at stride 2 would add the one after.)
   """
   return nn.Conv(
     features,
     (3, 3),
     strides=stride,
-    padding=((1, 1), (1, 1)),
+    padding='VALID',
     kernel_init=_KAIMING_NORMAL,
     dtype=dtype,
     name=name,

@@ -14,16 +14,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adafm_jax.models.border import Border
+
 LOWERINGS = ('auto', 'grouped', 'shifted')
 
 
 def depthwise(
   x: jax.Array, kernel: jax.Array, lowering: str = 'auto'
 ) -> jax.Array:
-  """Filters every channel with its own k x k filter, zeros outside.
+  """Filters every channel with its own k x k filter.
 
   Args:
-    x: [B, H, W, C].
+    x: [B, H + k - 1, W + k - 1, C], the features and k // 2 pixels all round.
     kernel: [k, k, 1, C], k odd, of x's dtype.
     lowering: 'grouped', one grouped convolution, the choice on accelerators;
       'shifted', k * k multiply-adds of shifted views, which XLA fuses into
@@ -37,12 +39,11 @@ def depthwise(
     lowering = 'shifted' if jax.default_backend() == 'cpu' else 'grouped'
   if lowering == 'shifted':
     return _depthwise_shifted(x, kernel)
-  reach = kernel.shape[0] // 2
   return jax.lax.conv_general_dilated(
     x,
     kernel,
     window_strides=(1, 1),
-    padding=((reach, reach), (reach, reach)),
+    padding='VALID',
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
     feature_group_count=x.shape[-1],
   )
@@ -50,13 +51,11 @@ def depthwise(
 
 def _depthwise_shifted(x: jax.Array, kernel: jax.Array) -> jax.Array:
   size = kernel.shape[0]
-  reach = size // 2
-  _, height, width, _ = x.shape
-  padded = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
-  total = jnp.zeros_like(x)
+  height, width = (side - size + 1 for side in x.shape[1:3])
+  total = jnp.zeros((), x.dtype)
   for dy in range(size):
     for dx in range(size):
-      view = padded[:, dy : dy + height, dx : dx + width, :]
+      view = x[:, dy : dy + height, dx : dx + width, :]
       total = total + view * kernel[dy, dx][None, None]
   return total
 
@@ -75,12 +74,15 @@ class AdaFM(nn.Module):
   lowering: str = 'auto'
 
   @nn.compact
-  def __call__(self, x: jax.Array, strength: jax.Array) -> jax.Array:
+  def __call__(
+    self, x: jax.Array, strength: jax.Array, border: Border
+  ) -> jax.Array:
     """Modulates x [B, h, w, C] by strength, of a shape [1 or B, 1 or h, ...].
 
     Args:
       x: features, after a conv and before its activation.
       strength: float32 [B or 1, h or 1, w or 1, 1].
+      border: of the features.
 
     Returns:
       Features of x's shape and dtype; exactly x where strength is 0.
@@ -89,9 +91,11 @@ class AdaFM(nn.Module):
     shape = (self.kernel_size, self.kernel_size, 1, features)
     kernel = self.param('kernel', nn.initializers.zeros, shape, jnp.float32)
     bias = self.param('bias', nn.initializers.zeros, (features,), jnp.float32)
-    change = depthwise(x, kernel.astype(x.dtype), self.lowering)
+    reach = self.kernel_size // 2
+    around, x = border.extend(x, reach, reach) if reach else (x, x)
+    change = depthwise(around, kernel.astype(x.dtype), self.lowering)
     change = change + bias.astype(x.dtype)[None, None, None]
-    return x + strength.astype(x.dtype) * change
+    return x + border.strength(strength).astype(x.dtype) * change
 
 
 def fold_into_conv(

@@ -19,6 +19,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.models import layers, modulation
 from adafm_jax.models import strength as strengths
 from adafm_jax.models.architecture import Architecture
+from adafm_jax.models.border import Border, WholeImage
 
 Params = dict[str, Any]
 Apply = Callable[
@@ -47,12 +48,15 @@ class ResidualBlock(nn.Module):
   lowering: str
 
   @nn.compact
-  def __call__(self, x: jax.Array, strength: jax.Array) -> jax.Array:
+  def __call__(
+    self, x: jax.Array, strength: jax.Array, border: Border
+  ) -> jax.Array:
     """Maps [B, h, w, C] to the same shape.
 
     Args:
       x: features.
       strength: [AdaFM layers of this block, 1 or B, 1 or h, 1 or w, 1].
+      border: of the features.
 
     Returns:
       Features.
@@ -60,17 +64,24 @@ class ResidualBlock(nn.Module):
     arch = self.arch
     before = arch.kernel and arch.placement != 'activation'
     after = arch.kernel and arch.placement == 'activation'
-    adafm = modulation.AdaFM
-    y = layers.conv3x3(arch.features, 'conv_1', dtype=self.dtype)(x)
-    if before:
-      y = adafm(arch.kernel, self.lowering, name='adafm_1')(y, strength[0])
+
+    def conv(x, name):
+      around = border.extend(x, 1, 1).full
+      return layers.conv3x3(arch.features, name, dtype=self.dtype)(around)
+
+    def adafm(x, index):
+      name = f'adafm_{index + 1}'
+      layer = modulation.AdaFM(arch.kernel, self.lowering, name=name)
+      return layer(x, strength[index], border)
+
+    lag = border.lag
+    y = conv(x, 'conv_1')
+    y = adafm(y, 0) if before else y
     y = nn.relu(y)
-    if after:
-      y = adafm(arch.kernel, self.lowering, name='adafm_1')(y, strength[0])
-    y = layers.conv3x3(arch.features, 'conv_2', dtype=self.dtype)(y)
-    if before:
-      y = adafm(arch.kernel, self.lowering, name='adafm_2')(y, strength[1])
-    return x + y
+    y = adafm(y, 0) if after else y
+    y = conv(y, 'conv_2')
+    y = adafm(y, 1) if before else y
+    return border.align(x, lag) + y
 
 
 class Restorer(nn.Module):
@@ -88,38 +99,44 @@ class Restorer(nn.Module):
 
   @nn.compact
   def __call__(
-    self, image: jax.Array, strength: jax.typing.ArrayLike
+    self, image: jax.Array, strength: jax.Array, border: Border
   ) -> jax.Array:
-    """See `make_apply`."""
+    """Maps an image of even sizes to one of the same shape.
+
+    Args:
+      image: [B, H, W, C].
+      strength: as `strength.spread` returns it.
+      border: of the image, at its size; it ends at that size, too.
+
+    Returns:
+      The restored image, behind by `border.lag`.
+    """
     arch = self.arch
-    _, height, width, channels = image.shape
-    if channels != arch.channels:
-      raise UserError(
-        f'The network restores images of {arch.channels} channel(s); this one'
-        f' has {channels}.'
-      )
-    count = arch.adafm_layers
-    strength = strengths.spread(strength, count, image.shape)
-    strength = jnp.broadcast_to(strength, (max(count, 1), *strength.shape[1:]))
-    conv = layers.conv3x3
-    x = layers.pad_to_even(image).astype(self.dtype)
-    head = conv(arch.features, 'head', stride=2, dtype=self.dtype)(x)
-    x = head
     per_block = 1 if arch.placement == 'activation' else 2
+    count = max(arch.adafm_layers, 1)
+    strength = jnp.broadcast_to(strength, (count, *strength.shape[1:]))
+
+    def conv(x, features, name):
+      around = border.extend(x, 1, 1).full
+      return layers.conv3x3(features, name, dtype=self.dtype)(around)
+
+    x = border.extend(image.astype(self.dtype), 1, 0).full
+    head = layers.conv3x3(arch.features, 'head', stride=2, dtype=self.dtype)(x)
+    border.halve()
+    x, lag = head, border.lag
     for i in range(arch.blocks):
-      block = ResidualBlock(
-        arch, self.dtype, self.lowering, name=f'block_{i:02d}'
-      )
-      x = block(x, strength[per_block * i : per_block * (i + 1)])
-    x = conv(arch.features, 'trunk', dtype=self.dtype)(x)
+      name = f'block_{i:02d}'
+      block = ResidualBlock(arch, self.dtype, self.lowering, name=name)
+      x = block(x, strength[per_block * i : per_block * (i + 1)], border)
+    x = conv(x, arch.features, 'trunk')
     if arch.kernel and arch.placement == 'block+trunk':
       adafm = modulation.AdaFM(arch.kernel, self.lowering, name='trunk_adafm')
-      x = adafm(x, strength[-1])
-    x = conv(4 * arch.features, 'upsample', dtype=self.dtype)(x + head)
+      x = adafm(x, strength[-1], border)
+    x = conv(x + border.align(head, lag), 4 * arch.features, 'upsample')
     x = nn.relu(layers.pixel_shuffle(x))
-    x = nn.relu(conv(arch.features, 'hidden', dtype=self.dtype)(x))
-    x = conv(channels, 'tail', dtype=self.dtype)(x)
-    return x[:, :height, :width].astype(image.dtype)
+    border.double()
+    x = nn.relu(conv(x, arch.features, 'hidden'))
+    return conv(x, arch.channels, 'tail').astype(image.dtype)
 
 
 def make_apply(
@@ -145,7 +162,16 @@ def make_apply(
   module = Restorer(arch, dtype, lowering)
 
   def apply(params, image, strength):
-    return module.apply({'params': params}, image, strength)
+    _, height, width, channels = image.shape
+    if channels != arch.channels:
+      raise UserError(
+        f'The network restores images of {arch.channels} channel(s); this one'
+        f' has {channels}.'
+      )
+    spread = strengths.spread(strength, arch.adafm_layers, image.shape)
+    even = layers.pad_to_even(image)
+    out: Any = module.apply({'params': params}, even, spread, WholeImage())
+    return out[:, :height, :width]
 
   return apply
 
@@ -162,9 +188,10 @@ def init(key: jax.Array, arch: Architecture, *, scale: float = 0.1) -> Params:
     A nested dict of float32 arrays.
   """
   image = jnp.zeros((1, 2, 2, arch.channels), jnp.float32)
-  params = Restorer(arch).init(key, image, 0.0)['params']
+  strength = jnp.zeros((1, 1, 1, 1, 1), jnp.float32)
+  variables = Restorer(arch).init(key, image, strength, WholeImage())
   # Biases and AdaFM layers begin at zero, whatever the scale.
-  return jax.tree.map(lambda leaf: scale * leaf, params)
+  return jax.tree.map(lambda leaf: scale * leaf, variables['params'])
 
 
 def parameter_shapes(arch: Architecture) -> Params:

@@ -6,7 +6,7 @@ import pytest
 
 from adafm_jax import convert
 from adafm_jax.errors import UserError
-from adafm_jax.models import modulation, restorer
+from adafm_jax.models import border, modulation, restorer
 from adafm_jax.models.architecture import Architecture
 
 SHAPE = (2, 6, 9, 5)
@@ -18,6 +18,10 @@ def _tensors(size):
   x = rng.normal(size=SHAPE).astype(np.float32)
   kernel = rng.normal(size=(size, size, 1, SHAPE[-1])).astype(np.float32)
   return x, kernel, rng.normal(size=SHAPE).astype(np.float32)
+
+
+def _bordered(x, size):
+  return border.WholeImage().extend(x, size // 2, size // 2).full
 
 
 def _numpy_depthwise(x, kernel):
@@ -33,7 +37,7 @@ def _numpy_depthwise(x, kernel):
 @pytest.mark.parametrize('size', KERNELS)
 def test_depthwise_equals_numpy(size, lowering):
   x, kernel, _ = _tensors(size)
-  actual = modulation.depthwise(x, kernel, lowering)
+  actual = modulation.depthwise(_bordered(x, size), kernel, lowering)
   expected = _numpy_depthwise(x, kernel)
   np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
 
@@ -46,7 +50,10 @@ def test_gradients_equal_numpy(size, lowering):
   @jax.jit
   def gradients(*inputs):
     _, transpose = jax.vjp(
-      lambda x, kernel: modulation.depthwise(x, kernel, lowering), *inputs
+      lambda x, kernel: modulation.depthwise(
+        _bordered(x, size), kernel, lowering
+      ),
+      *inputs,
     )
     return transpose(jnp.asarray(cotangent))
 
