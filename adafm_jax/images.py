@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import re
-import struct
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from adafm_jax import files
 from adafm_jax.degrade import colour
@@ -20,15 +21,30 @@ _DEEP = re.compile(r';16[BLN]')
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
-# What Pillow raises for files that are broken or no images.
-_BROKEN = (
-  OSError,
-  SyntaxError,
-  ValueError,
-  EOFError,
-  struct.error,
-  Image.DecompressionBombError,
-)
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+  """Tells whatever goes wrong in decoding an image file in one sentence.
+
+  Decoders raise all kinds of errors for files that are broken or no images,
+  and warn of what they could not make out.
+
+  Raises:
+    UserError: for any error inside but a `UserError`.
+  """
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')
+      yield
+  except UserError:
+    raise
+  except Exception as error:
+    # Pillow's words for these name no file, but an object in memory.
+    reason = getattr(error, 'strerror', None) or str(error)
+    if isinstance(error, UnidentifiedImageError) or not reason:
+      reason = 'it is damaged, or no image of a known kind'
+    reason = ' '.join(reason.split()).rstrip('.')
+    raise UserError(f'Cannot read the image {path}: {reason}.') from error
 
 
 def find(
@@ -80,6 +96,21 @@ def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
   return found
 
 
+def check_size(width: int, height: int) -> None:
+  """Refuses images that would fill the memory, as Pillow does.
+
+  A small file may unfold to any size.
+
+  Raises:
+    ValueError: there are more than twice `Image.MAX_IMAGE_PIXELS` pixels.
+  """
+  if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
+    raise ValueError(
+      f'{width} x {height} pixels exceeds limit of'
+      f' {2 * Image.MAX_IMAGE_PIXELS} pixels'
+    )
+
+
 def read(path: str | os.PathLike[str]) -> np.ndarray:
   """Reads an image, turned as its EXIF orientation says.
 
@@ -93,23 +124,17 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
   Raises:
     UserError: the file can't be read, or has more than 8 bits a channel.
   """
-  try:
-    with Image.open(path) as image:
-      coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
-      if image.mode[0] in 'IF' or _DEEP.search(coding):
-        raise UserError(
-          f'The image {path} has more than 8 bits a channel; convert it to 8'
-          ' bits first.'
-        )
-      upright = ImageOps.exif_transpose(image)
-      upright.info.pop('transparency', None)  # Pillow would warn
-      grey = upright.mode in ('1', 'L', 'LA')
-      array = np.asarray(upright.convert('L' if grey else 'RGB'))
-  except UserError:
-    raise
-  except _BROKEN as error:
-    reason = getattr(error, 'strerror', None) or str(error)
-    raise UserError(f'Cannot read the image {path}: {reason}.') from error
+  with reading(path), Image.open(path) as image:
+    coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
+    if image.mode[0] in 'IF' or _DEEP.search(coding):
+      raise UserError(
+        f'The image {path} has more than 8 bits a channel; convert it to 8'
+        ' bits first.'
+      )
+    upright = ImageOps.exif_transpose(image)
+    upright.info.pop('transparency', None)  # Pillow would warn
+    grey = upright.mode in ('1', 'L', 'LA')
+    array = np.asarray(upright.convert('L' if grey else 'RGB'))
   return array[..., None] if grey else array
 
 

@@ -1,0 +1,111 @@
+"""Writing TIFF files of any depth with their metadata, through tifffile."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import struct
+from typing import Any
+
+import numpy as np
+import tifffile
+from PIL import Image
+from PIL.ExifTags import IFD, Base
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+_BYTE, _ASCII, _SHORT, _LONG = 1, 2, 3, 4
+_XMP = 700
+_HEADER = b'II*\0\x08\0\0\0'  # little-endian
+# tifffile leaves these out where they are given as numbers.
+_NAMES: dict[int, str] = {IFD.Exif: 'ExifTag', IFD.GPSInfo: 'GPSTag'}
+# Given to tifffile by name.
+_NAMED = (Base.XResolution, Base.YResolution, Base.ResolutionUnit)
+
+_Tag = tuple[int | str, int, int, Any, bool]  # as tifffile takes them
+
+
+def write(
+  path: pathlib.Path,
+  samples: np.ndarray,
+  *,
+  exif: Image.Exif,
+  icc: bytes | None,
+  xmp: bytes | None,
+) -> None:
+  """Writes a TIFF file, compressed without loss.
+
+  Args:
+    path: of the file.
+    samples: [H, W, N] uint8, uint16 or float32; N = 1 grey, 2 grey and alpha,
+      3 RGB, 4 RGB and alpha.
+    exif: with its sub-directories as dictionaries.
+    icc: colour profile, or None.
+    xmp: XMP packet, or None.
+  """
+  channels = samples.shape[-1]
+  extra: list[_Tag] = [(_XMP, _BYTE, len(xmp), xmp, True)] if xmp else []
+  for tag, value in exif.items():
+    if tag in _NAMES:
+      extra.append((_NAMES[tag], _LONG, 1, 0, True))  # set below
+    elif tag not in _NAMED and tag not in (
+      Base.ImageDescription,
+      Base.Software,
+    ):
+      extra.append(_entry(tag, value))
+  resolution = None
+  if Base.XResolution in exif:
+    resolution = (exif[Base.XResolution], exif[Base.YResolution])
+  tifffile.imwrite(
+    path,
+    samples[..., 0] if channels == 1 else samples,
+    byteorder='<',
+    bigtiff=False,
+    photometric='rgb' if channels > 2 else 'minisblack',
+    planarconfig='contig' if channels > 1 else None,
+    extrasamples=['unassalpha'] if channels in (2, 4) else None,
+    compression='zlib',
+    predictor=True,
+    metadata=None,
+    description=_bytes(exif.get(Base.ImageDescription)),
+    software=_bytes(exif.get(Base.Software)) or False,
+    resolution=resolution,
+    resolutionunit='inch' if resolution else None,
+    iccprofile=icc,
+    extratags=extra,
+  )
+  for tag in _NAMES:
+    if tag in exif:
+      _append(path, tag, exif[tag])
+
+
+def _bytes(value: Any) -> bytes | None:
+  """Text as EXIF has it, of which TIFF asks that it be ASCII: UTF-8."""
+  if value is None:
+    return None
+  return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _entry(tag: int, value: Any) -> _Tag:
+  if isinstance(value, bytes):
+    return (tag, _BYTE, len(value), value, True)
+  if isinstance(value, int):
+    return (tag, _SHORT, 1, value, True)
+  return (tag, _ASCII, 0, _bytes(value), True)
+
+
+def _append(path: pathlib.Path, tag: int, entries: dict[int, Any]) -> None:
+  """Writes a sub-directory at the end, and the main one's pointer to it."""
+  directory = ImageFileDirectory_v2(_HEADER, group=tag)
+  for key, value in entries.items():
+    directory[key] = value
+  with path.open('r+b') as file:
+    end = file.seek(0, os.SEEK_END)
+    offset = end + end % 2  # directories begin at even bytes
+    file.write(b'\0' * (offset - end) + directory.tobytes(offset))
+    file.seek(4)
+    (main,) = struct.unpack('<I', file.read(4))
+    file.seek(main)
+    (count,) = struct.unpack('<H', file.read(2))
+    keys = struct.unpack('<' + count * 'H10x', file.read(12 * count))
+    file.seek(main + 2 + 12 * keys.index(tag) + 8)  # its value
+    file.write(struct.pack('<I', offset))
