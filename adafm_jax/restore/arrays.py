@@ -44,15 +44,10 @@ def restore(
   if mask is not None:
     maps = _maps(mask, len(stack), stack.shape[1:3], pixels.shape[1:3])
     values = values[:, None, None] * maps
-  output = engine.run_batch(
-    model.arch,
-    model.params,
-    pixels,
-    values.astype(np.float32),
-    tile=tile,
-    memory=memory,
-    self_ensemble=self_ensemble,
+  run = engine.make_run(
+    model.arch, tile=tile, memory=memory, self_ensemble=self_ensemble
   )
+  output = run(model.params, pixels, values.astype(np.float32))
   return give(finish(output))
 
 
@@ -77,10 +72,8 @@ def sweep(
     parts = batched.in_chunks(swept, params, pixels, values, length)
     output = np.concatenate([np.asarray(part) for part in parts])
   else:
-    each = [np.full(len(stack), x, np.float32) for x in values]
-    output = np.stack(
-      [engine.run_batch(arch, params, pixels, x, memory=free) for x in each]
-    )
+    run = engine.make_run(arch, memory=free)
+    output = np.stack([run(params, pixels, x) for x in values])
   return give(finish(output))
 
 

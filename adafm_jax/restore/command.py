@@ -179,7 +179,6 @@ def make_job(options: argparse.Namespace):
     UserError: there is no such model, mask, recipe or device; or the strength
       is out of the model's range.
   """
-  tile = parse_tile(options.tile)
   _choose_platform(options.device)
   import jax
 
@@ -195,7 +194,7 @@ def make_job(options: argparse.Namespace):
     header=model,
     params=jax.device_put(model.params, device),
     run=engine.make_run(
-      model.arch, tile=tile, self_ensemble=options.self_ensemble
+      model.arch, tile=options.tile, self_ensemble=options.self_ensemble
     ),
     name=pathlib.Path(options.model).name,
     sha256=model_file.checksum(path),
@@ -208,7 +207,7 @@ def make_job(options: argparse.Namespace):
     recipe=options.recipe,
   )
   if options.from_recipe:
-    job = _follow(job, options.from_recipe, tile)
+    job = _follow(job, options.from_recipe, options.tile)
   _check_range(job)
   return job
 
@@ -222,7 +221,7 @@ def _check_range(job) -> None:
     setting.choose(job.header, job.level, job.strength)
 
 
-def _follow(job, path: str, tile: int | str):
+def _follow(job, path: str, tile: str):
   """The job with all that a recipe fixes.
 
   Raises:
@@ -253,19 +252,6 @@ def _follow(job, path: str, tile: int | str):
     strength=None if by_level else followed.strength,
     self_ensemble=followed.self_ensemble,
   )
-
-
-def parse_tile(text: str) -> int | str:
-  """'auto', or the side of a tile in pixels.
-
-  Raises:
-    UserError: it is neither.
-  """
-  if text == 'auto':
-    return text
-  if not text.isdecimal() or int(text) < 1:
-    raise UserError(f'--tile is {text!r}; it must be auto or whole pixels.')
-  return int(text)
 
 
 def _choose_platform(name: str) -> None:

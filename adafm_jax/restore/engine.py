@@ -10,13 +10,19 @@ import jax
 import numpy as np
 
 from adafm_jax import memory as memories
+from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched, ensemble
+from adafm_jax.restore import batched, ensemble, tiling
 
-# run(params, image [H, W, C] float32, strength () or [H, W]) -> [H, W, C].
-Run = Callable[[Any, np.ndarray, Any], np.ndarray]
+# run(params, images [B, H, W, C] float32, strength () or [B] or [B, H, W]).
+Run = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
 AUTO = 'auto'
+
+# A larger image goes through in tiles: it would compile for its own size, and
+# gain nothing by it.
+_LARGEST_WHOLE = 2**20  # pixels
+_SIDES = (512, 256, 128, 64)
 
 
 @functools.lru_cache(maxsize=8)
@@ -31,6 +37,27 @@ def compiled_sweep(arch: Architecture) -> batched.Sweep:
   return jax.jit(batched.make_sweep(restorer.make_apply(arch)))
 
 
+@functools.lru_cache(maxsize=8)
+def tiler(arch: Architecture, side: int) -> tiling.Tiler:
+  """`tiling.make_tiler`, made once for an architecture and a side."""
+  return tiling.make_tiler(arch, side)
+
+
+def parse_tile(tile: int | str) -> int | str:
+  """Checks the side of tiles: 'auto', or even pixels (text or number).
+
+  Raises:
+    UserError: it is neither.
+  """
+  if tile == AUTO:
+    return AUTO
+  if not str(tile).isdecimal() or not int(tile) or int(tile) % 2:
+    raise UserError(
+      f'The tile is {tile!r}; it must be {AUTO} or an even number of pixels.'
+    )
+  return int(tile)
+
+
 def make_run(
   arch: Architecture,
   *,
@@ -38,61 +65,54 @@ def make_run(
   memory: int | None = None,
   self_ensemble: bool = False,
 ) -> Run:
-  """Makes the function that restores one image.
+  """Makes the function that restores images of one size.
 
   Args:
     arch: of the network.
-    tile: side of the tiles in pixels, or 'auto'.
+    tile: side of the tiles in pixels, even; or 'auto': small images whole,
+      large ones in tiles that fit into `memory`.
     memory: bytes that the network may take; None: half of what is free.
     self_ensemble: whether to average over the eight orientations.
 
   Returns:
-    run(params, image, strength) -> image. image: float32 [H, W, C] in [0, 1],
-    any H and W; strength: one value in [0, 1], or a map [H, W]. The result is
-    a NumPy array of the same shape, not clipped.
-  """
-  apply = compiled(arch)
+    run(params, images, strength) -> images. images: float32 [B, H, W, C] in
+    [0, 1], any H and W; strength: in [0, 1], one value, one an image [B], or
+    maps [B, H, W]. The result is a NumPy array of the same shape, not clipped.
 
-  def run(params, image, strength):
-    value = np.asarray(strength, np.float32)
-    value = value[None] if value.ndim else value
-    return np.asarray(apply(params, image[None], value)[0])
+  Raises:
+    UserError: the tile is none.
+  """
+  tile = parse_tile(tile)
+
+  def run(params, images, strength):
+    strength = np.asarray(strength, np.float32)
+    free = memories.available() if memory is None else memory
+    side = _side(arch, images.shape, free) if tile == AUTO else tile
+    shape = (side, side) if side else images.shape[1:3]
+    count = max(1, free // batched.bytes_per_image(arch, *shape))
+    output = np.empty_like(images)
+    for begin in range(0, len(images), count):
+      part = slice(begin, begin + count)
+      given = strength[part] if strength.ndim else strength
+      if side:
+        each = tiler(arch, side)
+        tiling.restore(each, params, images[part], given, output[part])
+      else:
+        output[part] = compiled(arch)(params, images[part], given)
+    return output
 
   return ensemble.self_ensemble(run) if self_ensemble else run
 
 
-def run_batch(
-  arch: Architecture,
-  params: restorer.Params,
-  images: np.ndarray,
-  strengths: np.ndarray,
-  *,
-  tile: int | str = AUTO,
-  memory: int | None = None,
-  self_ensemble: bool = False,
-) -> np.ndarray:
-  """Restores images of one size: in one pass if that fits into memory.
-
-  Args:
-    arch: of the network.
-    params: its weights.
-    images: float32 [B, H, W, C].
-    strengths: float32 [B], or [B, H, W].
-    tile: see `make_run`.
-    memory: see `make_run`.
-    self_ensemble: see `make_run`.
-
-  Returns:
-    float32 [B, H, W, C], not clipped.
-  """
-  batch, height, width, _ = images.shape
-  each = batched.bytes_per_image(arch, height, width)
-  free = memories.available() if memory is None else memory
-  if batch > 1 and tile == AUTO and batch * each <= free:
-    whole: Any = compiled(arch)
-    if self_ensemble:
-      whole = ensemble.self_ensemble(whole)
-    return np.asarray(whole(params, images, strengths))
-  run = make_run(arch, tile=tile, memory=memory, self_ensemble=self_ensemble)
-  outputs = [run(params, *x) for x in zip(images, strengths, strict=True)]
-  return np.stack(outputs)
+def _side(arch: Architecture, shape: tuple[int, ...], memory: int) -> int:
+  """Side of the tiles of images [B, H, W, C]; 0 restores them whole."""
+  _, height, width, _ = shape
+  need = batched.bytes_per_image(arch, height, width)
+  if height * width <= _LARGEST_WHOLE and need <= memory:
+    return 0
+  fitting = [
+    side
+    for side in _SIDES
+    if batched.bytes_per_image(arch, side, side) <= memory
+  ]
+  return fitting[0] if fitting else _SIDES[-1]

@@ -147,7 +147,9 @@ def load(job: Job, pair: Pair) -> Loaded:
 
 def restore(job: Job, loaded: Loaded) -> np.ndarray:
   """Runs the network: float32 [H', W', C], not clipped."""
-  return job.run(job.params, loaded.pixels, loaded.strength)
+  strength = loaded.strength
+  maps = strength[None] if strength.ndim else strength
+  return job.run(job.params, loaded.pixels[None], maps)[0]
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def random_model(task='denoise', *, channels=3, kernel=3, seed=0):
     arch=arch,
     levels=LevelRange(task, start, end),
     params=params,
-    curve=curves.fit([middle], [0.4], start, end, order=1),
+    curve=curves.fit([middle], [0.4], start, end, order=2),
     provenance={'metrics': [{'set': 'noise', 'level': start, 'psnr': 30.0}]},
   )
 
@@ -45,7 +45,7 @@ def random_model(task='denoise', *, channels=3, kernel=3, seed=0):
 @functools.cache
 def trained_model():
   """A denoiser, sigma 15 to 75, trained for seconds on photographs."""
-  arch = Architecture(8, 2, 3, 1)
+  arch = Architecture(8, 1, 3, 3)
   loaded = sources.load('photos:train', field='train', channels=3)
   bank = banks.build([image.pixels for image in loaded])
   params = restorer.init(jax.random.key(0), arch.basic, scale=0.5)
@@ -62,10 +62,10 @@ def trained_model():
 
 def _stage(name, arch, params, bank, sigma):
   stage = StageConfig(
-    steps=150,
+    steps=250,
     batch=8,
     patch=32,
-    learning_rate=5e-3,
+    learning_rate=8e-3,
     schedule='cosine',
     b2=0.99,
   )
