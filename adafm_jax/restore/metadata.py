@@ -6,7 +6,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -33,7 +33,7 @@ _KEPT = (
   Base.XPSubject,
 )
 _ICC, _XMP = 34675, 700  # TIFF tags
-_DAMAGED = 'Its EXIF data is damaged and was left out.'
+_DAMAGED = 'Its EXIF data is damaged; what could not be read is left out.'
 
 # In attribute and in element form.
 _XMP_ORIENTATION = re.compile(
@@ -79,33 +79,36 @@ def of_image(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
   metadata = Metadata(
     None, info.get('icc_profile'), _dpi(info.get('dpi')), xmp, text
   )
-  try:
-    exif = image.getexif()
-  except Exception:  # Pillow raises what a damaged entry happens to break
-    return metadata, 1, (_DAMAGED,)
-  return with_exif(metadata, exif)
+  return _with_exif(metadata, image.getexif)
 
 
-def of_tiff(exif: Image.Exif) -> tuple[Metadata, int, tuple[str, ...]]:
-  """As `of_image`, of a TIFF file's main directory."""
-  icc, xmp = (
-    value if isinstance(value, bytes) else None
-    for value in (exif.get(_ICC), exif.get(_XMP))
-  )
-  return with_exif(Metadata(icc=icc, xmp=xmp), exif)
+def of_tiff(
+  load: Callable[[], Image.Exif],
+) -> tuple[Metadata, int, tuple[str, ...]]:
+  """As `of_image`, of a TIFF file whose main directory `load` gives."""
+  return _with_exif(Metadata(), load)
 
 
-def with_exif(
-  metadata: Metadata, exif: Image.Exif
+def _with_exif(
+  metadata: Metadata, load: Callable[[], Image.Exif]
 ) -> tuple[Metadata, int, tuple[str, ...]]:
   """Adds what EXIF data says; see `of_image` for what is returned."""
-  notes: tuple[str, ...] = ()
-  try:
+  exif, kept = Image.Exif(), Image.Exif()
+  with warnings.catch_warnings(record=True) as damage:
+    warnings.simplefilter('always')  # how Pillow tells of lost entries
+    try:
+      exif = load()
+      kept = _copy(exif)
+      described = kept.tobytes() if len(kept) else None
+    except Exception as error:  # whatever a damaged entry happens to break
+      warnings.warn(str(error), stacklevel=1)
+      described = None
     metadata = metadata._replace(
-      exif=_described(exif), dpi=metadata.dpi or _resolution(exif)
+      exif=described,
+      icc=metadata.icc or _bytes(exif, _ICC),
+      dpi=metadata.dpi or _resolution(exif),
+      xmp=metadata.xmp or _bytes(exif, _XMP),
     )
-  except Exception:  # as above
-    notes = (_DAMAGED,)
   orientation = exif.get(Base.Orientation)
   if xmp := metadata.xmp:
     if orientation is None and (found := _XMP_ORIENTATION.search(xmp)):
@@ -113,7 +116,12 @@ def with_exif(
     metadata = metadata._replace(xmp=_XMP_ORIENTATION.sub(rb'\g<1>1', xmp))
   if not isinstance(orientation, int) or not 1 <= orientation <= 8:
     orientation = 1
-  return metadata, orientation, notes
+  return metadata, orientation, (_DAMAGED,) if damage else ()
+
+
+def _bytes(exif: Image.Exif, tag: int) -> bytes | None:
+  value = exif.get(tag)
+  return value if isinstance(value, bytes) else None
 
 
 def _copy(exif: Image.Exif) -> Image.Exif:
@@ -135,18 +143,16 @@ def _exact_values(entries: Mapping[int, Any]) -> dict[int, Any]:
 
 
 def _exact(value: Any) -> Any:
-  """Text as the bytes that it was: Pillow reads Latin-1, but writes ASCII."""
-  if isinstance(value, str) and not value.isascii():
-    return value.encode('latin-1')
-  return value
+  return _Latin1(value) if isinstance(value, str) else value
 
 
-def _described(exif: Image.Exif) -> bytes | None:
-  """What is kept of EXIF data, as bytes; None if nothing is."""
-  with warnings.catch_warnings():
-    warnings.simplefilter('error')  # how Pillow tells of damage
-    kept = _copy(exif)
-    return kept.tobytes() if len(kept) else None
+class _Latin1(str):
+  """Text that becomes the bytes it was: Pillow reads Latin-1, writes ASCII."""
+
+  __slots__ = ()
+
+  def encode(self, *_: str) -> bytes:
+    return super().encode('latin-1', 'replace')
 
 
 def _resolution(exif: Image.Exif) -> tuple[float, float] | None:

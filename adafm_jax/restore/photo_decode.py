@@ -125,12 +125,15 @@ def _from_cmyk(
   image: Image.Image, icc: bytes | None
 ) -> tuple[Image.Image, bytes | None, str]:
   """CMYK as RGB: by its colour profile into sRGB, else by plain arithmetic."""
-  if icc is None:
-    note = 'It is CMYK without a colour profile; colours in RGB are a guess.'
-    return image.convert('RGB'), None, note
-  srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB'))
-  profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-  converted = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB')
-  assert converted is not None  # not in place
-  note = 'It is CMYK and was converted to sRGB by its colour profile.'
-  return converted, srgb.tobytes(), note
+  if icc:
+    try:
+      srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB'))
+      profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+      rgb = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB')
+      assert rgb is not None  # not in place
+      note = 'It is CMYK and was converted to sRGB by its colour profile.'
+      return rgb, srgb.tobytes(), note
+    except (ImageCms.PyCMSError, OSError):
+      pass  # a damaged profile is none
+  note = 'It is CMYK without a colour profile, so that colours are a guess.'
+  return image.convert('RGB'), None, note

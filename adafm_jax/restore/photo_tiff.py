@@ -36,10 +36,9 @@ def decode(data: bytes) -> Decoded:
   with tifffile.TiffFile(io.BytesIO(data)) as tiff:
     page = _only_page(tiff, data)
     images.check_size(page.imagewidth, page.imagelength)
-    exif = Image.Exif()
-    exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
-    exif.load_from_fp(io.BytesIO(data), page.offset)
-    metadata, orientation, notes = metadatas.of_tiff(exif)
+    metadata, orientation, notes = metadatas.of_tiff(
+      lambda: _directory(tiff, page, data)
+    )
     if page.bitspersample > 8 or page.sampleformat != SAMPLEFORMAT.UINT:
       samples, highest, depth, more = _deep(page)
       return Decoded(
@@ -51,6 +50,16 @@ def decode(data: bytes) -> Decoded:
   metadata = metadata._replace(icc=icc)
   notes = (*notes, note) if note else notes
   return Decoded(samples, 255, 8, metadata, notes=notes)
+
+
+def _directory(
+  tiff: tifffile.TiffFile, page: tifffile.TiffPage, data: bytes
+) -> Image.Exif:
+  """A page's directory in the form of EXIF data, which it is."""
+  exif = Image.Exif()
+  exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
+  exif.load_from_fp(io.BytesIO(data), page.offset)
+  return exif
 
 
 def _only_page(tiff: tifffile.TiffFile, data: bytes) -> tifffile.TiffPage:

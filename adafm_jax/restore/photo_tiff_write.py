@@ -78,11 +78,9 @@ def write(
       _append(path, tag, exif[tag])
 
 
-def _bytes(value: Any) -> bytes | None:
-  """Text as EXIF has it, of which TIFF asks that it be ASCII: UTF-8."""
-  if value is None:
-    return None
-  return value if isinstance(value, bytes) else str(value).encode()
+def _bytes(value: str | None) -> bytes | None:
+  """Text as bytes; Pillow takes those of EXIF for Latin-1."""
+  return None if value is None else value.encode('latin-1', 'replace')
 
 
 def _entry(tag: int, value: Any) -> _Tag:
@@ -90,7 +88,7 @@ def _entry(tag: int, value: Any) -> _Tag:
     return (tag, _BYTE, len(value), value, True)
   if isinstance(value, int):
     return (tag, _SHORT, 1, value, True)
-  return (tag, _ASCII, 0, _bytes(value), True)
+  return (tag, _ASCII, 0, _bytes(str(value)), True)
 
 
 def _append(path: pathlib.Path, tag: int, entries: dict[int, Any]) -> None:
