@@ -192,7 +192,7 @@ def _target(
 def _check_targets(pairs: Sequence[Pair], keep: Iterable[str]) -> None:
   """Raises UserError if a result would overwrite an input or another result."""
   inputs = {_identity(pair.source) for pair in pairs}
-  others = {_identity(pathlib.Path(path)) for path in keep}
+  others = {_identity(path) for x in keep if (path := pathlib.Path(x)).exists()}
   problems = []
   made: dict[pathlib.Path, pathlib.Path] = {}
   for source, target in pairs:

@@ -65,13 +65,13 @@ def choose(
       super-resolution is not told one scale.
   """
   scaling = model.levels.task == 'sr'
-  if level is None and strength is None:
-    raise UserError(
-      f'Give a level ({model.levels}), or a strength from 0 to 1.'
-    )
   if scaling and (level is None or np.ndim(level)):
     raise UserError(
       f'This model enlarges images: give one level, the scale ({model.levels}).'
+    )
+  if level is None and strength is None:
+    raise UserError(
+      f'Give a level ({model.levels}), or a strength from 0 to 1.'
     )
   if level is not None and strength is not None and not scaling:
     raise UserError('Give a level or a strength, not both.')
