@@ -105,6 +105,10 @@ class Model(Header):
 
   params: dict[str, Any]
 
+  # By identity, not as headers: weights differ, and jit(model.apply) hashes.
+  __eq__ = object.__eq__
+  __hash__ = object.__hash__
+
   def apply(self, params: Any, image: Any, strength: Any) -> Any:
     """The network as a pure function, for the caller's own jit, vmap and grad.
 
@@ -145,7 +149,8 @@ class Model(Header):
         super-resolution beside `level`, which then only gives the scale.
       mask: [H, W] or [B, H, W], factor on the strength of each pixel; bool,
         uint8, uint16 or float as an image; 1 or white is full strength, 0 the
-        strength 0 (which is the start level, not the image as it was).
+        strength 0 (which is the start level, not the image as it was). A black
+        and white mask takes twice the time, one of many greys up to 9 times.
       self_ensemble: average over the eight flips and turns, 8 times slower.
       tile: side in pixels of the tiles that large images are cut into.
       memory: bytes that the work may take; None: half of what is free.

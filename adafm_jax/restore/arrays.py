@@ -17,7 +17,7 @@ import numpy as np
 from adafm_jax import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import Model
-from adafm_jax.restore import batched, engine, pipeline, setting
+from adafm_jax.restore import batched, engine, masking, pipeline, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
 _LARGEST_FLOAT = 8.0
@@ -41,13 +41,15 @@ def restore(
   values, scale = setting.choose(model, level, strength)
   values = _per_image(values, len(stack))
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
-  if mask is not None:
-    maps = _maps(mask, len(stack), stack.shape[1:3], pixels.shape[1:3])
-    values = values[:, None, None] * maps
   run = engine.make_run(
     model.arch, tile=tile, memory=memory, self_ensemble=self_ensemble
   )
-  output = run(model.params, pixels, values.astype(np.float32))
+  if mask is None:
+    output = run(model.params, pixels, values.astype(np.float32))
+  else:
+    maps = _maps(mask, len(stack), stack.shape[1:3], pixels.shape[1:3])
+    maps = (values[:, None, None] * maps).astype(np.float32)
+    output = masking.run(run, model.params, pixels, maps)
   return give(finish(output))
 
 
@@ -181,7 +183,7 @@ def _maps(
   maps = _to_float(array)
   if maps.min() < 0 or maps.max() > 1:
     raise UserError('A mask of floats must be in 0 to 1.')
-  return np.stack([pipeline.fit_mask(one, wanted) for one in maps])
+  return np.stack([masking.fit(one, wanted) for one in maps])
 
 
 def _sweep_values(

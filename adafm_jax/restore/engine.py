@@ -15,13 +15,13 @@ from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import batched, ensemble, tiling
 
-# run(params, images [B, H, W, C] float32, strength () or [B] or [B, H, W]).
+# run(params, images [B, H, W, C] float32, strength () or [B]).
 Run = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
 AUTO = 'auto'
 
-# A larger image goes through in tiles: it would compile for its own size, and
+# A larger image goes through in tiles: it would take gigabytes on its own, and
 # gain nothing by it.
-_LARGEST_WHOLE = 2**20  # pixels
+_LARGEST_WHOLE = 2**22  # pixels
 _SIDES = (512, 256, 128, 64)
 
 
@@ -76,8 +76,8 @@ def make_run(
 
   Returns:
     run(params, images, strength) -> images. images: float32 [B, H, W, C] in
-    [0, 1], any H and W; strength: in [0, 1], one value, one an image [B], or
-    maps [B, H, W]. The result is a NumPy array of the same shape, not clipped.
+    [0, 1], any H and W; strength: in [0, 1], one value or one an image, [B].
+    The result is a NumPy array of the same shape, not clipped.
 
   Raises:
     UserError: the tile is none.

@@ -15,6 +15,7 @@ from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import (
   engine,
   estimate,
+  masking,
   photo_alpha,
   photo_write,
   pipeline,
@@ -140,16 +141,17 @@ def load(job: Job, pair: Pair) -> Loaded:
   strength = np.asarray(choice.strength, np.float32)
   if job.mask is not None:
     check_mask(job.mask, photo.pixels.shape, pair.source)
-    mask = pipeline.fit_mask(job.mask, pixels.shape[:2])
+    mask = masking.fit(job.mask, pixels.shape[:2])
     strength = (strength * mask).astype(np.float32)
   return Loaded(pair, photo, choice, pixels, strength, finish)
 
 
 def restore(job: Job, loaded: Loaded) -> np.ndarray:
   """Runs the network: float32 [H', W', C], not clipped."""
-  strength = loaded.strength
-  maps = strength[None] if strength.ndim else strength
-  return job.run(job.params, loaded.pixels[None], maps)[0]
+  images, strength = loaded.pixels[None], loaded.strength
+  if not strength.ndim:
+    return job.run(job.params, images, strength)[0]
+  return masking.run(job.run, job.params, images, strength[None])[0]
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

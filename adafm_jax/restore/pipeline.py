@@ -84,11 +84,3 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
   stack = image.reshape(-1, *image.shape[-3:])
   enlarged = np.stack([resize.imresize(one, scale) for one in stack])
   return np.clip(enlarged, 0, 1).reshape(*image.shape[:-3], *enlarged.shape[1:])
-
-
-def fit_mask(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-  """Resizes a mask [H, W] in [0, 1] to (H', W'), bicubic and clipped."""
-  if mask.shape == size:
-    return mask
-  height, width = size
-  return np.clip(resize.imresize(mask, size=(height, width)), 0, 1)

@@ -111,20 +111,20 @@ def test_little_memory_and_tiles_change_nothing():
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'uint8', 'bool'])
-def test_a_mask_multiplies_the_strength(dtype):
+def test_a_mask_multiplies_the_strength_of_each_pixel(dtype):
   image = _image(8, 10, 3)
-  mask = _image(8, 10, seed=1)
-  factor = mask
-  if dtype == 'bool':
-    mask = mask > 0.5
-    factor = mask.astype(np.float32)
-  elif dtype == 'uint8':
-    mask = np.rint(mask * 255).astype(np.uint8)
-    factor = mask / np.float32(255)
-  strength = (factor * 0.8)[None].astype(np.float32)
-  expected = np.asarray(MODEL.apply(MODEL.params, image[None], strength)[0])
+  steps = np.random.default_rng(1).integers(0, 6, (8, 10))  # fifths
+  mask = {
+    'float32': (steps / 5).astype(np.float32),
+    'uint8': (steps * 51).astype(np.uint8),
+    'bool': steps > 2,
+  }[dtype]
+  factors = [0, 1] if dtype == 'bool' else np.arange(6) / 5
+  index = mask.astype(int) if dtype == 'bool' else steps
+  swept = MODEL.sweep(image, strengths=0.8 * np.array(factors))
+  expected = np.take_along_axis(swept, index[None, ..., None], axis=0)[0]
   result = MODEL.restore(image, strength=0.8, mask=mask)
-  np.testing.assert_allclose(result, np.clip(expected, 0, 1), atol=1e-6)
+  np.testing.assert_allclose(result, expected, atol=2e-6)
 
 
 def test_a_luma_model_keeps_the_chroma():
@@ -213,6 +213,10 @@ def test_apply_is_pure_inside_jit_and_grad():
   np.testing.assert_allclose(grads[1], difference / (2 * step), rtol=2e-2)
   assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(grads[0]))
   assert loss._cache_size() == 1  # strengths are no constants
+  by_method = jax.jit(MODEL.apply)(MODEL.params, image, 0.5)
+  np.testing.assert_allclose(
+    jnp.vdot(by_method, weights), loss(MODEL.params, 0.5), rtol=1e-5
+  )
 
 
 @pytest.mark.parametrize(
