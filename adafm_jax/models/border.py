@@ -10,18 +10,20 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 
 
 class Extended(NamedTuple):
-  """Features with their surroundings.
+  """Features with the surroundings that a filter needs.
 
   Attributes:
-    full: [B, h + before + after, w + before + after, C].
+    full: [B, h', w', C].
+    padding: (before, after), zeros that the filter is to put around `full`, on
+      both axes; together they are h + before + after high.
     centre: [B, h, w, C], those a filter's outputs belong to.
   """
 
   full: jax.Array
+  padding: tuple[int, int]
   centre: jax.Array
 
 
@@ -65,8 +67,7 @@ class WholeImage:
 
   def extend(self, x: jax.Array, before: int, after: int) -> Extended:
     """See `Border`."""
-    around = (before, after)
-    return Extended(jnp.pad(x, ((0, 0), around, around, (0, 0))), x)
+    return Extended(x, (before, after), x)
 
   def align(self, x: jax.Array, lag: int) -> jax.Array:
     """See `Border`: nothing ever lags."""

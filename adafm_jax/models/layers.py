@@ -10,26 +10,46 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adafm_jax.models.border import Extended
+
 _KAIMING_NORMAL = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
 
 def conv3x3(
-  features: int, name: str, *, stride: int = 1, dtype: jax.typing.DTypeLike
-) -> nn.Conv:
-  """A 3x3 convolution with bias, of features whose border has been added.
+  x: Extended,
+  features: int,
+  name: str,
+  *,
+  stride: int = 1,
+  dtype: jax.typing.DTypeLike,
+) -> jax.Array:
+  """A 3x3 convolution with bias; called inside a linen module.
 
-  At stride 1 that is one pixel all round; at stride 2, where sizes are even,
-  the pixel before is enough. ('SAME' at stride 2 would add the one after.)
+  Args:
+    x: features with one pixel all round; at stride 2, where sizes are even,
+      the pixel before is enough. ('SAME' at stride 2 would add the one after.)
+    features: channels of the result.
+    name: of the layer.
+    stride: 1 or 2.
+    dtype: compute dtype.
+
+  Returns:
+    [B, h / stride, w / stride, features].
   """
-  return nn.Conv(
+  before, after = x.padding
+  # Where there is nothing to pad, a row is padded all the same, and its result
+  # cut: XLA's CPU convolution is 1.4 times faster if it pads.
+  spare = stride == 1 and x.padding == (0, 0)
+  conv = nn.Conv(
     features,
     (3, 3),
     strides=stride,
-    padding='VALID',
+    padding=((before, after + spare), (before, after)),
     kernel_init=_KAIMING_NORMAL,
     dtype=dtype,
     name=name,
   )
+  return conv(x.full)[:, :-1] if spare else conv(x.full)
 
 
 def pixel_shuffle(x: jax.Array) -> jax.Array:

@@ -14,18 +14,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from adafm_jax.models.border import Border
+from adafm_jax.models.border import Border, Extended
 
 LOWERINGS = ('auto', 'grouped', 'shifted')
 
 
 def depthwise(
-  x: jax.Array, kernel: jax.Array, lowering: str = 'auto'
+  x: Extended, kernel: jax.Array, lowering: str = 'auto'
 ) -> jax.Array:
   """Filters every channel with its own k x k filter.
 
   Args:
-    x: [B, H + k - 1, W + k - 1, C], the features and k // 2 pixels all round.
+    x: features [B, H, W, C] and k // 2 pixels all round.
     kernel: [k, k, 1, C], k odd, of x's dtype.
     lowering: 'grouped', one grouped convolution, the choice on accelerators;
       'shifted', k * k multiply-adds of shifted views, which XLA fuses into
@@ -40,22 +40,23 @@ def depthwise(
   if lowering == 'shifted':
     return _depthwise_shifted(x, kernel)
   return jax.lax.conv_general_dilated(
-    x,
+    x.full,
     kernel,
     window_strides=(1, 1),
-    padding='VALID',
+    padding=(x.padding, x.padding),
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    feature_group_count=x.shape[-1],
+    feature_group_count=x.full.shape[-1],
   )
 
 
-def _depthwise_shifted(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def _depthwise_shifted(x: Extended, kernel: jax.Array) -> jax.Array:
+  full = jnp.pad(x.full, ((0, 0), x.padding, x.padding, (0, 0)))
   size = kernel.shape[0]
-  height, width = (side - size + 1 for side in x.shape[1:3])
-  total = jnp.zeros((), x.dtype)
+  height, width = (side - size + 1 for side in full.shape[1:3])
+  total = jnp.zeros((), full.dtype)
   for dy in range(size):
     for dx in range(size):
-      view = x[:, dy : dy + height, dx : dx + width, :]
+      view = full[:, dy : dy + height, dx : dx + width, :]
       total = total + view * kernel[dy, dx][None, None]
   return total
 
@@ -92,10 +93,10 @@ class AdaFM(nn.Module):
     kernel = self.param('kernel', nn.initializers.zeros, shape, jnp.float32)
     bias = self.param('bias', nn.initializers.zeros, (features,), jnp.float32)
     reach = self.kernel_size // 2
-    around, x = border.extend(x, reach, reach) if reach else (x, x)
+    around = border.extend(x, reach, reach)
     change = depthwise(around, kernel.astype(x.dtype), self.lowering)
     change = change + bias.astype(x.dtype)[None, None, None]
-    return x + border.strength(strength).astype(x.dtype) * change
+    return around.centre + border.strength(strength).astype(x.dtype) * change
 
 
 def fold_into_conv(

@@ -66,8 +66,8 @@ class ResidualBlock(nn.Module):
     after = arch.kernel and arch.placement == 'activation'
 
     def conv(x, name):
-      around = border.extend(x, 1, 1).full
-      return layers.conv3x3(arch.features, name, dtype=self.dtype)(around)
+      around = border.extend(x, 1, 1)
+      return layers.conv3x3(around, arch.features, name, dtype=self.dtype)
 
     def adafm(x, index):
       name = f'adafm_{index + 1}'
@@ -116,12 +116,14 @@ class Restorer(nn.Module):
     count = max(arch.adafm_layers, 1)
     strength = jnp.broadcast_to(strength, (count, *strength.shape[1:]))
 
-    def conv(x, features, name):
-      around = border.extend(x, 1, 1).full
-      return layers.conv3x3(features, name, dtype=self.dtype)(around)
+    def conv(x, features, name, stride=1):
+      around = border.extend(x, 1, 2 - stride)
+      return layers.conv3x3(
+        around, features, name, stride=stride, dtype=self.dtype
+      )
 
-    x = border.extend(image.astype(self.dtype), 1, 0).full
-    head = layers.conv3x3(arch.features, 'head', stride=2, dtype=self.dtype)(x)
+    x = image.astype(self.dtype)
+    head = conv(x, arch.features, 'head', stride=2)
     border.halve()
     x, lag = head, border.lag
     for i in range(arch.blocks):

@@ -83,12 +83,14 @@ class TileBorder:
   def extend(self, x: jax.Array, before: int, after: int) -> Extended:
     """See `Border`."""
     size = before + after
+    if not size:
+      return Extended(x, (0, 0), x)
     x = self._without_outside(x)
     full = self._join(x, size)
     self.lag += after
     _, height, width, _ = x.shape
     centre = full[:, before : before + height, before : before + width]
-    return Extended(full, centre)
+    return Extended(full, (0, 0), centre)
 
   def align(self, x: jax.Array, lag: int) -> jax.Array:
     """See `Border`."""
