@@ -23,7 +23,7 @@ from adafm_jax.config import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import sources
 from adafm_jax.degrade import noise
-from adafm_jax.models import modulation
+from adafm_jax.models import border, modulation
 from adafm_jax.train import optim
 
 START, END = 15.0, 75.0  # noise sigma of 255
@@ -91,7 +91,8 @@ def with_adafm(
         or not where(conv)
       ):
         return y
-      return modulation.AdaFM(kernel_size, name='adafm')(y, values)
+      adafm = modulation.AdaFM(kernel_size, name='adafm')
+      return adafm(y, values, border.WholeImage())
 
     with nn.intercept_methods(behind_conv):
       return network.apply(variables, image, **options)
