@@ -1,0 +1,167 @@
+"""The standard deviation of white noise, read off an image.
+
+Patches of natural images fill few dimensions, and white noise fills all: the
+smallest eigenvalues of the patches' covariance are the noise's variance (Liu,
+Tanaka and Okutomi, 2012; Chen, Zhu and Heng, 2015). Three things are added to
+that. Patches whose smoothed content varies more than noise explains are left
+out (weak texture, as Liu et al. do). Sampling spreads the eigenvalues, which
+biases the smallest: the bias is measured on pure noise with the same patches
+and divided out. And noise that was clipped to 0..255 looks weaker: what is
+measured is the mean variance of clipped noise at the patches' brightness, and
+is solved for sigma.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from scipy import optimize, special
+
+_MOST_PATCHES = 30_000
+_SIDES = (7, 5, 4, 3, 2)
+_LEAST_RATIO = 4  # patches per dimension, for a side to serve
+_LOWEST = 0.125  # quantile of the eigenvalues that is taken for the noise's
+_ROUNDS = 3
+# Share of pure-noise patches that count as untextured.
+_CONFIDENCE = 0.99
+_ROUNDING = 1 / 12  # variance of rounding to 8 bits
+_MOST_SIGMA = 250.0
+_SEED = 0
+
+
+def estimate_sigma(pixels: np.ndarray) -> float:
+  """Standard deviation of the noise in an image, in 0..255 units.
+
+  The noise is taken to be white, the same everywhere, and clipped to the range
+  of the image. Noise that a camera has smoothed counts for less than it shows.
+
+  Args:
+    pixels: float32 [H, W, 1 or 3] in [0, 1], of any size; of large images some
+      30,000 patches are taken. Below about 6 x 6 pixels nothing can be told.
+
+  Returns:
+    Sigma, 0 for an image that is too small or all black and white.
+  """
+  height, width, channels = pixels.shape
+  side = _side(height, width, channels)
+  if not side:
+    return 0.0
+  patches = _patches(pixels, side).astype(np.float64) * 255
+  ends = (patches <= 0).all(axis=1) | (patches >= 255).all(axis=1)
+  patches = patches[~ends]  # transparent or burnt out: noise can't show
+  if len(patches) < _LEAST_RATIO * patches.shape[1]:
+    return 0.0
+  noise = _noise(height, width, channels, side)
+  smooth = _texture(patches, side)
+  limit = np.quantile(_texture(noise, side), _CONFIDENCE)
+  chosen, sigma = patches, 0.0
+  for _ in range(_ROUNDS):
+    count = min(len(chosen), len(noise))
+    bias = _lowest_variance(noise[:count])
+    variance = _lowest_variance(chosen) / bias - _ROUNDING
+    brightness = chosen.reshape(-1, side * side).mean(axis=1)
+    sigma = _undo_clipping(max(variance, 0.0), brightness)
+    chosen = _weak(patches, smooth, limit * (sigma**2 + _ROUNDING))
+  return sigma
+
+
+def _side(height: int, width: int, channels: int) -> int:
+  """The largest patch of which there are enough; 0 if there is none."""
+  for side in _SIDES:
+    count = max(height - side + 1, 0) * max(width - side + 1, 0)
+    if count >= _LEAST_RATIO * channels * side * side:
+      return side
+  return 0
+
+
+def _patches(image: np.ndarray, side: int) -> np.ndarray:
+  """At most some 30,000 patches, evenly spread: [N, C * side * side]."""
+  windows = np.lib.stride_tricks.sliding_window_view(
+    image, (side, side), axis=(0, 1)
+  )
+  height, width = windows.shape[:2]
+  step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
+  rows, columns = (
+    np.arange(0, n, step).astype(np.int64) for n in (height, width)
+  )
+  taken = windows[rows[:, None], columns]
+  return taken.reshape(len(rows) * len(columns), -1)
+
+
+@functools.lru_cache(maxsize=2)
+def _noise(height: int, width: int, channels: int, side: int) -> np.ndarray:
+  """Patches of unit noise, as many and as close together, in any order."""
+  generator = np.random.default_rng(_SEED)
+  step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
+  if step >= side:  # they don't overlap
+    return generator.standard_normal((_MOST_PATCHES, channels * side * side))
+  patches = _patches(
+    generator.standard_normal((height, width, channels)), side
+  )
+  return generator.permutation(patches)
+
+
+def _lowest_variance(patches: np.ndarray) -> float:
+  """A low quantile of the eigenvalues of the patches' covariance."""
+  centred = patches - patches.mean(axis=0)
+  eigenvalues = np.linalg.eigvalsh(centred.T @ centred / len(patches))
+  return float(np.quantile(eigenvalues, _LOWEST))
+
+
+def _texture(patches: np.ndarray, side: int) -> np.ndarray:
+  """Variance inside each patch, blurred over 2 x 2 pixels and all channels."""
+  grey = patches.reshape(len(patches), -1, side, side).mean(axis=1)
+  blurred = grey[:, 1:, 1:] + grey[:, :-1, 1:]
+  blurred = (blurred + grey[:, 1:, :-1] + grey[:, :-1, :-1]) / 4
+  return blurred.reshape(len(patches), -1).var(axis=1)
+
+
+def _weak(
+  patches: np.ndarray, texture: np.ndarray, limit: float
+) -> np.ndarray:
+  """Patches with no more texture than noise explains; the weakest if few."""
+  least = min(len(patches), 2 * _LEAST_RATIO * patches.shape[1])
+  count = max(int(np.count_nonzero(texture <= limit)), least)
+  return patches[np.argpartition(texture, count - 1)[:count]]
+
+
+def clipped_moments(
+  value: np.ndarray, sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """Mean and variance of N(value, sigma^2) clipped to 0..255."""
+  low, high = -value / sigma, (255 - value) / sigma
+  below, inside = special.ndtr(low), special.ndtr(high) - special.ndtr(low)
+  above = 1 - below - inside
+  density_low, density_high = (
+    np.exp(-z * z / 2) / np.sqrt(2 * np.pi) for z in (low, high)
+  )
+  mean = value * inside + sigma * (density_low - density_high) + 255 * above
+  square = (value**2 + sigma**2) * inside + 255**2 * above
+  square += 2 * value * sigma * (density_low - density_high)
+  square += sigma**2 * (low * density_low - high * density_high)
+  return mean, np.maximum(square - mean**2, 0)
+
+
+def _undo_clipping(variance: float, brightness: np.ndarray) -> float:
+  """Sigma of the noise whose mean variance, once clipped, is this.
+
+  Args:
+    variance: that was measured.
+    brightness: means of the patches, after clipping, in 0..255.
+  """
+  counts, edges = np.histogram(brightness, 64, (0, 255))
+  centres, shares = (edges[1:] + edges[:-1]) / 2, counts / counts.sum()
+  # Brightness before clipping: noise can lift what lies far below black.
+  values = np.linspace(-2 * 255, 3 * 255, 512)
+
+  def excess(sigma: float) -> float:
+    means, variances = clipped_moments(values, sigma)
+    expected = np.interp(centres, means, variances)
+    return float(shares @ expected) - variance
+
+  if excess(1e-3) >= 0:
+    return 0.0
+  if excess(_MOST_SIGMA) <= 0:
+    return _MOST_SIGMA
+  return float(optimize.brentq(excess, 1e-3, _MOST_SIGMA, xtol=1e-3))
