@@ -96,9 +96,7 @@ def _noise(height: int, width: int, channels: int, side: int) -> np.ndarray:
   step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
   if step >= side:  # they don't overlap
     return generator.standard_normal((_MOST_PATCHES, channels * side * side))
-  patches = _patches(
-    generator.standard_normal((height, width, channels)), side
-  )
+  patches = _patches(generator.standard_normal((height, width, channels)), side)
   return generator.permutation(patches)
 
 
@@ -117,9 +115,7 @@ def _texture(patches: np.ndarray, side: int) -> np.ndarray:
   return blurred.reshape(len(patches), -1).var(axis=1)
 
 
-def _weak(
-  patches: np.ndarray, texture: np.ndarray, limit: float
-) -> np.ndarray:
+def _weak(patches: np.ndarray, texture: np.ndarray, limit: float) -> np.ndarray:
   """Patches with no more texture than noise explains; the weakest if few."""
   least = min(len(patches), 2 * _LEAST_RATIO * patches.shape[1])
   count = max(int(np.count_nonzero(texture <= limit)), least)

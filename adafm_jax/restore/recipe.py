@@ -6,8 +6,9 @@ import dataclasses
 import json
 import pathlib
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from adafm_jax import images
 from adafm_jax.errors import UserError
 
 KEY = 'adafm'  # of the text in a picture's metadata
@@ -71,7 +72,12 @@ def read(path: str) -> Recipe:
       f'{path} holds no recipe; pictures restored with --recipe do.'
     )
   try:
-    return Recipe(**json.loads(text))
+    found = Recipe(**json.loads(text))
+    if not all(
+      isinstance(x, int | float) for x in (found.level or 0, found.strength)
+    ):
+      raise TypeError('level and strength must be numbers')
+    return found
   except (ValueError, TypeError) as error:
     raise UserError(f'The recipe in {path} is broken ({error}).') from error
 
@@ -79,21 +85,21 @@ def read(path: str) -> Recipe:
 def _text(file: pathlib.Path) -> str | None:
   if file.suffix == '.json':
     return file.read_text('utf-8')
-  try:
-    with Image.open(file) as image:
-      if KEY in image.info:
-        return image.info[KEY]
-      comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT, b'')
-  except (UnidentifiedImageError, OSError, SyntaxError) as error:
-    raise UserError(f'Cannot read the image {file}: {error}.') from error
+  with images.reading(file), Image.open(file) as image:
+    if KEY in image.info:
+      return image.info[KEY]
+    comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT, b'')
   return _from_comment(comment)
 
 
 def _from_comment(comment: bytes | str) -> str | None:
-  """The recipe's JSON in an EXIF UserComment; None if there is none."""
+  """The recipe's JSON in an EXIF UserComment; None if there is none.
+
+  It is on the last line, behind what the photographer wrote.
+  """
   if isinstance(comment, bytes):
-    comment = comment[8:].decode('utf-8', 'replace')  # behind the encoding
+    comment = comment[8:].decode('ascii', 'replace')  # behind its coding
   try:
-    return json.loads(comment)[KEY]
-  except (ValueError, TypeError, KeyError):
+    return json.loads(comment.splitlines()[-1])[KEY]
+  except (ValueError, TypeError, KeyError, IndexError):
     return None
