@@ -11,6 +11,7 @@ known amount, so that the earlier can be seen through it.
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # full range, as JPEG files have it
 _BLOCK = 8
 _ROUNDING = 0.4  # standard deviation of coefficients from rounding of pixels
 _OUTLIERS = 0.02  # share of coefficients that lie anywhere
+_SPREAD = 0.5  # of the errors of a later compression; small ones are smaller
 _CLEAR = 4.0  # standard deviations from 0 at which a coefficient is not 0
 _COARSE = np.array([*range(3, 10, 2), *range(10, 96, 5), 97, 99])
 _MOST_BLOCKS = 2000
@@ -41,6 +43,7 @@ _MOST_COEFFICIENTS = 30_000
 # Log-likelihood that a find must add: over chance, for 64 grids x 100
 # qualities, by far.
 _LEAST_EVIDENCE = 25.0
+_LEAST_EACH = 0.02  # and a coefficient, since the model is not exact
 
 
 class Compression(NamedTuple):
@@ -86,90 +89,104 @@ def find_compression(
   Args:
     pixels: float32 [H, W, 1 or 3] in [0, 1], from 8 bits.
     later: the luma table [8, 8] of a compression known to have come last, on
-      the grid of (0, 0), through which an earlier one is looked for.
+      the grid of (0, 0); then traces of an earlier, stronger one are looked
+      for.
 
   Returns:
     What is likeliest, or None if there is no clear evidence of any: never
     compressed, resized or retouched since, or too small to tell.
   """
-  luma = pixels @ _LUMA.astype(np.float32) if pixels.shape[-1] == 3 else pixels
-  luma = luma.reshape(pixels.shape[:2]) * np.float32(255)
-  if min(luma.shape) < _BLOCK:
+  if min(pixels.shape[:2]) < _BLOCK:
     return None
   best = (-np.inf, (0, 0))
-  grids = [(row, column) for row in range(8) for column in range(8)]
-  for grid in grids:
-    values, noises, places = _coefficients(luma, grid, later, _FEW_BLOCKS)
-    if len(values):
-      scores = [_score(values, noises, places, q) for q in _COARSE]
-      best = max(best, (max(scores), grid))
-  grid = best[1]
-  values, noises, places = _coefficients(luma, grid, later, _MOST_BLOCKS)
-  if not len(values):
-    return None
-  scores = [_score(values, noises, places, q) for q in range(1, 101)]
+  for grid in [(row, column) for row in range(8) for column in range(8)]:
+    sample = _coefficients(pixels, grid, later, _FEW_BLOCKS)
+    best = max(best, (max(_score(sample, q) for q in _COARSE), grid))
+  sample = _coefficients(pixels, best[1], later, _MOST_BLOCKS)
+  scores = [_score(sample, quality) for quality in range(1, 101)]
   quality = 1 + int(np.argmax(scores))
-  if scores[quality - 1] < _LEAST_EVIDENCE:
+  evidence = scores[quality - 1]
+  if evidence < _LEAST_EVIDENCE + _LEAST_EACH * len(sample.values):
     return None
-  return Compression(quality, grid, scores[quality - 1])
+  return Compression(quality, best[1], evidence)
+
+
+class _Sample(NamedTuple):
+  """Coefficients that are clearly not 0, [N] each.
+
+  Attributes:
+    values: of the coefficients.
+    noises: standard deviations of what was added to them.
+    places: 0..63, row by row.
+    last: steps of the last compression, if its grid was the same; or None.
+  """
+
+  values: np.ndarray
+  noises: np.ndarray
+  places: np.ndarray
+  last: np.ndarray | None
 
 
 def _coefficients(
-  luma: np.ndarray,
+  pixels: np.ndarray,
   grid: tuple[int, int],
   later: np.ndarray | None,
   most: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Coefficients that are clearly not 0: values, their noise, and places.
-
-  Places are 0..63, row by row. Of equal blocks one is taken, and none with
-  black or white, where clipping has moved the coefficients.
-  """
-  height, width = ((n - o) // _BLOCK for n, o in zip(luma.shape, grid))
-  if not height or not width:
-    return (np.zeros(0),) * 3
-  cut = luma[grid[0] :, grid[1] :][: height * _BLOCK, : width * _BLOCK]
-  blocks = cut.reshape(height, _BLOCK, width, _BLOCK).swapaxes(1, 2)
-  blocks = blocks.reshape(-1, _BLOCK * _BLOCK)
-  if len(blocks) > 4 * most:
-    blocks = blocks[:: len(blocks) // (4 * most)]
-  inside = (blocks.min(axis=1) > 1) & (blocks.max(axis=1) < 254)
-  blocks = blocks[inside]
-  blocks = blocks[:: max(1, len(blocks) // most)]
-  shape = (-1, _BLOCK, _BLOCK)
-  values = fft.dctn(blocks.reshape(shape) - 128, axes=(1, 2), norm='ortho')
+) -> _Sample:
+  """Coefficients of luma, of at most so many blocks."""
+  blocks = _blocks(pixels, grid, most)
+  values = fft.dctn(blocks * 255 - 128, axes=(1, 2), norm='ortho')
   values = values.reshape(len(blocks), -1)
   # Flat areas repeat one mean over and over: each counts once.
   _, first = np.unique(np.round(values[:, 0], 1), return_index=True)
   repeated = np.ones(len(values), bool)
   repeated[first] = False
   values[repeated, 0] = 0
-  noise = np.sqrt(_ROUNDING**2 + _later_variance(later, grid)).ravel()
+  noise = np.full(_BLOCK**2, _ROUNDING)
+  if later is not None and grid != (0, 0):
+    # On another grid, each coefficient has a share of all its errors.
+    spread = np.mean(later.astype(np.float64) ** 2) / 12 * _SPREAD
+    noise = np.sqrt(noise**2 + spread)
   block, place = np.nonzero(np.abs(values) > _CLEAR * noise)
   kept = slice(None, None, 1 + len(block) // _MOST_COEFFICIENTS)
   block, place = block[kept], place[kept]
-  return values[block, place], noise[place], place
+  last = None
+  if later is not None and grid == (0, 0):
+    last = later.ravel()[place].astype(np.float64)
+  return _Sample(values[block, place], noise[place], place, last)
 
 
-def _later_variance(
-  later: np.ndarray | None, grid: tuple[int, int]
-) -> np.ndarray:
-  """What a later quantisation on the grid (0, 0) adds to coefficients."""
-  if later is None:
-    return np.zeros((_BLOCK, _BLOCK))
-  variance = later.astype(np.float64) ** 2 / 12
-  if grid == (0, 0):
-    return variance
-  return np.full_like(variance, variance.mean())  # spread over all
+def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
+  """Blocks [N, 8, 8] of luma in [0, 1], evenly spread over the image.
+
+  None holds black or white, where clipping has moved the coefficients.
+  """
+  cut = pixels[grid[0] :, grid[1] :]
+  height, width = (n // _BLOCK for n in cut.shape[:2])
+  cut = cut[: height * _BLOCK, : width * _BLOCK]
+  blocks = cut.reshape(height, _BLOCK, width, _BLOCK, -1).swapaxes(1, 2)
+  step = math.ceil(math.sqrt(height * width / (2 * most))) or 1
+  blocks = blocks[::step, ::step].reshape(-1, _BLOCK, _BLOCK, cut.shape[-1])
+  inside = (blocks > 0.5 / 255) & (blocks < 254.5 / 255)
+  blocks = blocks[inside.all(axis=(1, 2, 3))]
+  blocks = blocks[:: 1 + len(blocks) // most]
+  return blocks @ _LUMA if blocks.shape[-1] == 3 else blocks[..., 0]
 
 
-def _score(
-  values: np.ndarray, noises: np.ndarray, places: np.ndarray, quality: int
-) -> float:
+def _score(sample: _Sample, quality: int) -> float:
   """Log-likelihood ratio of multiples of a quality's steps against anything."""
-  steps = luma_table(int(quality)).ravel()[places]
-  rest = values - steps * np.rint(values / steps)
-  # Not 0 is clear, so that what rounds to 0 is no multiple.
-  near = np.exp(-0.5 * (rest / noises) ** 2) * (np.abs(values) > steps / 2)
-  near *= steps / (noises * np.sqrt(2 * np.pi))
+  values = sample.values
+  steps = luma_table(int(quality)).ravel()[sample.places].astype(np.float64)
+  multiples = steps * np.rint(values / steps)
+  if sample.last is None:
+    near = np.exp(-0.5 * ((values - multiples) / sample.noises) ** 2)
+    near *= steps / (sample.noises * np.sqrt(2 * np.pi))
+  else:
+    # Anything means any multiple of the last steps here, and a multiple of
+    # larger steps has become the nearest of those.
+    last = sample.last
+    same = np.rint(multiples / last) == np.rint(values / last)
+    near = np.where(steps > last, same * steps / last, 1.0)
+  # They are clearly not 0, so that what rounds to 0 is no multiple.
+  near = near * (multiples != 0)
   return float(np.log(_OUTLIERS + (1 - _OUTLIERS) * near).sum())

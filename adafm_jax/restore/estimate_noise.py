@@ -6,9 +6,8 @@ Tanaka and Okutomi, 2012; Chen, Zhu and Heng, 2015). Three things are added to
 that. Patches whose smoothed content varies more than noise explains are left
 out (weak texture, as Liu et al. do). Sampling spreads the eigenvalues, which
 biases the smallest: the bias is measured on pure noise with the same patches
-and divided out. And noise that was clipped to 0..255 looks weaker: what is
-measured is the mean variance of clipped noise at the patches' brightness, and
-is solved for sigma.
+and divided out. And noise that was clipped to 0..255 looks weaker: each channel
+is scaled by what clipping leaves of its noise at the patches' brightness.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 _MOST_PATCHES = 30_000
 _SIDES = (7, 5, 4, 3, 2)
 _LEAST_RATIO = 4  # patches per dimension, for a side to serve
 _LOWEST = 0.125  # quantile of the eigenvalues that is taken for the noise's
-_ROUNDS = 3
+_ROUNDS = 6
+_LEAST_GAIN = 0.02
 # Share of pure-noise patches that count as untextured.
 _CONFIDENCE = 0.99
 _ROUNDING = 1 / 12  # variance of rounding to 8 bits
@@ -57,11 +57,11 @@ def estimate_sigma(pixels: np.ndarray) -> float:
   limit = np.quantile(_texture(noise, side), _CONFIDENCE)
   chosen, sigma = patches, 0.0
   for _ in range(_ROUNDS):
-    count = min(len(chosen), len(noise))
-    bias = _lowest_variance(noise[:count])
-    variance = _lowest_variance(chosen) / bias - _ROUNDING
-    brightness = chosen.reshape(-1, side * side).mean(axis=1)
-    sigma = _undo_clipping(max(variance, 0.0), brightness)
+    gains = _clipping_gains(chosen.reshape(len(chosen), channels, -1), sigma)
+    scaled = chosen / np.sqrt(gains).repeat(side * side)
+    bias = _lowest_variance(noise[: len(chosen)])
+    variance = _lowest_variance(scaled) / bias - _ROUNDING
+    sigma = min(max(variance, 0.0) ** 0.5, _MOST_SIGMA)
     chosen = _weak(patches, smooth, limit * (sigma**2 + _ROUNDING))
   return sigma
 
@@ -139,25 +139,20 @@ def clipped_moments(
   return mean, np.maximum(square - mean**2, 0)
 
 
-def _undo_clipping(variance: float, brightness: np.ndarray) -> float:
-  """Sigma of the noise whose mean variance, once clipped, is this.
+def _clipping_gains(patches: np.ndarray, sigma: float) -> np.ndarray:
+  """What clipping leaves of the noise's variance in each channel, on average.
 
   Args:
-    variance: that was measured.
-    brightness: means of the patches, after clipping, in 0..255.
+    patches: [N, C, S], clipped, in 0..255 units.
+    sigma: of the noise before clipping.
+
+  Returns:
+    [C], in (0, 1].
   """
-  counts, edges = np.histogram(brightness, 64, (0, 255))
-  centres, shares = (edges[1:] + edges[:-1]) / 2, counts / counts.sum()
-  # Brightness before clipping: noise can lift what lies far below black.
+  if sigma <= 0:
+    return np.ones(patches.shape[1])
+  # Brightness before clipping: noise lifts what lies below black, too.
   values = np.linspace(-2 * 255, 3 * 255, 512)
-
-  def excess(sigma: float) -> float:
-    means, variances = clipped_moments(values, sigma)
-    expected = np.interp(centres, means, variances)
-    return float(shares @ expected) - variance
-
-  if excess(1e-3) >= 0:
-    return 0.0
-  if excess(_MOST_SIGMA) <= 0:
-    return _MOST_SIGMA
-  return float(optimize.brentq(excess, 1e-3, _MOST_SIGMA, xtol=1e-3))
+  means, variances = clipped_moments(values, sigma)
+  left = np.interp(patches.mean(axis=2), means, variances).mean(axis=0)
+  return np.maximum(left / sigma**2, _LEAST_GAIN)

@@ -54,7 +54,7 @@ class Photo(NamedTuple):
       'WEBP' or 'BMP'.
     metadata: EXIF, ICC profile, DPI and XMP.
     jpeg_tables: quantisation tables of a JPEG file, luma first, each [8, 8]
-      with the vertical frequency first; otherwise None.
+      with the vertical frequency first, turned as the pixels; otherwise None.
     notes: sentences for the user about what was changed in reading.
     grey_rgb: whether the file has RGB channels, though all three are equal, so
       that `pixels` has one. It is written as RGB again.
@@ -103,6 +103,9 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
   if grey_rgb:
     picture = picture[..., :1]
   alpha = samples[..., colours:] if samples.shape[-1] > colours else None
+  tables = decoded.jpeg_tables
+  if tables and decoded.orientation >= 5:
+    tables = tuple(table.T for table in tables)
   notes = decoded.notes
   named = SUFFIXES.get(path.suffix.lower(), kind)
   if named != kind:
@@ -113,7 +116,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     decoded.depth,
     kind,
     decoded.metadata,
-    decoded.jpeg_tables,
+    tables,
     notes,
     grey_rgb,
   )
