@@ -12,6 +12,7 @@ convolution sees zeros, as it does in the whole image.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -191,6 +192,7 @@ def make_step(
   return step
 
 
+@functools.lru_cache(maxsize=64)
 def lag(arch: Architecture) -> Lag:
   """Counts by how much a network's outputs lag, by a run without numbers."""
   border = TileBorder(Place(0, 0, 2, 2), None, 0)

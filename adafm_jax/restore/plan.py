@@ -1,0 +1,121 @@
+"""How work is cut up so that a memory budget holds: whole images or tiles.
+
+Memory is planned from the shapes alone, before anything runs. What is planned
+is the network's: its features and line buffers, not the images themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from adafm_jax import memory as memories
+from adafm_jax.errors import UserError
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.restore import stream
+
+# Feature maps alive at once where the network is widest, at full resolution:
+# XLA plans 2.0 to 2.2 of `features` channels, whole or in tiles, for every
+# size and kernel tried; the rest is room for the convolutions' scratch.
+_LIVE_MAPS = 3
+# On the CPU larger images go in tiles: whole ones are no faster (a little
+# slower, beyond the cache), and their features fill a laptop's memory.
+_MOST_WHOLE_ON_CPU = 2**30  # bytes
+# Tried in this order. On the CPU 256 x 256 tiles are as fast for their area as
+# an image, larger ones no faster, smaller ones slower.
+_SIDES = {'cpu': (256, 128, 64), 'other': (1024, 512, 256, 128, 64)}
+
+
+class Plan(NamedTuple):
+  """How images of one size go through.
+
+  Attributes:
+    side: of the tiles, pixels; None takes images whole.
+    chunk: images, or strengths of an image, that go through at once.
+    memory: bytes that the network is expected to take.
+  """
+
+  side: int | None
+  chunk: int
+  memory: int
+
+
+def make_plan(
+  arch: Architecture,
+  size: tuple[int, int],
+  count: int,
+  memory: int,
+  side: int | None = None,
+) -> Plan:
+  """Plans for the largest tiles that fit, and then the largest chunks.
+
+  Args:
+    arch: of the network.
+    size: (H, W) of the images, pixels.
+    count: images to restore, or strengths of an image.
+    memory: bytes that the network may take.
+    side: of the tiles, pixels, even; None chooses.
+
+  Returns:
+    The plan. Chunks are as even a split as the memory allows, so that the last
+    one wastes little.
+
+  Raises:
+    UserError: not even the smallest tiles fit.
+  """
+  on_cpu = jax.default_backend() == 'cpu'
+  most_whole = min(memory, _MOST_WHOLE_ON_CPU) if on_cpu else memory
+  if side is None and whole_bytes(arch, *size) <= most_whole:
+    return _plan(None, whole_bytes(arch, *size), count, memory)
+  sides = (side,) if side else _SIDES['cpu' if on_cpu else 'other']
+  for tried in sides:
+    each = tile_bytes(arch, tried, size[1])
+    if each <= memory:
+      return _plan(tried, each, count, memory)
+  raise UserError(
+    f'Images {size[1]} pixels wide take {memories.show(each)} in tiles of'
+    f' {tried} pixels, and only {memories.show(memory)} may be used; allow more'
+    + (' or make the tiles smaller.' if side else '.')
+  )
+
+
+def _plan(side: int | None, each: int, count: int, memory: int) -> Plan:
+  most = max(1, min(count, memory // each))
+  chunks = -(-count // most)
+  chunk = -(-count // chunks)
+  return Plan(side, chunk, chunk * each)
+
+
+def whole_bytes(arch: Architecture, height: int, width: int) -> int:
+  """Working memory of one whole image at one strength, float32."""
+  return 4 * height * width * arch.features * _LIVE_MAPS
+
+
+def tile_bytes(arch: Architecture, side: int, width: int) -> int:
+  """Working memory of one image of a width in tiles, at one strength.
+
+  The features of a tile; what it takes over from its neighbours and leaves
+  them, the old and the new; and the line buffers across the whole width.
+  """
+  carry = _carry_shapes(arch, side)
+  above, left = (sum(map(_bytes, part)) for part in carry)
+  across = -(-(width + stream.lag(arch).full) // side)
+  return whole_bytes(arch, side, side) + 2 * (above + left) + above * across
+
+
+@functools.lru_cache(maxsize=64)
+def _carry_shapes(arch: Architecture, side: int) -> stream.Carry:
+  tile = jax.ShapeDtypeStruct((1, side, side, arch.channels), np.float32)
+  strength = jax.ShapeDtypeStruct((1, 1, 1, 1, 1), np.float32)
+  place = stream.Place(0, 0, side, side)
+  params = restorer.parameter_shapes(arch)
+  step = stream.make_step(arch)
+  return jax.eval_shape(step, params, tile, strength, place, None)[1]
+
+
+def _bytes(shape: jax.ShapeDtypeStruct) -> int:
+  return shape.size * shape.dtype.itemsize
