@@ -17,7 +17,7 @@ import numpy as np
 from adafm_jax import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import Model
-from adafm_jax.restore import batched, engine, masking, pipeline, setting
+from adafm_jax.restore import batched, engine, masking, pipeline, plan, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
 _LARGEST_FLOAT = 8.0
@@ -68,8 +68,10 @@ def sweep(
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
   free = memories.available() if memory is None else memory
   arch, params, count = model.arch, model.params, len(values)
-  if len(stack) * batched.bytes_per_image(arch, *pixels.shape[1:3]) <= free:
-    length = batched.chunk_length(arch, pixels.shape, count, free)
+  size, batch = pixels.shape[1:3], len(pixels)
+  planned = plan.make_plan(arch, size, batch * count, free)
+  if planned.side is None and planned.chunk >= batch:
+    length = planned.chunk // batch
     swept = engine.compiled_sweep(arch)
     parts = batched.in_chunks(swept, params, pixels, values, length)
     output = np.concatenate([np.asarray(part) for part in parts])

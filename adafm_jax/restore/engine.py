@@ -13,16 +13,11 @@ from adafm_jax import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched, ensemble, tiling
+from adafm_jax.restore import batched, ensemble, plan, tiling
 
 # run(params, images [B, H, W, C] float32, strength () or [B]).
 Run = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
 AUTO = 'auto'
-
-# A larger image goes through in tiles: it would take gigabytes on its own, and
-# gain nothing by it.
-_LARGEST_WHOLE = 2**22  # pixels
-_SIDES = (512, 256, 128, 64)
 
 
 @functools.lru_cache(maxsize=8)
@@ -43,14 +38,17 @@ def tiler(arch: Architecture, side: int) -> tiling.Tiler:
   return tiling.make_tiler(arch, side)
 
 
-def parse_tile(tile: int | str) -> int | str:
-  """Checks the side of tiles: 'auto', or even pixels (text or number).
+def parse_tile(tile: int | str) -> int | None:
+  """The side of tiles; None for 'auto'.
+
+  Args:
+    tile: 'auto', or even pixels, as text or number.
 
   Raises:
     UserError: it is neither.
   """
   if tile == AUTO:
-    return AUTO
+    return None
   if not str(tile).isdecimal() or not int(tile) or int(tile) % 2:
     raise UserError(
       f'The tile is {tile!r}; it must be {AUTO} or an even number of pixels.'
@@ -69,8 +67,7 @@ def make_run(
 
   Args:
     arch: of the network.
-    tile: side of the tiles in pixels, even; or 'auto': small images whole,
-      large ones in tiles that fit into `memory`.
+    tile: side of the tiles in pixels, even; or 'auto', see `plan.make_plan`.
     memory: bytes that the network may take; None: half of what is free.
     self_ensemble: whether to average over the eight orientations.
 
@@ -80,39 +77,25 @@ def make_run(
     The result is a NumPy array of the same shape, not clipped.
 
   Raises:
-    UserError: the tile is none.
+    UserError: the tile is none; and `run`, where not even the smallest tile
+      fits into memory.
   """
-  tile = parse_tile(tile)
+  side = parse_tile(tile)
 
   def run(params, images, strength):
     strength = np.asarray(strength, np.float32)
     free = memories.available() if memory is None else memory
-    side = _side(arch, images.shape, free) if tile == AUTO else tile
-    shape = (side, side) if side else images.shape[1:3]
-    count = max(1, free // batched.bytes_per_image(arch, *shape))
+    size, count = images.shape[1:3], len(images)
+    planned = plan.make_plan(arch, size, count, free, side)
     output = np.empty_like(images)
-    for begin in range(0, len(images), count):
-      part = slice(begin, begin + count)
+    for begin in range(0, count, planned.chunk):
+      part = slice(begin, begin + planned.chunk)
       given = strength[part] if strength.ndim else strength
-      if side:
-        each = tiler(arch, side)
-        tiling.restore(each, params, images[part], given, output[part])
+      if planned.side:
+        tiles = tiler(arch, planned.side)
+        tiling.restore(tiles, params, images[part], given, output[part])
       else:
         output[part] = compiled(arch)(params, images[part], given)
     return output
 
   return ensemble.self_ensemble(run) if self_ensemble else run
-
-
-def _side(arch: Architecture, shape: tuple[int, ...], memory: int) -> int:
-  """Side of the tiles of images [B, H, W, C]; 0 restores them whole."""
-  _, height, width, _ = shape
-  need = batched.bytes_per_image(arch, height, width)
-  if height * width <= _LARGEST_WHOLE and need <= memory:
-    return 0
-  fitting = [
-    side
-    for side in _SIDES
-    if batched.bytes_per_image(arch, side, side) <= memory
-  ]
-  return fitting[0] if fitting else _SIDES[-1]

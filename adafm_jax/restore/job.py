@@ -124,8 +124,9 @@ def _estimate(
   """The estimated level, and a sentence with its strength."""
   if not header.arch.kernel:  # it has one level only
     return header.levels.start, ''
-  level, sentence = estimate.estimate_level(photo, header.levels)
-  return level, f'{sentence} Strength {header.strength(level):.3g}.'
+  found = estimate.estimate_level(photo, header.levels)
+  strength = header.strength(found.level)
+  return found.level, f'{found.sentence} Strength {strength:.3g}.'
 
 
 def load(job: Job, pair: Pair) -> Loaded:

@@ -8,7 +8,7 @@ import adafm_jax
 from adafm_jax import model_file
 from adafm_jax.degrade import colour, resize
 from adafm_jax.errors import UserError
-from adafm_jax.restore import batched
+from adafm_jax.restore import plan
 
 MODEL = tiny_models.random_model()
 LUMA = tiny_models.random_model('dejpeg', channels=1)
@@ -104,8 +104,8 @@ def test_little_memory_and_tiles_change_nothing():
   images = _image(3, 21, 34, 3)
   mask = _image(3, 21, 34)
   expected = MODEL.restore(images, strength=0.7, mask=mask)
-  one = batched.bytes_per_image(MODEL.arch, 21, 34)
-  for options in ({'memory': one}, {'memory': 1}, {'tile': 16}):
+  one = plan.whole_bytes(MODEL.arch, 21, 34)
+  for options in ({'memory': one}, {'tile': 16}):
     result = MODEL.restore(images, strength=0.7, mask=mask, **options)
     np.testing.assert_allclose(result, expected, atol=2e-6)
 
@@ -182,8 +182,8 @@ def test_a_sweep_in_little_memory_is_the_same():
   image = _image(2, 9, 12, 3)
   strengths = np.linspace(0, 1, 5)
   expected = MODEL.sweep(image, strengths=strengths)
-  two = 4 * batched.bytes_per_image(MODEL.arch, 9, 12)
-  for memory in (two, 1):
+  one = plan.whole_bytes(MODEL.arch, 9, 12)
+  for memory in (4 * one, one):
     result = MODEL.sweep(image, strengths=strengths, memory=memory)
     np.testing.assert_allclose(result, expected, atol=2e-6)
 
