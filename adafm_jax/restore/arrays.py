@@ -38,7 +38,9 @@ def restore(
 ) -> Any:
   """See `Model.restore`."""
   stack, give = take(image)
-  values, scale = setting.choose(model, level, strength)
+  values, scale = setting.choose(
+    model, level, strength, channels=stack.shape[-1]
+  )
   values = _per_image(values, len(stack))
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
   run = engine.make_run(
@@ -64,7 +66,9 @@ def sweep(
 ) -> Any:
   """See `Model.sweep`."""
   stack, give = take(image)
-  values, scale = _sweep_values(model, levels, strengths, level)
+  values, scale = _sweep_values(
+    model, levels, strengths, level, channels=stack.shape[-1]
+  )
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
   free = memories.available() if memory is None else memory
   arch, params, count = model.arch, model.params, len(values)
@@ -193,6 +197,8 @@ def _sweep_values(
   levels: Sequence[float] | None,
   strengths: Sequence[float] | None,
   level: float | None,
+  *,
+  channels: int,
 ) -> tuple[np.ndarray, float]:
   """Strengths [L] of a sweep, and the scale."""
   scaling = model.levels.task == 'sr'
@@ -208,6 +214,5 @@ def _sweep_values(
   given = np.asarray(levels if levels is not None else strengths)
   if given.ndim != 1 or not given.size:
     raise UserError(f'A sweep needs a list of at least one value, not {given}.')
-  return setting.choose(
-    model, levels if levels is not None else level, strengths
-  )
+  wanted = levels if levels is not None else level
+  return setting.choose(model, wanted, strengths, channels=channels)

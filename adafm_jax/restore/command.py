@@ -218,7 +218,7 @@ def _check_range(job) -> None:
 
   scaling = job.header.levels.task == 'sr'
   if scaling or (job.level, job.strength) != (None, None):
-    setting.choose(job.header, job.level, job.strength)
+    setting.choose(job.header, job.level, job.strength, channels=3)
 
 
 def _follow(job, path: str, tile: str):

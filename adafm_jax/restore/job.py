@@ -112,21 +112,24 @@ def choose(job: Job, photo: photos.Photo) -> Choice:
   level, sentence = job.level, ''
   if level is None and job.strength is None:
     level, sentence = _estimate(job.header, photo)
-  strength, scale = setting.choose(job.header, level, job.strength)
+  strength, scale = setting.choose(
+    job.header, level, job.strength, channels=photo.pixels.shape[-1]
+  )
   value = float(strength)
-  given = '' if level is None else f'{label(level)}, '
-  return Choice(level, value, scale, sentence or f'{given}strength {value:.3g}')
+  if not sentence and level is not None:
+    sentence = f'{label(level)}.'
+  told = f'{sentence} Strength {value:.3g}.'.lstrip()
+  return Choice(level, value, scale, told)
 
 
 def _estimate(
   header: model_file.Header, photo: photos.Photo
 ) -> tuple[float, str]:
-  """The estimated level, and a sentence with its strength."""
+  """The estimated level, and a sentence about it."""
   if not header.arch.kernel:  # it has one level only
     return header.levels.start, ''
   found = estimate.estimate_level(photo, header.levels)
-  strength = header.strength(found.level)
-  return found.level, f'{found.sentence} Strength {strength:.3g}.'
+  return found.level, found.sentence
 
 
 def load(job: Job, pair: Pair) -> Loaded:

@@ -100,6 +100,23 @@ def test_each_image_has_its_level():
   assert np.abs(together - MODEL.restore(images, level=15)).max() > 1e-3
 
 
+def test_equal_noise_in_all_channels_counts_for_more():
+  grey = _image(8, 10)
+  for level, served in ((20, 20 * 3**0.5), (50, 75)):  # 75 is the end
+    expected = MODEL.restore(grey, strength=MODEL.strength(served))
+    np.testing.assert_array_equal(MODEL.restore(grey, level=level), expected)
+    swept = MODEL.sweep(grey, levels=[level])[0]
+    np.testing.assert_allclose(swept, expected, atol=2e-6)
+  # It is about noise: not about JPEG, nor a network of one channel.
+  image = _image(8, 10, 1)
+  for model, level in ((LUMA, 20), (SCALER, 3)):
+    options = {'level': level} if model is SCALER else {}
+    np.testing.assert_array_equal(
+      model.restore(image, level=level),
+      model.restore(image, strength=model.strength(level), **options),
+    )
+
+
 def test_little_memory_and_tiles_change_nothing():
   images = _image(3, 21, 34, 3)
   mask = _image(3, 21, 34)

@@ -69,7 +69,7 @@ def test_a_picture_is_what_the_library_gives(capsys):
   np.testing.assert_array_equal(_read('b.png'), expected)
   out = capsys.readouterr().out
   strength = MODELS['denoise'].strength(40)
-  assert f'a.png -> b.png: sigma 40, strength {strength:.3g}' in out
+  assert f'a.png -> b.png: sigma 40. Strength {strength:.3g}.' in out
   assert '1 picture(s): 1 restored' in out
   assert _restore('a.png', 'c.png', '--strength', 0) == 0
   start = MODELS['denoise'].restore(_read('a.png'), strength=0)
@@ -174,7 +174,7 @@ def test_a_dry_run_writes_nothing(capsys):
   assert _restore('in', 'out', '--strength', 0.25, '--dry-run') == 1
   assert _files('.') == before
   out = capsys.readouterr().out
-  assert 'in/a.png would become out/a.png: strength 0.25' in out
+  assert 'in/a.png would become out/a.png: Strength 0.25.' in out
   assert '1 planned, 1 failed' in out
 
 
