@@ -44,21 +44,49 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   return args.run(args)
 
 
-def _info(commands: Commands) -> None:
-  text = 'print what a model file holds'
-  parser = commands.add_parser('info', help=text, description=text)
-  parser.add_argument('file', help='model file (.safetensors)')
+def _restore(commands: Commands) -> None:
+  from adafm_jax.restore import command
+
+  text = 'restore photographs'
+  parser = commands.add_parser('restore', help=text, description=text)
+  command.arguments(parser)
+  parser.set_defaults(run=command.run)
+
+
+def _models(commands: Commands) -> None:
+  text = 'list the released models'
+  parser = commands.add_parser('models', help=text, description=text)
   parser.add_argument('--json', action='store_true', help='print JSON')
 
   def run(args: argparse.Namespace) -> None:
     import json
 
-    from adafm_jax import model_info
+    from adafm_jax.zoo import listing
 
     if args.json:
-      print(json.dumps(model_info.summarize(args.file), indent=2))
+      print(json.dumps(listing.summarize(), indent=2))
     else:
-      print(model_info.describe(args.file), end='')
+      print(listing.describe(), end='')
+
+  parser.set_defaults(run=run)
+
+
+def _info(commands: Commands) -> None:
+  text = 'print what a model file holds'
+  parser = commands.add_parser('info', help=text, description=text)
+  parser.add_argument('file', help='model file, or name of a released one')
+  parser.add_argument('--json', action='store_true', help='print JSON')
+
+  def run(args: argparse.Namespace) -> None:
+    import json
+
+    from adafm_jax import model_info, zoo
+
+    path = zoo.locate(args.file)
+    if args.json:
+      print(json.dumps(model_info.summarize(path), indent=2))
+    else:
+      print(model_info.describe(path), end='')
 
   parser.set_defaults(run=run)
 
@@ -97,7 +125,7 @@ def _convert(commands: Commands) -> None:
   parser.set_defaults(run=run)
 
 
-COMMANDS = (_info, _convert)
+COMMANDS = (_restore, _models, _info, _convert)
 
 if __name__ == '__main__':
   sys.exit(main())

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,112 @@ class Model(Header):
 
   params: dict[str, Any]
 
+  # By identity, not as headers: weights differ, and jit(model.apply) hashes.
+  __eq__ = object.__eq__
+  __hash__ = object.__hash__
+
+  def apply(self, params: Any, image: Any, strength: Any) -> Any:
+    """The network as a pure function, for the caller's own jit, vmap and grad.
+
+    Args:
+      params: weights, `self.params` or others of the same shapes.
+      image: [B, H, W, C] float32 in [0, 1], C as the network's.
+      strength: in [0, 1], in one of the forms of `models.strength.FORMS`.
+
+    Returns:
+      [B, H, W, C] float32, not clipped, see `restorer.make_apply`.
+
+    Raises:
+      UserError: the shapes don't fit.
+    """
+    from adafm_jax.models import restorer
+
+    return restorer.make_apply(self.arch)(params, image, strength)
+
+  def restore(
+    self,
+    image: Any,
+    *,
+    level: float | Sequence[float] | None = None,
+    strength: float | Sequence[float] | None = None,
+    mask: Any = None,
+    self_ensemble: bool = False,
+    tile: int | str = 'auto',
+    memory: int | None = None,
+  ) -> Any:
+    """Restores an image, or several of one size in one call.
+
+    Args:
+      image: [H, W], [H, W, C] or [B, H, W, C], C = 1 (grey) or 3 (RGB); uint8
+        (0 to 255), uint16 (0 to 65535) or float (0 to 1); NumPy or JAX.
+      level: how degraded it is, in the model's unit (sigma of 255, JPEG
+        quality, scale factor); one value, or one an image.
+      strength: in [0, 1] instead: 0 is the start level, 1 the end level. In
+        super-resolution beside `level`, which then only gives the scale.
+      mask: [H, W] or [B, H, W], factor on the strength of each pixel; bool,
+        uint8, uint16 or float as an image; 1 or white is full strength, 0 the
+        strength 0 (which is the start level, not the image as it was). A black
+        and white mask takes twice the time, one of many greys up to 9 times.
+      self_ensemble: average over the eight flips and turns, 8 times slower.
+      tile: side in pixels of the tiles that large images are cut into.
+      memory: bytes that the work may take; None: half of what is free.
+
+    Returns:
+      The restored image, of the same kind, clipped to its range. In
+      super-resolution it has ceil(H level) x ceil(W level) pixels.
+
+    Raises:
+      UserError: the image, level, strength or mask is none of these, or lies
+        outside the model's range.
+    """
+    from adafm_jax.restore import arrays
+
+    return arrays.restore(
+      self,
+      image,
+      level=level,
+      strength=strength,
+      mask=mask,
+      self_ensemble=self_ensemble,
+      tile=tile,
+      memory=memory,
+    )
+
+  def sweep(
+    self,
+    image: Any,
+    *,
+    levels: Sequence[float] | None = None,
+    strengths: Sequence[float] | None = None,
+    level: float | None = None,
+    memory: int | None = None,
+  ) -> Any:
+    """Restores an image at several strengths, in one batched pass.
+
+    Args:
+      image: as for `restore`.
+      levels: to restore it for, in the model's unit; or
+      strengths: in [0, 1].
+      level: in super-resolution the scale, beside `strengths`.
+      memory: as for `restore`; strengths go through in chunks that fit.
+
+    Returns:
+      An array of the same kind with a leading axis of strengths.
+
+    Raises:
+      UserError: as for `restore`.
+    """
+    from adafm_jax.restore import arrays
+
+    return arrays.sweep(
+      self,
+      image,
+      levels=levels,
+      strengths=strengths,
+      level=level,
+      memory=memory,
+    )
+
 
 def save(
   path: str | os.PathLike[str], model: Model, *, dtype: str = 'float32'
@@ -178,6 +285,12 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
   """
   with _open(path) as file:
     return _shapes(file)
+
+
+def checksum(path: str | os.PathLike[str]) -> str:
+  """SHA-256 of a file, as 64 hexadecimal digits: a model's identity."""
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def to_json(header: Header) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Needs neither JAX nor the weights; only the checksum reads the whole file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -28,12 +27,10 @@ def summarize(path: str | os.PathLike[str]) -> dict[str, Any]:
   """
   path = pathlib.Path(path)
   header = model_file.read_header(path)
-  with path.open('rb') as file:
-    checksum = hashlib.file_digest(file, 'sha256').hexdigest()
   return {
     'file': path.name,
     'bytes': path.stat().st_size,
-    'sha256': checksum,
+    'sha256': model_file.checksum(path),
     'parameters': count_parameters(model_file.read_shapes(path)),
     'strengths': [[x, header.strength(x)] for x in _some_levels(header)],
     **model_file.to_json(header),

@@ -27,6 +27,7 @@ from adafm_jax import (
   model_file,
   sweep_inputs,
   sweep_results,
+  zoo,
 )
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError, entry_point
@@ -41,7 +42,7 @@ from adafm_jax.sweep_results import Result
 def arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the tool's options."""
   add = parser.add_argument
-  add('-m', '--model', required=True, help='model file (.safetensors)')
+  add('-m', '--model', required=True, help='model file, or a name')
   add(
     '-i', '--input', required=True, nargs='+', help='images, or folders of them'
   )
@@ -151,7 +152,7 @@ def make_job(options: argparse.Namespace) -> Job:
   Raises:
     UserError: see the sentences below.
   """
-  model = model_file.load(options.model)
+  model = zoo.load(options.model)
   strengths, labels = choose_strengths(model, options.lambdas, options.levels)
   task = model.levels.task
   if task == 'sr' and options.scale is None:

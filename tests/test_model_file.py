@@ -325,3 +325,10 @@ def test_a_file_cut_short_anywhere_is_a_user_error(path):
   for length in lengths:
     path.write_bytes(data[:length])
     assert 'is not a whole safetensors file' in _errors(path)[0]
+
+
+def test_models_are_themselves_alone(path):
+  model = _model()
+  other = dataclasses.replace(model, params=_params(scale=0.1))
+  assert model != other
+  assert len({model, other, model}) == 2

@@ -9,18 +9,15 @@ import numpy as np
 from adafm_jax.degrade import colour, resize
 from adafm_jax.images import to_uint8
 
-# [..., H, W, C] float32 of the network -> [..., H, W, 1 or 3] uint8.
+# [..., H, W, C] float32 of the network -> [..., H, W, 1 or 3], uint8 from
+# `to_network`, float32 from `prepare`.
 Finish = Callable[[np.ndarray], np.ndarray]
 
 
 def to_network(
   image: np.ndarray, channels: int, *, scale: float = 1.0
 ) -> tuple[np.ndarray, Finish]:
-  """Prepares an image for a network of 1 or 3 channels.
-
-  A grey image goes through an RGB network as three equal channels, whose mean
-  comes out: it stays grey. A colour image goes through a luma network as
-  MATLAB's Y; its chroma is kept as it is.
+  """Prepares an 8-bit image for a network of 1 or 3 channels, see `prepare`.
 
   Args:
     image: uint8 [H, W, 1 or 3].
@@ -32,19 +29,58 @@ def to_network(
     float32 [H', W', channels] in [0, 1], and the function that turns the
     network's outputs into uint8 images with the channels of `image`.
   """
+  pixels: np.ndarray = image / 255
   if scale != 1:
-    enlarged = resize.imresize(image, scale)
-    image = np.rint(np.clip(enlarged, 0, 255)).astype(np.uint8)
+    pixels = to_uint8(resize.imresize(pixels, scale)) / 255
+  network_input, finish = prepare(pixels, channels)
+  return network_input, lambda output: to_uint8(finish(output))
+
+
+def prepare(
+  image: np.ndarray, channels: int, *, scale: float = 1.0
+) -> tuple[np.ndarray, Finish]:
+  """Prepares images for a network of 1 or 3 channels.
+
+  A grey image goes through an RGB network as three equal channels, whose mean
+  comes out: it stays grey. A colour image goes through a luma network as
+  MATLAB's Y; its chroma is kept as it is.
+
+  Args:
+    image: float [..., H, W, 1 or 3], in [0, 1] but for noise.
+    channels: of the network.
+    scale: images are first enlarged by it (MATLAB bicubic, clipped to [0, 1]).
+
+  Returns:
+    float32 [..., H', W', channels], and the function that turns the network's
+    outputs into float images with the channels of `image`, not clipped.
+  """
+  if scale != 1:
+    image = enlarge(image, scale)
   if image.shape[-1] == channels:
-    return (image / 255).astype(np.float32), to_uint8
+    return image.astype(np.float32), lambda output: output
   if channels == 3:
-    grey = np.repeat(image / 255, 3, axis=-1).astype(np.float32)
-    return grey, lambda output: to_uint8(output.mean(axis=-1, keepdims=True))
-  ycbcr = colour.rgb_to_ycbcr(image)
+    grey = np.repeat(image, 3, axis=-1).astype(np.float32)
+    return grey, lambda output: output.mean(axis=-1, keepdims=True)
+  ycbcr = colour.rgb_to_ycbcr(image * 255)
 
   def with_chroma(output: np.ndarray) -> np.ndarray:
     chroma = np.broadcast_to(ycbcr[..., 1:], (*output.shape[:-1], 2))
     joined = np.concatenate([output.astype(np.float64) * 255, chroma], axis=-1)
-    return to_uint8(colour.ycbcr_to_rgb(joined) / 255)
+    return colour.ycbcr_to_rgb(joined) / 255
 
   return (ycbcr[..., :1] / 255).astype(np.float32), with_chroma
+
+
+def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
+  """Enlarges [..., H, W, C] in [0, 1] by MATLAB's bicubic, clipped to [0, 1].
+
+  Args:
+    image: any float dtype.
+    scale: output pixels per input pixel.
+
+  Returns:
+    float64 [..., ceil(H scale), ceil(W scale), C].
+  """
+  stack = image.reshape(-1, *image.shape[-3:])
+  enlarged = np.stack([resize.imresize(one, scale) for one in stack])
+  return np.clip(enlarged, 0, 1).reshape(*image.shape[:-3], *enlarged.shape[1:])

@@ -1,0 +1,218 @@
+"""Restoring images that are arrays: what `Model.restore` and `sweep` do.
+
+An image may be uint8 (0 to 255), uint16 (0 to 65535) or of a float type
+(0 to 1); [H, W], [H, W, C] or, several of one size, [B, H, W, C], with C = 1
+(grey) or 3 (RGB); in NumPy or JAX. The result is of the same kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adafm_jax import memory as memories
+from adafm_jax.errors import UserError
+from adafm_jax.model_file import Model
+from adafm_jax.restore import batched, engine, masking, pipeline, plan, setting
+
+# Noise of sigma 255 on white stays below it; images in 0..255 do not.
+_LARGEST_FLOAT = 8.0
+
+Give = Callable[[np.ndarray], Any]
+
+
+def restore(
+  model: Model,
+  image: Any,
+  *,
+  level: setting.Values | None,
+  strength: setting.Values | None,
+  mask: Any,
+  self_ensemble: bool,
+  tile: int | str,
+  memory: int | None,
+) -> Any:
+  """See `Model.restore`."""
+  stack, give = take(image)
+  values, scale = setting.choose(
+    model, level, strength, channels=stack.shape[-1]
+  )
+  values = _per_image(values, len(stack))
+  pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
+  run = engine.make_run(
+    model.arch, tile=tile, memory=memory, self_ensemble=self_ensemble
+  )
+  if mask is None:
+    output = run(model.params, pixels, values.astype(np.float32))
+  else:
+    maps = _maps(mask, len(stack), stack.shape[1:3], pixels.shape[1:3])
+    maps = (values[:, None, None] * maps).astype(np.float32)
+    output = masking.run(run, model.params, pixels, maps)
+  return give(finish(output))
+
+
+def sweep(
+  model: Model,
+  image: Any,
+  *,
+  levels: Sequence[float] | None,
+  strengths: Sequence[float] | None,
+  level: float | None,
+  memory: int | None,
+) -> Any:
+  """See `Model.sweep`."""
+  stack, give = take(image)
+  values, scale = _sweep_values(
+    model, levels, strengths, level, channels=stack.shape[-1]
+  )
+  pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
+  free = memories.available() if memory is None else memory
+  arch, params, count = model.arch, model.params, len(values)
+  size, batch = pixels.shape[1:3], len(pixels)
+  planned = plan.make_plan(arch, size, batch * count, free)
+  if planned.side is None and planned.chunk >= batch:
+    length = planned.chunk // batch
+    swept = engine.compiled_sweep(arch)
+    parts = batched.in_chunks(swept, params, pixels, values, length)
+    output = np.concatenate([np.asarray(part) for part in parts])
+  else:
+    run = engine.make_run(arch, memory=free)
+    output = np.stack([run(params, pixels, x) for x in values])
+  return give(finish(output))
+
+
+def take(image: Any) -> tuple[np.ndarray, Give]:
+  """Brings an image to [B, H, W, C] float, and remembers its kind.
+
+  Args:
+    image: see the module.
+
+  Returns:
+    float32 [B, H, W, C] in [0, 1] (noise may exceed it); and the function that
+    turns float [..., B, H, W, C] into the image's kind, clipped to [0, 1].
+
+  Raises:
+    UserError: the image has another shape or type, holds NaN or Inf, or is a
+      float image that isn't in [0, 1].
+  """
+  if isinstance(image, jax.core.Tracer):
+    raise UserError(
+      'restore and sweep work on whole images, outside of jit and grad; inside,'
+      ' use model.apply(params, image, strength).'
+    )
+  array = np.asarray(image)
+  shape, dtype = array.shape, array.dtype
+  if array.ndim == 2:
+    array = array[..., None]
+  if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3) or 0 in shape:
+    raise UserError(
+      'An image must be [H, W], [H, W, C] or [B, H, W, C] with C = 1 (grey) or'
+      f' 3 (RGB); this one has shape {list(shape)}.'
+    )
+  stack = _to_float(array)
+  stack = stack[None] if stack.ndim == 3 else stack
+  is_jax = isinstance(image, jax.Array)
+
+  def give(output: np.ndarray) -> Any:
+    output = _from_float(np.clip(output, 0, 1), dtype)
+    if len(shape) < 4:
+      output = output[..., 0, :, :, :]
+    if len(shape) == 2:
+      output = output[..., 0]
+    return jnp.asarray(output) if is_jax else output
+
+  return stack, give
+
+
+def _to_float(array: np.ndarray) -> np.ndarray:
+  if array.dtype in (np.uint8, np.uint16):
+    return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+  if not jnp.issubdtype(array.dtype, jnp.floating):
+    raise UserError(
+      f'An image must be uint8, uint16 or float, not {array.dtype}.'
+    )
+  array = array.astype(np.float32)
+  if not np.isfinite(array).all():
+    raise UserError('The image holds values that are not finite (NaN or Inf).')
+  if np.abs(array).max() > _LARGEST_FLOAT:
+    raise UserError(
+      f'A float image must be in 0 to 1; this one reaches {array.max():g}.'
+    )
+  return array
+
+
+def _from_float(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+  if dtype in (np.uint8, np.uint16):
+    return np.rint(array * np.iinfo(dtype).max).astype(dtype)
+  return array.astype(dtype)
+
+
+def _per_image(values: np.ndarray, count: int) -> np.ndarray:
+  """Brings one strength, or one per image, to [B]."""
+  if values.shape not in ((), (1,), (count,)):
+    raise UserError(
+      f'{values.size} levels or strengths are given for {count} image(s); give'
+      ' one, or one an image.'
+    )
+  return np.broadcast_to(values, (count,))
+
+
+def _maps(
+  mask: Any, count: int, given: tuple[int, ...], wanted: tuple[int, ...]
+) -> np.ndarray:
+  """A mask as float [1 or B, H', W'] of the size of the result.
+
+  Args:
+    mask: [H, W] or [B, H, W], of the image's size or the result's; bool, uint8,
+      uint16 or float, see the module.
+    count: B.
+    given: the image's (H, W).
+    wanted: the result's (H, W).
+  """
+  array = np.asarray(mask)
+  if array.dtype == bool:
+    array = array.astype(np.uint8) * np.uint8(255)
+  array = array[None] if array.ndim == 2 else array
+  if (
+    array.ndim != 3
+    or array.shape[0] not in (1, count)
+    or array.shape[1:] not in (given, wanted)
+  ):
+    raise UserError(
+      f'A mask must be [H, W] or [B, H, W] for {count} image(s) of {given[0]} x'
+      f' {given[1]} pixels; this one has shape {list(np.shape(mask))}.'
+    )
+  maps = _to_float(array)
+  if maps.min() < 0 or maps.max() > 1:
+    raise UserError('A mask of floats must be in 0 to 1.')
+  return np.stack([masking.fit(one, wanted) for one in maps])
+
+
+def _sweep_values(
+  model: Model,
+  levels: Sequence[float] | None,
+  strengths: Sequence[float] | None,
+  level: float | None,
+  *,
+  channels: int,
+) -> tuple[np.ndarray, float]:
+  """Strengths [L] of a sweep, and the scale."""
+  scaling = model.levels.task == 'sr'
+  if (levels is None) == (strengths is None):
+    raise UserError('Give levels or strengths to sweep over, not both.')
+  if scaling and levels is not None:
+    raise UserError(
+      'Each scale has a size of its own: sweep over strengths at one level (the'
+      ' scale), or call restore for each level.'
+    )
+  if not scaling and level is not None:
+    raise UserError('A level beside strengths is for super-resolution only.')
+  given = np.asarray(levels if levels is not None else strengths)
+  if given.ndim != 1 or not given.size:
+    raise UserError(f'A sweep needs a list of at least one value, not {given}.')
+  wanted = levels if levels is not None else level
+  return setting.choose(model, wanted, strengths, channels=channels)

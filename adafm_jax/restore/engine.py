@@ -1,0 +1,101 @@
+"""Running a network over images of any size: the one place that does."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from adafm_jax import memory as memories
+from adafm_jax.errors import UserError
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.restore import batched, ensemble, plan, tiling
+
+# run(params, images [B, H, W, C] float32, strength () or [B]).
+Run = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
+AUTO = 'auto'
+
+
+@functools.lru_cache(maxsize=8)
+def compiled(arch: Architecture) -> restorer.Apply:
+  """`restorer.make_apply`, jitted once for an architecture."""
+  return jax.jit(restorer.make_apply(arch))
+
+
+@functools.lru_cache(maxsize=8)
+def compiled_sweep(arch: Architecture) -> batched.Sweep:
+  """`batched.make_sweep`, jitted once for an architecture."""
+  return jax.jit(batched.make_sweep(restorer.make_apply(arch)))
+
+
+@functools.lru_cache(maxsize=8)
+def tiler(arch: Architecture, side: int) -> tiling.Tiler:
+  """`tiling.make_tiler`, made once for an architecture and a side."""
+  return tiling.make_tiler(arch, side)
+
+
+def parse_tile(tile: int | str) -> int | None:
+  """The side of tiles; None for 'auto'.
+
+  Args:
+    tile: 'auto', or even pixels, as text or number.
+
+  Raises:
+    UserError: it is neither.
+  """
+  if tile == AUTO:
+    return None
+  if not str(tile).isdecimal() or not int(tile) or int(tile) % 2:
+    raise UserError(
+      f'The tile is {tile!r}; it must be {AUTO} or an even number of pixels.'
+    )
+  return int(tile)
+
+
+def make_run(
+  arch: Architecture,
+  *,
+  tile: int | str = AUTO,
+  memory: int | None = None,
+  self_ensemble: bool = False,
+) -> Run:
+  """Makes the function that restores images of one size.
+
+  Args:
+    arch: of the network.
+    tile: side of the tiles in pixels, even; or 'auto', see `plan.make_plan`.
+    memory: bytes that the network may take; None: half of what is free.
+    self_ensemble: whether to average over the eight orientations.
+
+  Returns:
+    run(params, images, strength) -> images. images: float32 [B, H, W, C] in
+    [0, 1], any H and W; strength: in [0, 1], one value or one an image, [B].
+    The result is a NumPy array of the same shape, not clipped.
+
+  Raises:
+    UserError: the tile is none; and `run`, where not even the smallest tile
+      fits into memory.
+  """
+  side = parse_tile(tile)
+
+  def run(params, images, strength):
+    strength = np.asarray(strength, np.float32)
+    free = memories.available() if memory is None else memory
+    size, count = images.shape[1:3], len(images)
+    planned = plan.make_plan(arch, size, count, free, side)
+    output = np.empty_like(images)
+    for begin in range(0, count, planned.chunk):
+      part = slice(begin, begin + planned.chunk)
+      given = strength[part] if strength.ndim else strength
+      if planned.side:
+        tiles = tiler(arch, planned.side)
+        tiling.restore(tiles, params, images[part], given, output[part])
+      else:
+        output[part] = compiled(arch)(params, images[part], given)
+    return output
+
+  return ensemble.self_ensemble(run) if self_ensemble else run

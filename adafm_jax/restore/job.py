@@ -1,0 +1,242 @@
+"""Restoring photographs: the level of each, the network, the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from adafm_jax import files, model_file
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.restore import (
+  engine,
+  estimate,
+  masking,
+  photo_alpha,
+  photo_write,
+  pipeline,
+  recipe,
+  setting,
+)
+from adafm_jax.restore import photo as photos
+from adafm_jax.restore.job_files import Pair
+from adafm_jax.version import __version__
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+  """What all photographs of a call share.
+
+  Attributes:
+    header: of the model.
+    params: its weights, on the device.
+    run: see `engine.make_run`.
+    name: of the model, as the user gave it.
+    sha256: of the model's file.
+    level: in the task's unit; None: estimated, or `strength` says it.
+    strength: in [0, 1]; None: from the level.
+    mask: float32 [H, W] in [0, 1], factor on the strength; or None.
+    mask_sha256: of the mask's file.
+    self_ensemble: whether eight orientations are averaged.
+    quality: of JPEG and WebP files, 1 to 100.
+    recipe: whether results carry a recipe.
+  """
+
+  header: model_file.Header
+  params: Any
+  run: engine.Run
+  name: str
+  sha256: str
+  level: float | None = None
+  strength: float | None = None
+  mask: np.ndarray | None = None
+  mask_sha256: str | None = None
+  self_ensemble: bool = False
+  quality: int = 95
+  recipe: bool = False
+
+  @property
+  def arch(self) -> Architecture:
+    """The network's sizes."""
+    return self.header.arch
+
+
+class Choice(NamedTuple):
+  """At which strength a photograph is restored.
+
+  Attributes:
+    level: in the task's unit; None where a strength was given.
+    strength: in [0, 1].
+    scale: by which the photograph is enlarged.
+    sentence: for the user.
+  """
+
+  level: float | None
+  strength: float
+  scale: float
+  sentence: str
+
+
+class Loaded(NamedTuple):
+  """A photograph on its way to the network.
+
+  Attributes:
+    pair: its file and that of the result.
+    photo: as it was read.
+    choice: its strength.
+    pixels: float32 [H', W', C], the network's input.
+    strength: float32 [] or [H', W'].
+    finish: turns the network's output into an image.
+  """
+
+  pair: Pair
+  photo: photos.Photo
+  choice: Choice
+  pixels: np.ndarray
+  strength: np.ndarray
+  finish: pipeline.Finish
+
+
+def choose(job: Job, photo: photos.Photo) -> Choice:
+  """Decides on the strength of a photograph.
+
+  Raises:
+    UserError: a given level or strength is outside the model's range, or
+      super-resolution is given no scale.
+  """
+  label = levels.TASKS[job.header.levels.task].label
+  level, sentence = job.level, ''
+  if level is None and job.strength is None:
+    level, sentence = _estimate(job.header, photo)
+  strength, scale = setting.choose(
+    job.header, level, job.strength, channels=photo.pixels.shape[-1]
+  )
+  value = float(strength)
+  if not sentence and level is not None:
+    sentence = f'{label(level)}.'
+  told = f'{sentence} Strength {value:.3g}.'.lstrip()
+  return Choice(level, value, scale, told)
+
+
+def _estimate(
+  header: model_file.Header, photo: photos.Photo
+) -> tuple[float, str]:
+  """The estimated level, and a sentence about it."""
+  if not header.arch.kernel:  # it has one level only
+    return header.levels.start, ''
+  found = estimate.estimate_level(photo, header.levels)
+  return found.level, found.sentence
+
+
+def load(job: Job, pair: Pair) -> Loaded:
+  """Reads a photograph and prepares it for the network.
+
+  Raises:
+    UserError: it can't be read or restored; the sentence names it.
+  """
+  photo = photos.read_photo(pair.source)
+  choice = choose(job, photo)
+  seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  pixels, finish = pipeline.prepare(seen, job.arch.channels, scale=choice.scale)
+  strength = np.asarray(choice.strength, np.float32)
+  if job.mask is not None:
+    check_mask(job.mask, photo.pixels.shape, pair.source)
+    mask = masking.fit(job.mask, pixels.shape[:2])
+    strength = (strength * mask).astype(np.float32)
+  return Loaded(pair, photo, choice, pixels, strength, finish)
+
+
+def restore(job: Job, loaded: Loaded) -> np.ndarray:
+  """Runs the network: float32 [H', W', C], not clipped."""
+  images, strength = loaded.pixels[None], loaded.strength
+  if not strength.ndim:
+    return job.run(job.params, images, strength)[0]
+  return masking.run(job.run, job.params, images, strength[None])[0]
+
+
+def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
+  """Writes a result, whole or not at all.
+
+  Returns:
+    Sentences for the user about what the file could not carry.
+
+  Raises:
+    UserError: the file can't be written.
+  """
+  photo, scale = loaded.photo, loaded.choice.scale
+  pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
+  alpha, hidden = photo.alpha, photo.pixels
+  if alpha is not None and scale != 1:
+    alpha, hidden = (
+      pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
+    )
+  pixels = photo_alpha.unpremultiply(pixels, alpha, hidden)
+  target, text = loaded.pair.target, None
+  if job.recipe:
+    text = make_recipe(job, loaded).to_json()
+  carried = target.suffix.lower() in recipe.CARRIERS
+  notes = photo_write.write_photo(
+    target,
+    pixels,
+    photo._replace(alpha=alpha),
+    quality=job.quality,
+    extra_text={recipe.KEY: text} if text and carried else None,
+  )
+  if text and not carried:
+    files.write_text(recipe.sidecar(target), text + '\n')
+  return notes
+
+
+def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
+  """What a result was made with."""
+  return recipe.Recipe(
+    adafm_jax=__version__,
+    model=job.name,
+    model_sha256=job.sha256,
+    task=job.header.levels.task,
+    level=loaded.choice.level,
+    strength=loaded.choice.strength,
+    self_ensemble=job.self_ensemble,
+    mask_sha256=job.mask_sha256,
+    source=loaded.pair.source.name,
+    source_sha256=model_file.checksum(loaded.pair.source),
+  )
+
+
+def read_mask(path: str) -> np.ndarray:
+  """Reads a mask: float32 [H, W] in [0, 1], white is 1.
+
+  Raises:
+    UserError: it can't be read, or is in colour.
+  """
+  pixels = photos.read_photo(path).pixels
+  if np.ptp(pixels, axis=-1).any():
+    raise UserError(
+      f'The mask {path} is in colour; it must be grey: white for full strength,'
+      ' black for none.'
+    )
+  return pixels[..., 0]
+
+
+def check_mask(
+  mask: np.ndarray, shape: tuple[int, ...], source: pathlib.Path
+) -> None:
+  """Checks that a mask [H, W] has the proportions of an image [H', W', C].
+
+  Raises:
+    UserError: it hasn't, to one pixel of the smaller of the two.
+  """
+  (high, wide), (height, width) = mask.shape, shape[:2]
+  slack = max(1.0, height / high, width / wide)
+  if (
+    abs(wide * height / high - width) > slack
+    and abs(high * width / wide - height) > slack
+  ):
+    raise UserError(
+      f'The mask has {wide} x {high} pixels and {source} {width} x {height}: a'
+      ' mask of another size is fitted, but it must have the same proportions.'
+    )

@@ -1,0 +1,105 @@
+"""What a result was made with, kept in its file, so that it can be repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+from PIL import Image
+
+from adafm_jax import images
+from adafm_jax.errors import UserError
+
+KEY = 'adafm'  # of the text in a picture's metadata
+SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text
+CARRIERS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff')
+_EXIF, _USER_COMMENT = 0x8769, 0x9286
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """All that fixes a result, but for the picture itself.
+
+  Attributes:
+    adafm_jax: version of this package.
+    model: name or file name of the model.
+    model_sha256: checksum of its file.
+    task: of the model.
+    level: in the task's unit; None where a strength was given.
+    strength: in [0, 1].
+    self_ensemble: whether eight orientations were averaged.
+    mask_sha256: checksum of the mask's file, or None.
+    source: name of the picture's file.
+    source_sha256: checksum of it.
+  """
+
+  adafm_jax: str
+  model: str
+  model_sha256: str
+  task: str
+  level: float | None
+  strength: float
+  self_ensemble: bool
+  mask_sha256: str | None
+  source: str
+  source_sha256: str
+
+  def to_json(self) -> str:
+    """The fields as one line of JSON."""
+    return json.dumps(dataclasses.asdict(self))
+
+
+def sidecar(target: pathlib.Path) -> pathlib.Path:
+  """Where the recipe of a result is kept that can't carry one."""
+  return target.with_name(target.name + SIDECAR)
+
+
+def read(path: str) -> Recipe:
+  """Reads the recipe in a restored picture, or in a JSON file.
+
+  Raises:
+    UserError: there is no such file, it holds no recipe, or a broken one.
+  """
+  file = pathlib.Path(path)
+  if not file.is_file():
+    raise UserError(f'There is no file {path}.')
+  if sidecar(file).is_file():
+    file = sidecar(file)
+  text = _text(file)
+  if text is None:
+    raise UserError(
+      f'{path} holds no recipe; pictures restored with --recipe do.'
+    )
+  try:
+    found = Recipe(**json.loads(text))
+    if not all(
+      isinstance(x, int | float) for x in (found.level or 0, found.strength)
+    ):
+      raise TypeError('level and strength must be numbers')
+    return found
+  except (ValueError, TypeError) as error:
+    raise UserError(f'The recipe in {path} is broken ({error}).') from error
+
+
+def _text(file: pathlib.Path) -> str | None:
+  if file.suffix == '.json':
+    return file.read_text('utf-8')
+  with images.reading(file), Image.open(file) as image:
+    if KEY in image.info:
+      return image.info[KEY]
+    comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT, b'')
+  return _from_comment(comment)
+
+
+def _from_comment(comment: bytes | str) -> str | None:
+  """The recipe's JSON in an EXIF UserComment; None if there is none.
+
+  It is on the last line, behind what the photographer wrote.
+  """
+  if isinstance(comment, bytes):
+    comment = comment[8:].decode('ascii', 'replace')  # behind its coding
+  try:
+    return json.loads(comment.splitlines()[-1])[KEY]
+  except (ValueError, TypeError, KeyError, IndexError):
+    return None

@@ -1,0 +1,213 @@
+"""AdaFM on a network of your own: a second level for frozen weights.
+
+  python examples/wrap_your_network.py
+
+`DnCNN` below stands for any Flax linen network that somebody else wrote and
+trained; nothing in it is changed. `with_adafm` puts an AdaFM layer behind its
+convolutions while it runs, and `train` then moves those layers alone, at
+strength 1, on the second level. At strength 0 the network stays what it was,
+bit for bit. docs/wrap.md explains each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from adafm_jax.config import StageConfig
+from adafm_jax.data import bank as banks
+from adafm_jax.data import sources
+from adafm_jax.degrade import noise
+from adafm_jax.models import border, modulation
+from adafm_jax.train import optim
+
+START, END = 15.0, 75.0  # noise sigma of 255
+
+# Rules cover every parameter by its path; the first that matches counts.
+ALL: optim.Rules = (('train', r'.*'),)
+ADAFM_ALONE: optim.Rules = (
+  ('train', r'.*/adafm/(kernel|bias)'),
+  ('freeze', r'.*'),
+)
+
+Apply = Callable[[Any, jax.Array, jax.typing.ArrayLike], jax.Array]
+Insert = Callable[[Any, jax.Array], Any]
+Batches = Iterator[tuple[jax.Array, jax.Array]]
+
+
+class DnCNN(nn.Module):
+  """Your network: it predicts the noise and takes it away.
+
+  Attributes:
+    features: channels of its hidden feature maps.
+    depth: convolutions.
+  """
+
+  features: int = 16
+  depth: int = 5
+
+  @nn.compact
+  def __call__(self, image: jax.Array) -> jax.Array:
+    """Maps [B, H, W, C] to the same shape."""
+    x = image
+    for _ in range(self.depth - 1):
+      x = nn.relu(nn.Conv(self.features, (3, 3))(x))
+    return image - nn.Conv(image.shape[-1], (3, 3))(x)
+
+
+def with_adafm(
+  network: nn.Module,
+  *,
+  kernel_size: int = 1,
+  where: Callable[[nn.Conv], bool] = lambda conv: True,
+) -> tuple[Apply, Insert]:
+  """Puts AdaFM layers behind the convolutions of a linen network.
+
+  Args:
+    network: yours; it is called as network(image).
+    kernel_size: side of the AdaFM filters, odd.
+    where: which `nn.Conv` layers get one; by name, for instance.
+
+  Returns:
+    apply(params, image, strength) -> output, pure, with a strength in [0, 1],
+    one or one an image; and insert(params, image) -> params, which adds the
+    layers to your parameters, at identity, as `adafm` in their convolution's.
+  """
+
+  def call(variables, image, strength, **options):
+    values = jnp.asarray(strength, jnp.float32).reshape(-1, 1, 1, 1)
+
+    def behind_conv(call_next, arguments, keywords, context):
+      y = call_next(*arguments, **keywords)
+      conv = context.module
+      if (
+        not isinstance(conv, nn.Conv)
+        or context.method_name != '__call__'
+        or not where(conv)
+      ):
+        return y
+      adafm = modulation.AdaFM(kernel_size, name='adafm')
+      return adafm(y, values, border.WholeImage())
+
+    with nn.intercept_methods(behind_conv):
+      return network.apply(variables, image, **options)
+
+  def apply(params, image, strength):
+    return call({'params': params}, image, strength)
+
+  def insert(params, image):
+    # Parameters that exist are kept; those that don't are made, at zero.
+    options = {'mutable': ['params'], 'rngs': {'params': jax.random.key(0)}}
+    _, grown = call({'params': params}, image, 0.0, **options)
+    return grown['params']
+
+  return apply, insert
+
+
+def train(
+  apply: Apply,
+  params: Any,
+  batches: Batches,
+  *,
+  rules: optim.Rules,
+  strength: float,
+  steps: int,
+  learning_rate: float = 3e-3,
+) -> Any:
+  """Trains the parameters that the rules name, at one strength, on L1.
+
+  Args:
+    apply: of `with_adafm`.
+    params: with AdaFM layers.
+    batches: pairs (clean, degraded), float32 [B, H, W, C] in [0, 1].
+    rules: `ADAFM_ALONE` for the adaptation.
+    strength: 1 for the adaptation.
+    steps: how many batches are taken.
+    learning_rate: of Adam at first; it falls to zero by a cosine.
+
+  Returns:
+    The parameters; those that are frozen have not moved.
+  """
+  labels = optim.label_parameters(params, rules)
+  print(optim.describe(params, labels))
+  stage = StageConfig(
+    steps=steps, learning_rate=learning_rate, schedule='cosine', b2=0.99
+  )
+  optimizer = optim.make_optimizer(stage, labels)
+
+  @jax.jit
+  def step(params, state, clean, degraded):
+    def loss(params):
+      params = optim.stop_frozen(params, labels)  # no gradients for these
+      return jnp.abs(apply(params, degraded, strength) - clean).mean()
+
+    updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+    return optax.apply_updates(params, updates), state
+
+  state = optimizer.init(params)
+  for _, (clean, degraded) in zip(range(steps), batches, strict=False):
+    params, state = step(params, state, clean, degraded)
+  return params
+
+
+def noisy_patches(split: str, sigma: float, *, batch: int = 8) -> Batches:
+  """Endless pairs (clean, noisy) cut from scikit-image's photographs."""
+  loaded = sources.load(f'photos:{split}', field='split', channels=3)
+  bank = jax.tree.map(jnp.asarray, banks.build([x.pixels for x in loaded]))
+
+  @jax.jit
+  def draw(key):
+    place, grain = jax.random.split(key)
+    clean = banks.sample(place, bank, batch, 48).astype(jnp.float32) / 255
+    return clean, noise.add_noise(grain, clean, sigma, clipped=True)
+
+  step = 0
+  while True:
+    yield draw(jax.random.fold_in(jax.random.key(1), step))
+    step += 1
+
+
+def psnr(apply: Apply, params: Any, sigma: float, strength: float) -> float:
+  """On 64 patches of photographs that were not trained on, in dB."""
+  clean, noisy = next(noisy_patches('evaluate', sigma, batch=64))
+  error = jax.jit(apply)(params, noisy, strength) - clean
+  return float(-10 * jnp.log10(jnp.mean(jnp.square(error))))
+
+
+def main(steps: int = 600) -> None:
+  """Trains a network for sigma 15, adapts it to 75, and measures both."""
+  network = DnCNN()
+  image = jnp.zeros((1, 8, 8, 3), jnp.float32)
+  yours = network.init(jax.random.key(0), image)['params']
+  apply, insert = with_adafm(network, kernel_size=3)
+  params = insert(yours, image)
+  # Your network would come trained; this one is trained first.
+  params = train(
+    apply,
+    params,
+    noisy_patches('train', START),
+    rules=ALL,
+    strength=0.0,
+    steps=steps,
+  )
+  params = train(
+    apply,
+    params,
+    noisy_patches('train', END),
+    rules=ADAFM_ALONE,
+    strength=1.0,
+    steps=steps,
+  )
+  print('PSNR      strength 0  0.5    1')
+  for sigma in (START, 40.0, END):
+    found = [psnr(apply, params, sigma, s) for s in (0.0, 0.5, 1.0)]
+    print(f'sigma {sigma:2g}  ', '  '.join(f'{x:5.2f}' for x in found))
+
+
+if __name__ == '__main__':
+  main()

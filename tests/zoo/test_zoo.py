@@ -1,0 +1,209 @@
+import dataclasses
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+import tiny_models
+
+from adafm_jax import cli, model_file, zoo
+from adafm_jax.errors import UserError
+from adafm_jax.zoo import listing, register
+
+SHIPPED = zoo.FOLDER
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  """An empty zoo."""
+  monkeypatch.setattr(zoo, 'FOLDER', tmp_path / 'zoo')
+  (tmp_path / 'zoo').mkdir()
+  (tmp_path / 'zoo/registry.json').write_text('[]')
+  return tmp_path / 'zoo'
+
+
+@pytest.fixture
+def model(tmp_path):
+  path = tmp_path / 'model.safetensors'
+  model_file.save(path, tiny_models.random_model())
+  return path
+
+
+def _register(path, name='denoise', *options):
+  texts = ['--description', 'for tests', '--licence', 'CC0-1.0']
+  return register.main([str(path), '--name', name, *texts, *options])
+
+
+def test_a_registered_model_is_loaded_by_its_name(model, capsys):
+  assert _register(model) == 0
+  assert 'quality: noise: sigma 15 30.00 dB' in capsys.readouterr().out
+  loaded, original = zoo.load('denoise'), model_file.load(model)
+  jax.tree.map(np.testing.assert_array_equal, loaded.params, original.params)
+  assert loaded.levels == original.levels
+  model.unlink()
+  assert zoo.load('denoise').arch == original.arch
+
+
+def test_float16_halves_the_file(model, folder):
+  _register(model)
+  _register(model, 'denoise-half', '--dtype', 'float16')
+  whole, half = zoo.load('denoise').params, zoo.load('denoise-half').params
+  jax.tree.map(
+    lambda a, b: np.testing.assert_array_equal(a.astype(np.float16), b),
+    whole,
+    half,
+  )
+  sizes = [(folder / f'{n}.safetensors').stat().st_size for n in zoo.entries()]
+  assert sizes[0] - sizes[1] > 0.9 * model_bytes(whole) / 2
+
+
+def model_bytes(params):
+  return sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+
+
+def test_paths_are_files_and_bare_names_are_names(model, monkeypatch):
+  _register(model)
+  assert zoo.locate(str(model)) == model
+  assert zoo.locate(model) == model
+  monkeypatch.chdir(model.parent)
+  assert zoo.locate('model.safetensors') == pathlib.Path('model.safetensors')
+  # A folder of that name changes nothing.
+  (model.parent / 'denoise').mkdir()
+  assert zoo.locate('denoise') == zoo.FOLDER / 'denoise.safetensors'
+  assert zoo.locate('./denoise') == pathlib.Path('denoise')
+
+
+@pytest.mark.parametrize(
+  ('name', 'words'),
+  [
+    ('denoize', 'did you mean denoise?'),
+    ('Denoise', 'did you mean denoise?'),
+    ('upscale', 'there are denoise, sr'),
+  ],
+)
+def test_an_unknown_name_is_told_what_there_is(model, name, words):
+  _register(model)
+  _register(model, 'sr')
+  with pytest.raises(UserError, match=r'\.safetensors') as caught:
+    zoo.load(name)
+  assert words in str(caught.value)
+  assert '\n' not in str(caught.value)
+
+
+def test_without_any_model_it_says_so():
+  with pytest.raises(UserError, match='none come with this version'):
+    zoo.load('denoise')
+  assert 'No released models' in listing.describe()
+  assert listing.summarize() == []
+
+
+def test_a_changed_or_missing_file_is_refused(model, folder):
+  _register(model)
+  path = folder / 'denoise.safetensors'
+  data = bytearray(path.read_bytes())
+  data[-1] ^= 1  # one bit of one weight
+  path.write_bytes(data)
+  model_file.load(path)  # a sound file, but another one
+  with pytest.raises(UserError, match='not the released model'):
+    zoo.load('denoise')
+  path.unlink()
+  with pytest.raises(UserError, match='are missing'):
+    zoo.load('denoise')
+
+
+def test_a_broken_registry_is_one_sentence(folder):
+  for text in ('[', '[{"name": "denoise"}]', '[3]'):
+    (folder / 'registry.json').write_text(text)
+    with pytest.raises(UserError, match='install adafm_jax again'):
+      zoo.entries()
+
+
+@pytest.mark.parametrize(
+  ('name', 'options', 'words'),
+  [
+    ('De noise', [], 'is no name'),
+    ('denoise', [], 'already'),
+    ('other', ['--quality', ' '], '--quality must be one line'),
+    ('other', ['--description', 'a\nb'], '--description must be one line'),
+  ],
+)
+def test_wrong_entries_change_nothing(model, folder, name, options, words):
+  _register(model)
+  before = {p.name: p.read_bytes() for p in folder.iterdir()}
+  with pytest.raises(UserError, match=words):
+    register.register(
+      str(model),
+      **{
+        'name': name,
+        'description': 'x',
+        'licence': 'x',
+        **dict(zip([o[2:] for o in options[::2]], options[1::2], strict=True)),
+      },
+    )
+  assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_model_without_metrics_needs_its_quality_told(tmp_path, capsys):
+  path = tmp_path / 'plain.safetensors'
+  plain = dataclasses.replace(tiny_models.random_model(), provenance={})
+  model_file.save(path, plain)
+  assert _register(path) == 2
+  assert '--quality must be one line' in capsys.readouterr().err
+  assert _register(path, 'denoise', '--quality', 'set: 30 dB') == 0
+  assert zoo.entries()['denoise'].quality == 'set: 30 dB'
+
+
+def test_an_entry_is_replaced_on_request(model, tmp_path):
+  _register(model)
+  other = tmp_path / 'other.safetensors'
+  model_file.save(other, tiny_models.random_model(seed=1))
+  assert _register(other, 'denoise', '--replace') == 0
+  assert list(zoo.entries()) == ['denoise']
+  expected = model_file.load(other).params['head']['kernel']
+  np.testing.assert_array_equal(
+    zoo.load('denoise').params['head']['kernel'], expected
+  )
+
+
+def test_quality_is_that_of_one_set_and_protocol():
+  rows = [
+    {'set': 'a', 'protocol': 'RGB', 'level': 15.0, 'psnr': 33.123},
+    {'set': 'a', 'protocol': 'RGB', 'level': 75.0, 'psnr': 25.0},
+    {'set': 'a', 'protocol': 'other', 'level': 15.0, 'psnr': 1.0},
+    {'set': 'b', 'protocol': 'RGB', 'level': 15.0, 'psnr': 2.0},
+  ]
+  model = dataclasses.replace(
+    tiny_models.random_model(), provenance={'metrics': rows}
+  )
+  expected = 'a (RGB): sigma 15 33.12, sigma 75 25.00 dB'
+  assert register.measured(model) == expected
+
+
+def test_the_command_lists_models(model, capsys):
+  _register(model)
+  capsys.readouterr()
+  assert cli.main(['models']) == 0
+  text = capsys.readouterr().out
+  for word in ('denoise', 'sigma 15 to sigma 75', 'CC0-1.0', '30.00 dB'):
+    assert word in text
+  assert 'denoise: for tests' in text
+  assert cli.main(['models', '--json']) == 0
+  (listed,) = json.loads(capsys.readouterr().out)
+  assert (listed['start'], listed['end']) == (15, 75)
+  path = pathlib.Path(listed['path'])
+  assert listed['bytes'] == path.stat().st_size
+  assert listed['sha256'] == model_file.checksum(path)
+  assert cli.main(['info', 'denoise']) == 0
+  assert listed['sha256'] in capsys.readouterr().out
+
+
+def test_the_models_that_ship_are_whole(monkeypatch):
+  monkeypatch.setattr(zoo, 'FOLDER', SHIPPED)
+  for name, entry in zoo.entries().items():
+    model = zoo.load(name)
+    assert entry.path.parent == SHIPPED
+    assert all(dataclasses.astuple(entry))
+    assert model.strength(model.levels.end) == (1 if model.arch.kernel else 0)
+  listed = {entry.file for entry in zoo.entries().values()}
+  assert listed == {path.name for path in SHIPPED.glob('*.safetensors')}
