@@ -34,7 +34,7 @@ from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.benchmark import Protocol
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched
+from adafm_jax.restore import engine
 from adafm_jax.sweep_inputs import Input
 from adafm_jax.sweep_results import Result
 
@@ -69,7 +69,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   add(
     '--memory',
     help='how much the sweep may take, such as 2GiB (default: half of what is'
-    ' free); strengths go through in chunks that fit',
+    ' free); strengths, and tiles of large images, go through as they fit',
   )
 
 
@@ -80,7 +80,6 @@ class Job(NamedTuple):
     arch: the network's sizes.
     params: its weights, on the device.
     span: the model's levels.
-    sweep: jitted `batched.make_sweep`.
     strengths: [L] in [0, 1].
     labels: of each strength, for the sheet.
     scale: factor by which inputs are enlarged first.
@@ -91,7 +90,6 @@ class Job(NamedTuple):
   arch: Architecture
   params: restorer.Params
   span: levels.LevelRange
-  sweep: batched.Sweep
   strengths: list[float]
   labels: list[str]
   scale: float
@@ -130,13 +128,12 @@ def run(options: argparse.Namespace) -> None:
           task=job.span.task,
           scale=job.scale,
           border=job.border,
-          memory=job.memory,
         )
+        result = _sweep(job, image, bar)
       except UserError as error:
-        problems += error.problems
+        problems += [_naming(path, problem) for problem in error.problems]
         bar.total -= len(job.strengths)
         continue
-      result = _sweep(job, image, bar)
       psnr.append((result.name, result.psnr))
       if len(shown) < sweep_results.MOST_ROWS:
         shown.append(result)
@@ -177,7 +174,6 @@ def make_job(options: argparse.Namespace) -> Job:
     arch=model.arch,
     params=jax.device_put(model.params),
     span=model.levels,
-    sweep=jax.jit(batched.make_sweep(restorer.make_apply(model.arch))),
     strengths=strengths,
     labels=labels,
     scale=options.scale or 1.0,
@@ -248,19 +244,21 @@ def _sweep(job: Job, image: Input, bar: tqdm.tqdm) -> Result:
   )
 
 
+def _naming(path: pathlib.Path, problem: str) -> str:
+  """Begins a sentence with the image it is about, if it does not name it."""
+  return problem if str(path) in problem else f'{path}: {problem}'
+
+
 def _outputs(
   job: Job, image: Input, bar: tqdm.tqdm
 ) -> Iterator[tuple[int, np.ndarray]]:
   """Each strength's index and picture, the last strength first."""
-  count = len(job.strengths)
-  shape = (1, *image.pixels.shape)
-  length = batched.chunk_length(job.arch, shape, count, job.memory)
+  i = len(job.strengths)
   strengths = np.array(job.strengths[::-1])
-  i = count
-  for part in batched.in_chunks(
-    job.sweep, job.params, image.pixels[None], strengths, length
+  for part in engine.sweep(
+    job.arch, job.params, image.pixels[None], strengths, job.memory
   ):
-    for output in np.asarray(part)[:, 0]:
+    for output in part[:, 0]:
       i -= 1
       yield i, image.finish(output)
       bar.update()

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax import images
-from adafm_jax import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate.benchmark import Protocol
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched, pipeline
+from adafm_jax.restore import pipeline
 from adafm_jax.sweep_results import Reference
 
 
@@ -96,7 +95,6 @@ def read(
   task: str,
   scale: float,
   border: int,
-  memory: int,
 ) -> Input:
   """Reads an image and its reference, and checks that they can be swept.
 
@@ -107,21 +105,13 @@ def read(
     task: of the model.
     scale: by which the image is enlarged first.
     border: pixels that PSNR leaves out.
-    memory: bytes that the image may take at one strength.
 
   Raises:
-    UserError: a file can't be read, the image takes too much memory, or the
-      reference does not fit it.
+    UserError: a file can't be read, or the reference does not fit the image.
   """
   image = images.read(path)
   pixels, finish = pipeline.to_network(image, arch.channels, scale=scale)
   height, width, _ = pixels.shape
-  need = batched.bytes_per_image(arch, height, width)
-  if need > memory:
-    raise UserError(
-      f'{path} takes about {memories.show(need)} at one strength; that is over'
-      f' the {memories.show(memory)} that --memory allows.'
-    )
   reference = None
   if reference_path:
     reference = Reference(

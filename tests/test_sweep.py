@@ -12,7 +12,7 @@ from adafm_jax.evaluate import curve as curves
 from adafm_jax.evaluate import metrics
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched
+from adafm_jax.restore import engine, plan
 
 RANGES = {'denoise': (15.0, 75.0), 'dejpeg': (80.0, 10.0), 'sr': (3.0, 4.0)}
 
@@ -132,7 +132,8 @@ def test_one_trace_for_each_image_size(folder, tmp_path, monkeypatch):
     return wrapped
 
   monkeypatch.setattr(restorer, 'make_apply', counting)
-  each = batched.bytes_per_image(Architecture(features=8), 33, 47)
+  engine.compiled_sweep.cache_clear()
+  each = plan.whole_bytes(Architecture(features=8), 33, 47)
   code = _sweep(
     root / 'model.safetensors',
     root / 'images',
@@ -147,7 +148,7 @@ def test_one_trace_for_each_image_size(folder, tmp_path, monkeypatch):
 
 def test_chunks_change_nothing(folder, tmp_path):
   root, _, _ = folder
-  each = batched.bytes_per_image(Architecture(features=8), 33, 47)
+  each = plan.whole_bytes(Architecture(features=8), 33, 47)
   for name, size in (('small', 3 * each), ('large', 100 * each)):
     code = _sweep(
       root / 'model.safetensors',
@@ -335,7 +336,7 @@ def test_names_of_strengths(strengths, names):
     (['--levels', '90'], 'outside the range sigma 15 to sigma 75'),
     (['--scale', '2'], '--scale is for super-resolution'),
     (['--memory', 'much'], "'much' is no size"),
-    (['--memory', '1kB'], 'at one strength; that is over the 1e+03 bytes'),
+    (['--memory', '1kB'], 'a.png: Images 47 pixels wide take'),
     (['--references', 'nowhere'], 'There is no file or folder nowhere'),
   ],
 )

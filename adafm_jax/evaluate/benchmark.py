@@ -24,7 +24,7 @@ from adafm_jax.evaluate import metrics
 from adafm_jax.images import to_uint8
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched
+from adafm_jax.restore import batched, plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +159,12 @@ def _scored(sweep: batched.Sweep) -> Callable[..., jax.Array]:
 
 
 def _chunk(network: Network, case: Case, count: int) -> int:
-  shape = (1, *case.clean.shape)
-  return batched.chunk_length(network.arch, shape, count, network.memory)
+  """Strengths at once: `count` of them are one pass if memory allows."""
+  height, width, _ = case.clean.shape
+  planned = plan.make_whole_plan(
+    network.arch, (height, width), count, network.memory
+  )
+  return planned.chunk
 
 
 def psnr_grid(

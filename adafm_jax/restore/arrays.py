@@ -17,7 +17,7 @@ import numpy as np
 from adafm_jax import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import Model
-from adafm_jax.restore import batched, engine, masking, pipeline, plan, setting
+from adafm_jax.restore import engine, masking, pipeline, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
 _LARGEST_FLOAT = 8.0
@@ -71,17 +71,8 @@ def sweep(
   )
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
   free = memories.available() if memory is None else memory
-  arch, params, count = model.arch, model.params, len(values)
-  size, batch = pixels.shape[1:3], len(pixels)
-  planned = plan.make_plan(arch, size, batch * count, free)
-  if planned.side is None and planned.chunk >= batch:
-    length = planned.chunk // batch
-    swept = engine.compiled_sweep(arch)
-    parts = batched.in_chunks(swept, params, pixels, values, length)
-    output = np.concatenate([np.asarray(part) for part in parts])
-  else:
-    run = engine.make_run(arch, memory=free)
-    output = np.stack([run(params, pixels, x) for x in values])
+  parts = engine.sweep(model.arch, model.params, pixels, values, free)
+  output = np.concatenate(list(parts))
   return give(finish(output))
 
 

@@ -13,15 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.restorer import Apply, Params
 
 Sweep = Callable[[Params, jax.typing.ArrayLike, jax.Array], jax.Array]
-
-# Feature maps of an image alive at once where the network is widest, at full
-# resolution: XLA plans 2.0 to 2.2 of `features` channels on the CPU, for every
-# size and kernel tried; the rest is room for the convolutions' scratch.
-_LIVE_MAPS = 3
 
 
 def make_sweep(apply: Apply) -> Sweep:
@@ -35,33 +29,6 @@ def make_sweep(apply: Apply) -> Sweep:
     strengths [L] float32 in [0, 1] -> [L, B, H, W, C]. Pure; jit it.
   """
   return jax.vmap(apply, in_axes=(None, None, 0))
-
-
-def bytes_per_image(arch: Architecture, height: int, width: int) -> int:
-  """Working memory of one image at one strength, float32, in bytes."""
-  return 4 * height * width * arch.features * _LIVE_MAPS
-
-
-def chunk_length(
-  arch: Architecture, shape: tuple[int, ...], strengths: int, memory: int
-) -> int:
-  """How many strengths of images of a shape go through at once.
-
-  Args:
-    arch: of the network.
-    shape: (B, H, W, C) of the images.
-    strengths: how many there are.
-    memory: bytes they may take.
-
-  Returns:
-    At least 1. As even a split as the memory allows, so that the last chunk
-    wastes little.
-  """
-  batch, height, width, _ = shape
-  each = batch * bytes_per_image(arch, height, width)
-  most = max(1, min(strengths, memory // each))
-  chunks = -(-strengths // most)
-  return -(-strengths // chunks)
 
 
 def in_chunks(

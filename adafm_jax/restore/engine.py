@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -99,3 +99,53 @@ def make_run(
     return output
 
   return ensemble.self_ensemble(run) if self_ensemble else run
+
+
+def sweep(
+  arch: Architecture,
+  params: Any,
+  images: np.ndarray,
+  strengths: np.ndarray,
+  memory: int,
+) -> Iterator[np.ndarray]:
+  """Restores images of one size at every strength, some strengths at a time.
+
+  Args:
+    arch: of the network.
+    params: its weights.
+    images: float32 [B, H, W, C] in [0, 1].
+    strengths: [L] in [0, 1].
+    memory: bytes that the network may take.
+
+  Yields:
+    float32 [l, B, H, W, C], not clipped, until all L strengths are through, in
+    order: in passes, of tiles where the images are large, that fit into memory
+    and, on the CPU, into its cache.
+
+  Raises:
+    UserError: not even the smallest tiles fit into memory.
+  """
+  batch, height, width, _ = images.shape
+  total = batch * len(strengths)
+  planned = plan.make_plan(arch, (height, width), total, memory)
+  length = max(1, planned.chunk // batch)
+  values = np.asarray(strengths, np.float32)
+  if planned.side is None:
+    swept = compiled_sweep(arch)
+    parts = batched.in_chunks(swept, params, images, values, length)
+    yield from map(np.asarray, parts)
+    return
+  for begin in range(0, len(values), length):
+    part = values[begin : begin + length]
+    yield _sweep_tiles(tiler(arch, planned.side), params, images, part)
+
+
+def _sweep_tiles(
+  tiles: tiling.Tiler, params: Any, images: np.ndarray, strengths: np.ndarray
+) -> np.ndarray:
+  """All strengths at once, each with a view of the images of its own."""
+  shape = (len(strengths), *images.shape)
+  repeated, output = np.broadcast_to(images, shape), np.empty(shape, np.float32)
+  for each in range(len(images)):
+    tiling.restore(tiles, params, repeated[:, each], strengths, output[:, each])
+  return output

@@ -25,6 +25,10 @@ _LIVE_MAPS = 3
 # On the CPU larger images go in tiles: whole ones are no faster (a little
 # slower, beyond the cache), and their features fill a laptop's memory.
 _MOST_WHOLE_ON_CPU = 2**30  # bytes
+# What one pass may take on the CPU, though there be memory for more: features
+# beyond the cache make 11 strengths at once up to a quarter slower than one by
+# one.
+_BEST_PASS_ON_CPU = 2**26  # bytes
 # Tried in this order. On the CPU 256 x 256 tiles are as fast for their area as
 # an image, larger ones no faster, smaller ones slower.
 _SIDES = {'cpu': (256, 128, 64), 'other': (1024, 512, 256, 128, 64)}
@@ -67,10 +71,10 @@ def make_plan(
   Raises:
     UserError: not even the smallest tiles fit.
   """
-  on_cpu = jax.default_backend() == 'cpu'
+  on_cpu = _on_cpu()
   most_whole = min(memory, _MOST_WHOLE_ON_CPU) if on_cpu else memory
   if side is None and whole_bytes(arch, *size) <= most_whole:
-    return _plan(None, whole_bytes(arch, *size), count, memory)
+    return make_whole_plan(arch, size, count, memory)
   sides = (side,) if side else _SIDES['cpu' if on_cpu else 'other']
   for tried in sides:
     each = tile_bytes(arch, tried, size[1])
@@ -83,11 +87,23 @@ def make_plan(
   )
 
 
+def make_whole_plan(
+  arch: Architecture, size: tuple[int, int], count: int, memory: int
+) -> Plan:
+  """Plans for whole images, however large; see `make_plan`."""
+  return _plan(None, whole_bytes(arch, *size), count, memory)
+
+
 def _plan(side: int | None, each: int, count: int, memory: int) -> Plan:
-  most = max(1, min(count, memory // each))
+  best = min(memory, _BEST_PASS_ON_CPU) if _on_cpu() else memory
+  most = max(1, min(count, best // each))
   chunks = -(-count // most)
   chunk = -(-count // chunks)
   return Plan(side, chunk, chunk * each)
+
+
+def _on_cpu() -> bool:
+  return jax.default_backend() == 'cpu'
 
 
 def whole_bytes(arch: Architecture, height: int, width: int) -> int:

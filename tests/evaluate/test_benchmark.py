@@ -9,7 +9,7 @@ from adafm_jax.evaluate import benchmark, metrics
 from adafm_jax.evaluate.benchmark import Protocol
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched
+from adafm_jax.restore import batched, plan
 
 
 def _image(name, shape, seed=0):
@@ -44,7 +44,7 @@ STRENGTHS = np.array([0, 0.4, 1])
 def test_psnr_grid_is_that_of_the_restored_images(
   task, level, channels, passes
 ):
-  one = batched.bytes_per_image(Architecture(features=8), 33, 46)
+  one = plan.whole_bytes(Architecture(features=8), 33, 46)
   network = _network(channels, memory=passes * one)
   images = [
     _image('a', (33, 46, channels)),

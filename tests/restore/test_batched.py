@@ -67,36 +67,6 @@ def _layers(params):
       yield from _layers(value)
 
 
-@pytest.mark.parametrize(
-  ('strengths', 'passes', 'length'),
-  [(11, 11, 11), (11, 20, 11), (11, 10, 6), (11, 4, 4), (11, 1, 1), (11, 0, 1)],
-)
-def test_chunks_fit_memory_and_are_even(strengths, passes, length):
-  each = 2 * batched.bytes_per_image(ARCH, 20, 31)
-  memory = passes * each + each // 2
-  shape = (2, 20, 31, 3)
-  assert batched.chunk_length(ARCH, shape, strengths, memory) == length
-
-
-def test_memory_grows_with_pixels_and_features():
-  small = batched.bytes_per_image(ARCH, 20, 30)
-  assert batched.bytes_per_image(ARCH, 40, 60) == 4 * small
-  assert batched.bytes_per_image(Architecture(), 20, 30) == 8 * small
-
-
-def test_the_estimate_covers_what_xla_plans(params):
-  sweep = jax.jit(batched.make_sweep(restorer.make_apply(ARCH)))
-  count, height, width = 4, 64, 96
-  plan = sweep.lower(
-    params,
-    jax.ShapeDtypeStruct((1, height, width, 3), np.float32),
-    jax.ShapeDtypeStruct((count,), np.float32),
-  ).compile()
-  planned = plan.memory_analysis().temp_size_in_bytes
-  estimate = count * batched.bytes_per_image(ARCH, height, width)
-  assert 0.3 * estimate < planned <= estimate
-
-
 @pytest.mark.parametrize('length', [1, 3, 7, 10])
 def test_chunks_give_every_strength_once_from_one_shape(length):
   shapes = []

@@ -28,12 +28,26 @@ def test_a_plan_stays_within_its_memory():
       assert 1 <= found.chunk <= 11
 
 
-def test_chunks_are_even():
+@pytest.mark.parametrize(
+  ('passes', 'chunk'), [(11, 11), (20, 11), (10, 6), (4, 4), (1, 1), (0, 1)]
+)
+def test_chunks_fit_memory_and_are_even(passes, chunk):
   each = plan.whole_bytes(ARCH, 100, 100)
-  assert plan.make_plan(ARCH, (100, 100), 11, 100 * each).chunk == 11
-  assert plan.make_plan(ARCH, (100, 100), 11, 10 * each).chunk == 6
-  assert plan.make_plan(ARCH, (100, 100), 11, 4 * each).chunk == 4
-  assert plan.make_plan(ARCH, (100, 100), 11, each).chunk == 1
+  memory = passes * each + each // 2
+  assert plan.make_whole_plan(ARCH, (100, 100), 11, memory).chunk == chunk
+
+
+def test_a_pass_on_the_cpu_stays_in_its_cache():
+  """However much memory there is: measured, more at once is slower."""
+  small = plan.make_plan(ARCH, (64, 64), 11, 64 * GIB)
+  large = plan.make_plan(ARCH, (512, 512), 11, 64 * GIB)
+  assert (small.chunk, large.chunk) == (11, 1)
+
+
+def test_memory_grows_with_pixels_and_features():
+  small = plan.whole_bytes(ARCH, 20, 30)
+  assert plan.whole_bytes(ARCH, 40, 60) == 4 * small
+  assert plan.whole_bytes(Architecture(), 20, 30) == 4 * small
 
 
 def test_tiles_of_a_side_asked_for():

@@ -1,0 +1,54 @@
+"""The engine: whole or in tiles, in one pass or in many, the same pictures."""
+
+import jax
+import numpy as np
+import pytest
+
+from adafm_jax.errors import UserError
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.restore import engine, plan
+
+ARCH = Architecture(features=6, blocks=1, kernel=3)
+SIZE = (150, 170)
+
+
+@pytest.fixture(scope='module')
+def params():
+  rng = np.random.default_rng(0)
+  return jax.tree.map(
+    lambda leaf: rng.normal(0, 0.15, leaf.shape).astype(np.float32),
+    restorer.parameter_shapes(ARCH),
+  )
+
+
+@pytest.fixture(scope='module')
+def images():
+  return np.random.default_rng(1).random((2, *SIZE, 3), np.float32)
+
+
+def test_little_memory_changes_nothing(params, images):
+  strengths = np.array([0.2, 0.9], np.float32)
+  whole = engine.make_run(ARCH)(params, images, strengths)
+  memory = plan.tile_bytes(ARCH, 64, SIZE[1])
+  assert plan.make_plan(ARCH, SIZE, 2, memory).side == 64
+  tiled = engine.make_run(ARCH, memory=memory)(params, images, strengths)
+  np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
+  chosen = engine.make_run(ARCH, tile='32')(params, images, strengths)
+  np.testing.assert_allclose(chosen, whole, rtol=0, atol=1e-5)
+  assert np.abs(whole[0] - whole[1]).max() > 0.01
+
+
+@pytest.mark.parametrize('tiles', [1, 3])
+def test_a_sweep_in_tiles_equals_one_of_whole_images(params, images, tiles):
+  strengths = np.linspace(0, 1, 5)
+  memory = tiles * plan.tile_bytes(ARCH, 64, SIZE[1])
+  parts = list(engine.sweep(ARCH, params, images, strengths, memory))
+  whole = list(engine.sweep(ARCH, params, images, strengths, 2**40))
+  assert len(parts) > len(whole) == 1
+  np.testing.assert_allclose(np.concatenate(parts), whole[0], rtol=0, atol=1e-5)
+
+
+def test_too_little_memory_is_told(params, images):
+  with pytest.raises(UserError, match=r'170 pixels wide .* 1 KiB may be used'):
+    engine.make_run(ARCH, memory=1024)(params, images, 0.5)
