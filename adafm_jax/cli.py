@@ -45,12 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int | None:
 
 
 def _restore(commands: Commands) -> None:
-  from adafm_jax.restore import command
+  from adafm_jax.restore import command_options
 
   text = 'restore photographs'
   parser = commands.add_parser('restore', help=text, description=text)
-  command.arguments(parser)
-  parser.set_defaults(run=command.run)
+  command_options.arguments(parser)
+
+  def run(args: argparse.Namespace) -> int:
+    from adafm_jax.restore import command
+
+    return command.run(args)
+
+  parser.set_defaults(run=run)
 
 
 def _models(commands: Commands) -> None:
