@@ -24,7 +24,7 @@ ENDS = {'denoise': (15, 75), 'dejpeg': (80, 10), 'sr': (2, 4)}
 
 def random_model(task='denoise', *, channels=3, kernel=3, seed=0):
   """A model whose output stays near [0, 1] and depends on its strength."""
-  arch = Architecture(8, 2, channels, kernel)
+  arch = Architecture(6, 1, channels, kernel)
   rng = np.random.default_rng(seed)
   params = jax.tree.map(
     lambda leaf: rng.normal(0, 0.1, leaf.shape).astype(np.float32),

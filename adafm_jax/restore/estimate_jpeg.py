@@ -197,6 +197,4 @@ def _scores(sample: _Sample) -> np.ndarray:
     last = sample.last
     same = np.rint(multiples / last) == np.rint(sample.values / last)
     near = np.where(steps > last, same * steps / last, 1.0)
-  # They are clearly not 0, so that what rounds to 0 is no multiple.
-  near *= multiples != 0
   return np.log(_OUTLIERS + (1 - _OUTLIERS) * near).sum(axis=1)

@@ -211,7 +211,9 @@ def _check_targets(pairs: Sequence[Pair], keep: Iterable[str]) -> None:
       )
     made[target] = source
   if (more := len(problems) - _MOST_CLASHES) > 0:
-    problems[_MOST_CLASHES:] = [f'{more} more pictures clash so.']
+    problems[_MOST_CLASHES:] = [
+      f'{more} more results would overwrite something.'
+    ]
   if problems:
     raise UserError(problems)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -33,6 +32,7 @@ _KEPT = (
   Base.XPSubject,
 )
 _ICC, _XMP = 34675, 700  # TIFF tags
+_MOST_DPI = 65535  # that JPEG files hold
 _DAMAGED = 'Its EXIF data is damaged; what could not be read is left out.'
 
 # In attribute and in element form.
@@ -168,7 +168,7 @@ def _dpi(value: Any) -> tuple[float, float] | None:
     x, y = (float(v) for v in value)
   except (TypeError, ValueError, ZeroDivisionError):
     return None
-  return (x, y) if 0 < x < math.inf and 0 < y < math.inf else None
+  return (x, y) if 0 < x < _MOST_DPI and 0 < y < _MOST_DPI else None
 
 
 def for_size(

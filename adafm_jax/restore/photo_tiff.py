@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import numpy as np
 import tifffile
@@ -13,6 +14,9 @@ from adafm_jax import images
 from adafm_jax.restore import metadata as metadatas
 from adafm_jax.restore import photo_decode
 from adafm_jax.restore.photo_decode import Decoded
+
+# It logs damage that it got over; what matters is told as an error.
+logging.getLogger('tifffile').addHandler(logging.NullHandler())
 
 _DNG_VERSION = 50706
 # Bits of NewSubfileType: a smaller copy, a transparency mask.

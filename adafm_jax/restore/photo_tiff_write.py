@@ -51,7 +51,7 @@ def write(
       Base.ImageDescription,
       Base.Software,
     ):
-      extra.append(_entry(tag, value))
+      extra += _entries(tag, value)
   resolution = None
   if Base.XResolution in exif:
     resolution = (exif[Base.XResolution], exif[Base.YResolution])
@@ -83,12 +83,15 @@ def _bytes(value: str | None) -> bytes | None:
   return None if value is None else value.encode('latin-1', 'replace')
 
 
-def _entry(tag: int, value: Any) -> _Tag:
+def _entries(tag: int, value: Any) -> list[_Tag]:
+  """One tag of the main directory; none of a type that is not its own."""
   if isinstance(value, bytes):
-    return (tag, _BYTE, len(value), value, True)
-  if isinstance(value, int):
-    return (tag, _SHORT, 1, value, True)
-  return (tag, _ASCII, 0, _bytes(str(value)), True)
+    return [(tag, _BYTE, len(value), value, True)]
+  if isinstance(value, str):
+    return [(tag, _ASCII, 0, _bytes(value), True)]
+  if isinstance(value, int) and 0 <= value < 2**16:
+    return [(tag, _SHORT, 1, value, True)]
+  return []
 
 
 def _append(path: pathlib.Path, tag: int, entries: dict[int, Any]) -> None:

@@ -321,6 +321,12 @@ def test_jpeg_tables(tmp_path):
     read.jpeg_tables[0], np.arange(1, 65).reshape(8, 8)
   )
   assert read.format == 'JPEG'
+  exif = Image.Exif()
+  exif[0x0112] = 6  # rows and columns change places
+  read = photo.read_photo(_save(path, RGB, qtables=tables, exif=exif))
+  np.testing.assert_array_equal(
+    read.jpeg_tables[0], np.arange(1, 65).reshape(8, 8).T
+  )
 
 
 def test_of_a_camera_s_several_pictures_the_first(tmp_path):
