@@ -23,15 +23,16 @@ from adafm_jax.config_fields import StageConfig
 from adafm_jax.evaluate import tables
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import batched, tiling
+from adafm_jax.restore import engine, tiling
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps
 from benchmarks import timing
 
 SWEEP = np.linspace(0, 1, 11, dtype=np.float32)
-HEADER = ('what', 'ours s', 'nchw s', 'ratio', 'channels_last s', 'ratio')
-DECIMALS = (0, 3, 3, 2, 3, 2)
+PEERS = ('nchw', 'channels_last', 'onnxruntime')
+HEADER = ('what', 'ours', *(x for peer in PEERS for x in (peer, 'ratio')))
+DECIMALS = (0, 3, *(3, 2) * len(PEERS))
 
 
 def make_weights(arch: Architecture) -> restorer.Params:
@@ -85,8 +86,11 @@ def restoring(arch, size, repeats):
 
   params, image = make_weights(arch), make_image(size)
   functions = {'ours': ours(arch, params, size)}
-  for name, net in twins(arch, params).items():
+  nets = twins(arch, params)
+  for name, net in nets.items():
     functions[name] = functools.partial(twin.restore, net, image, 0.5)
+  if session := twin.onnx_restore(nets['nchw'], image, 0.5):
+    functions['onnxruntime'] = session
   _check_equal(functions)
   if size >= 1024:
     functions['tiles'] = tiled(arch, params, size)
@@ -98,8 +102,11 @@ def sweeping(arch, size, repeats):
   from benchmarks import twin
 
   params, image = make_weights(arch), make_image(size)
-  sweep = jax.jit(batched.make_sweep(restorer.make_apply(arch)))
-  functions = {'ours': lambda: np.asarray(sweep(params, image, SWEEP))}
+
+  def ours_():
+    return np.concatenate(list(engine.sweep(arch, params, image, SWEEP, 2**31)))
+
+  functions = {'ours': ours_}
   for name, net in twins(arch, params).items():
     functions[name] = functools.partial(twin.sweep, net, image, SWEEP)
   _check_equal(functions)
@@ -191,16 +198,16 @@ def show(name, seconds):
 
 
 def table(rows) -> str:
-  """The rows as text."""
+  """The rows as text: seconds, and each peer's over ours."""
   lines = []
   for name, seconds in rows.items():
-    ours_, nchw, last = (seconds[k] for k in ('ours', 'nchw', 'channels_last'))
-    lines.append([name, ours_, nchw, nchw / ours_, last, last / ours_])
-    if 'tiles' in seconds:
-      mine = seconds['tiles']
-      lines.append(
-        [f'{name}, tiles', mine, nchw, nchw / mine, last, last / mine]
-      )
+    for kind in ('ours', 'tiles'):
+      if kind in seconds:
+        title = name if kind == 'ours' else f'{name}, in tiles'
+        mine = seconds[kind]
+        peers = [seconds.get(peer) for peer in PEERS]
+        cells = [(p, p / mine) if p else (None, None) for p in peers]
+        lines.append([title, mine, *(x for cell in cells for x in cell)])
   return tables.markdown_table(HEADER, lines, decimals=DECIMALS)
 
 

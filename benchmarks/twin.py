@@ -6,6 +6,9 @@ Written for the benchmark from the paper's description; needs the extra
 
 from __future__ import annotations
 
+import io
+import warnings
+
 import numpy as np
 import torch
 from torch import nn
@@ -87,6 +90,27 @@ def restore(twin: Twin, image: np.ndarray, strength: float) -> np.ndarray:
 def sweep(twin: Twin, image: np.ndarray, strengths) -> np.ndarray:
   """Every strength, one after the other, weights reloaded for each."""
   return np.stack([restore(twin, image, float(s)) for s in strengths])
+
+
+def onnx_restore(twin: Twin, image: np.ndarray, strength: float):
+  """A function that restores through onnxruntime; None if it isn't installed.
+
+  The weights of one strength are fixed in the exported graph.
+  """
+  try:
+    import onnx  # noqa: F401  what PyTorch exports with
+    import onnxruntime
+  except ImportError:
+    return None
+  twin.set_strength(strength)
+  given = torch.from_numpy(image).permute(0, 3, 1, 2).contiguous()
+  buffer = io.BytesIO()
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # it praises its successor
+    torch.onnx.export(twin, (given,), buffer, dynamo=False)
+  session = onnxruntime.InferenceSession(buffer.getvalue())
+  feed = {session.get_inputs()[0].name: given.numpy()}
+  return lambda: session.run(None, feed)[0].transpose(0, 2, 3, 1)
 
 
 def train_step(twin: Twin, adapting: bool):

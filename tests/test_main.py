@@ -67,7 +67,8 @@ def test_super_resolution_without_its_data_set(tmp_path):
   assert done.returncode == 2
   assert 'Traceback' not in done.stderr
   (line,) = [x for x in done.stderr.splitlines() if x.startswith('error: ')]
-  assert 'download DIV2K_train_HR.zip from https://' in line
+  assert 'put DIV2K_train_HR.zip and DIV2K_valid_HR.zip of https://' in line
+  assert 'adafm_jax.data.prepare --dataset div2k --source FOLDER' in line
   assert '--config.data.train=/path' in line
   # Nothing is left that would stop the next try with another data.train.
   assert not (tmp_path / 'run').exists()

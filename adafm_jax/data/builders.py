@@ -145,7 +145,7 @@ def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
       return {
         split: [
           lambda shard=shard, split=split: _examples(plan, split, shard, done)
-          for shard in _shards(entries)
+          for shard in _shards(entries, len(names))
         ]
         for split, entries in plan.splits.items()
       }
@@ -153,8 +153,8 @@ def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
   return ImageBuilder
 
 
-def _shards(entries: Sequence[Entry]) -> list[list[Entry]]:
-  """Images of one file of records each."""
+def _shards(entries: Sequence[Entry], planes: int) -> list[list[Entry]]:
+  """Images of one file of records each, `planes` arrays an image."""
   shards: list[list[Entry]] = []
   room = 0
   for entry in entries:
@@ -162,7 +162,8 @@ def _shards(entries: Sequence[Entry]) -> list[list[Entry]]:
       shards.append([])
       room = _SHARD
     shards[-1].append(entry)
-    room -= 3 * entry.height * entry.width * 4  # sub-images overlap
+    # In RGB; sub-images hold most pixels four times.
+    room -= planes * 3 * entry.height * entry.width * 4
   return shards
 
 

@@ -165,10 +165,12 @@ def read(
       worker_init_fn=_obey_parent,
     )
   iterator = iter(rest)
+  # Copies: what comes from a worker lies in memory shared with it.
+  copies = (np.array(batch) for batch in iterator)
   try:
-    # Copies: what comes from a worker lies in memory shared with it.
-    yield (np.array(batch) for batch in iterator)
+    yield copies
   finally:
+    copies.close()  # lets go of the iterator, whoever still has the copies
     iterator.close()
 
 

@@ -13,11 +13,15 @@ import argparse
 import dataclasses
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from adafm_jax import files, model_file, zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError, entry_point
+
+# A path from the root, not the end of a URL or of a relative path.
+_ABSOLUTE = re.compile(r'(?<![\w.:/])/(?:[^/,=\s]+/)+([^/,=\s]+)')
 
 
 def register(
@@ -60,6 +64,8 @@ def register(
       f'There is a model {name!r} already; give --replace to replace it.'
     )
   model = model_file.load(path)
+  public = without_folders(model.provenance)
+  model = dataclasses.replace(model, provenance=public)
   texts = {
     'description': description,
     'licence': licence,
@@ -75,6 +81,20 @@ def register(
   listed = [dataclasses.asdict(e) for e in (known | {name: entry}).values()]
   files.write_json(zoo.FOLDER / zoo.REGISTRY, listed)
   return entry
+
+
+def without_folders(value: Any) -> Any:
+  """JSON values with the last name alone of every absolute path in them.
+
+  A run's config says where its images lay; a released model says which.
+  """
+  if isinstance(value, str):
+    return _ABSOLUTE.sub(r'\1', value)
+  if isinstance(value, Mapping):
+    return {key: without_folders(x) for key, x in value.items()}
+  if isinstance(value, list | tuple):
+    return [without_folders(x) for x in value]
+  return value
 
 
 def measured(model: model_file.Header) -> str:

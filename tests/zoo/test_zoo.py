@@ -207,3 +207,16 @@ def test_the_models_that_ship_are_whole(monkeypatch):
     assert model.strength(model.levels.end) == (1 if model.arch.kernel else 0)
   listed = {entry.file for entry in zoo.entries().values()}
   assert listed == {path.name for path in SHIPPED.glob('*.safetensors')}
+
+
+def test_a_released_model_says_which_images_but_not_where_they_lay():
+  given = {
+    'config': {'data': {'train': '/home/me/sets/BSD431', 'holdout': 31}},
+    'sets': ['cbsd68=/data/CBSD68,mine=/x/y/z', 'rgb/y', 'a/b/c'],
+    'url': 'https://example.org/a/b',
+  }
+  assert register.without_folders(given) == {
+    'config': {'data': {'train': 'BSD431', 'holdout': 31}},
+    'sets': ['cbsd68=CBSD68,mine=z', 'rgb/y', 'a/b/c'],
+    'url': 'https://example.org/a/b',
+  }

@@ -1,0 +1,94 @@
+"""How far a preview is from the network, by the number of results blended.
+
+  python -m benchmarks.preview_error --model MODEL --images FOLDER
+
+Images must not be those of an evaluation set: the number of nodes is chosen by
+this. Errors are in units of 255.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+
+import numpy as np
+
+from adafm_jax import images, memory, zoo
+from adafm_jax import model_file as files
+from adafm_jax.data import sources
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.evaluate import tables
+from adafm_jax.restore import engine, preview
+
+HEADER = ('nodes', 'RMS', 'worst strength', '99.9 %', 'worst value')
+STRENGTHS = np.linspace(0, 1, 101)
+SIDE = 128  # of the window taken of each image
+
+
+def errors(outputs: np.ndarray, exact: np.ndarray, count: int) -> list[float]:
+  """RMS, that at the worst strength, 99.9 % quantile, and maximum.
+
+  Args:
+    outputs: [count, ...], at the nodes.
+    exact: [101, ...], at `STRENGTHS`.
+    count: of nodes.
+  """
+  made = preview.make(outputs)
+  off = np.stack([np.asarray(preview.at(made, s)) for s in STRENGTHS]) - exact
+  each = np.sqrt((off**2).mean(axis=tuple(range(1, off.ndim))))
+  size = np.abs(off)
+  return [
+    float(np.sqrt((off**2).mean())),
+    float(each.max()),
+    float(np.quantile(size, 0.999)),
+    float(size.max()),
+  ]
+
+
+def main():
+  """Measures and prints."""
+  parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+  add = parser.add_argument
+  add('--model', required=True)
+  add('--images', required=True)
+  add('--most', type=int, default=8, help='images, the last by name')
+  add('--output', type=pathlib.Path)
+  options = parser.parse_args()
+  model = files.load(zoo.locate(options.model))
+  found = sources.load(
+    options.images, field='--images', channels=model.arch.channels
+  )[-options.most :]
+  degrade = Degradation(model.levels.task, model.noise or 'clipped')
+
+  def restored(pixels, strengths):
+    parts = engine.sweep(
+      model.arch, model.params, pixels, strengths, memory.available()
+    )
+    return 255 * np.clip(np.concatenate(list(parts)), 0, 1)
+
+  rows: dict[int, list[list[float]]] = {n: [] for n in range(5, 10)}
+  for image in found:
+    for position in (0, 0.25, 0.5, 0.75, 1):
+      level = model.levels.level(position)
+      window = images.to_channels(image.pixels, model.arch.channels)
+      noisy = degrade.apply(window[:SIDE, :SIDE], level, name=image.name)[None]
+      exact = restored(noisy, STRENGTHS)
+      for count, row in rows.items():
+        nodes = restored(noisy, preview.nodes(count))
+        row.append(errors(nodes, exact, count))
+  table = [
+    [
+      count,
+      float(np.sqrt(np.mean(np.square([e[0] for e in row])))),
+      *(max(e[i] for e in row) for i in (1, 2, 3)),
+    ]
+    for count, row in rows.items()
+  ]
+  print(tables.markdown_table(HEADER, table))
+  if options.output:
+    options.output.write_text(json.dumps({'rows': table}, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+  main()
