@@ -10,7 +10,7 @@ from adafm_jax import compile_cache
 compile_cache.enable()
 @jax.jit
 def f(x):
-  for _ in range(60):
+  for _ in range(400):
     x = jnp.sin(x @ x) + jnp.cumsum(x, axis=0)
   return x
 f(jnp.ones((9, 9)))
