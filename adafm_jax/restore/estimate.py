@@ -22,7 +22,11 @@ _LEAST_SHARE = 0.1
 # Qualities that two ways of looking at one compression may differ by.
 _SAME = 2
 
-estimate_sigma = estimate_noise.estimate_sigma
+# Luma as JPEG files have it.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# Luma noise above the channels' by this factor and this much of sigma is no
+# chance: with white noise, from held-out photographs, they differ by less.
+_SMOOTHED_CHROMA = (1.3, 1.5)
 
 
 class Estimate(NamedTuple):
@@ -54,6 +58,28 @@ class LevelEstimate(NamedTuple):
   level: float
   sentence: str
   estimate: Estimate
+
+
+def estimate_sigma(pixels: np.ndarray) -> float:
+  """Standard deviation of the noise of an image, in 0..255 units.
+
+  A camera's JPEG file keeps half of the chroma's pixels, whose noise is so
+  smoothed away: in the three channels together little noise seems left, where
+  luma has it all. There the estimate is that of white noise with such a luma.
+
+  Args:
+    pixels: float32 [H, W, 1 or 3] in [0, 1].
+
+  Returns:
+    Sigma of one channel; see `estimate_noise.estimate_sigma`.
+  """
+  sigma = estimate_noise.estimate_sigma(pixels)
+  if pixels.shape[-1] == 1:
+    return sigma
+  luma = estimate_noise.estimate_sigma((pixels @ _LUMA)[..., None])
+  from_luma = luma / float(np.linalg.norm(_LUMA))
+  factor, more = _SMOOTHED_CHROMA
+  return from_luma if from_luma > factor * sigma + more else sigma
 
 
 def estimate_quality(photo: Photo) -> Estimate:

@@ -30,6 +30,23 @@ def _saved(path, image, **options):
   return read_photo(path)
 
 
+@pytest.mark.parametrize('sigma', [25, 45])
+def test_noise_in_a_jpeg_with_smoothed_chroma(tmp_path, photograph, sigma):
+  noisy = add_noise_numpy(photograph, sigma, clipped=True, seed=0, name='a')
+  image = np.rint(noisy * 255).astype(np.uint8)
+  options = {'quality': 92, 'subsampling': '4:2:0'}
+  photo = _saved(tmp_path / 'a.jpg', image, **options)
+  plain = estimate.estimate_noise.estimate_sigma(photo.pixels)
+  assert plain < sigma / 4  # what three channels together seem to have
+  assert estimate.estimate_sigma(photo.pixels) == pytest.approx(sigma, rel=0.12)
+
+
+def test_white_noise_is_read_off_all_channels(photograph):
+  noisy = add_noise_numpy(photograph, 50, clipped=True, seed=0, name='a')
+  plain = estimate.estimate_noise.estimate_sigma(noisy)
+  assert estimate.estimate_sigma(noisy) == plain
+
+
 def test_a_jpeg_file_tells_by_its_tables(tmp_path, photograph):
   for quality in (12, 55, 90):
     photo = _saved(tmp_path / 'a.jpg', photograph, quality=quality)
