@@ -38,6 +38,32 @@ def tiler(arch: Architecture, side: int) -> tiling.Tiler:
   return tiling.make_tiler(arch, side)
 
 
+@functools.lru_cache(maxsize=8)
+def _fold(arch: Architecture) -> Callable[..., restorer.Params]:
+  """`restorer.fold`, jitted once for an architecture."""
+  return jax.jit(lambda params, value: restorer.fold(params, arch, value))
+
+
+def fold(
+  arch: Architecture, params: restorer.Params, strength: np.ndarray
+) -> tuple[Architecture, restorer.Params]:
+  """The basic model that does the same, where 1x1 AdaFM layers allow it.
+
+  Args:
+    arch: of the network.
+    params: its weights.
+    strength: () or [B].
+
+  Returns:
+    The network to run, at any strength: AdaFM layers of 1x1 at one strength
+    cost nothing in it. Others come back as they are.
+  """
+  folds = arch.kernel == 1 and arch.placement != 'activation'
+  if not folds or np.ptp(strength):
+    return arch, params
+  return arch.basic, _fold(arch)(params, strength.ravel()[0])
+
+
 def parse_tile(tile: int | str) -> int | None:
   """The side of tiles; None for 'auto'.
 
@@ -87,15 +113,16 @@ def make_run(
     free = memories.available() if memory is None else memory
     size, count = images.shape[1:3], len(images)
     planned = plan.make_plan(arch, size, count, free, side)
+    used, weights = fold(arch, params, strength)
     output = np.empty_like(images)
     for begin in range(0, count, planned.chunk):
       part = slice(begin, begin + planned.chunk)
       given = strength[part] if strength.ndim else strength
       if planned.side:
-        tiles = tiler(arch, planned.side)
-        tiling.restore(tiles, params, images[part], given, output[part])
+        tiles = tiler(used, planned.side)
+        tiling.restore(tiles, weights, images[part], given, output[part])
       else:
-        output[part] = compiled(arch)(params, images[part], given)
+        output[part] = compiled(used)(weights, images[part], given)
     return output
 
   return ensemble.self_ensemble(run) if self_ensemble else run

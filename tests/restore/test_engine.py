@@ -52,3 +52,23 @@ def test_a_sweep_in_tiles_equals_one_of_whole_images(params, images, tiles):
 def test_too_little_memory_is_told(params, images):
   with pytest.raises(UserError, match=r'170 pixels wide .* 1 KiB may be used'):
     engine.make_run(ARCH, memory=1024)(params, images, 0.5)
+
+
+@pytest.mark.parametrize('tile', ['auto', '64'])
+def test_one_strength_of_small_filters_is_folded_away(images, tile):
+  arch = Architecture(features=6, blocks=1, kernel=1)
+  rng = np.random.default_rng(2)
+  params = jax.tree.map(
+    lambda leaf: rng.normal(0, 0.15, leaf.shape).astype(np.float32),
+    restorer.parameter_shapes(arch),
+  )
+  run = engine.make_run(arch, tile=tile)
+  apply = jax.jit(restorer.make_apply(arch))
+  for strength in (0.0, 0.7, np.array([0.7, 0.7]), np.array([0.1, 0.9])):
+    found = run(params, images, strength)
+    wanted = apply(params, images, np.asarray(strength, np.float32))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+  one, other = np.float32(0.7), np.array([0.1, 0.9], np.float32)
+  assert engine.fold(arch, params, one)[0] == arch.basic
+  assert engine.fold(arch, params, other)[0] == arch
+  assert engine.fold(ARCH, params, one)[0] == ARCH  # 3x3
