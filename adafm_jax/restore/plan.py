@@ -6,15 +6,12 @@ is the network's: its features and line buffers, not the images themselves.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax
-import numpy as np
 
 from adafm_jax import memory as memories
 from adafm_jax.errors import UserError
-from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import stream
 
@@ -117,17 +114,7 @@ def tile_bytes(arch: Architecture, side: int, width: int) -> int:
   The features of a tile; what it takes over from its neighbours and leaves
   them, the old and the new; and the line buffers across the whole width.
   """
-  carry = _carry_shapes(arch, side)
+  carry = stream.carry_shapes(arch, side)
   above, left = (sum(x.size * x.dtype.itemsize for x in part) for part in carry)
   across = -(-(width + stream.lag(arch).full) // side)
   return whole_bytes(arch, side, side) + 2 * (above + left) + above * across
-
-
-@functools.lru_cache(maxsize=64)
-def _carry_shapes(arch: Architecture, side: int) -> stream.Carry:
-  tile = jax.ShapeDtypeStruct((1, side, side, arch.channels), np.float32)
-  strength = jax.ShapeDtypeStruct((1, 1, 1, 1, 1), np.float32)
-  place = stream.Place(0, 0, side, side)
-  params = restorer.parameter_shapes(arch)
-  step = stream.make_step(arch)
-  return jax.eval_shape(step, params, tile, strength, place, None)[1]

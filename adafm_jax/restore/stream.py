@@ -23,6 +23,8 @@ from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.border import Extended
 
+_FLOAT32 = jnp.dtype('float32')
+
 
 class Carry(NamedTuple):
   """What convolutions keep of earlier tiles, in the order in which they run.
@@ -206,3 +208,16 @@ def lag(arch: Architecture) -> Lag:
 
   jax.eval_shape(run, shapes, tile, strength)
   return Lag(half=border.half_lag, full=border.lag)
+
+
+@functools.lru_cache(maxsize=64)
+def carry_shapes(
+  arch: Architecture, side: int, dtype: jnp.dtype = _FLOAT32
+) -> Carry:
+  """What one image's tiles of a side hand on, as shapes and types."""
+  tile = jax.ShapeDtypeStruct((1, side, side, arch.channels), jnp.float32)
+  strength = jax.ShapeDtypeStruct((1, 1, 1, 1, 1), jnp.float32)
+  place = Place(0, 0, side, side)
+  params = restorer.parameter_shapes(arch)
+  step = make_step(arch, dtype=dtype)
+  return jax.eval_shape(step, params, tile, strength, place, None)[1]

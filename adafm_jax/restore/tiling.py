@@ -29,12 +29,14 @@ class Tiler(NamedTuple):
     side: of a tile, pixels, even.
     lag: of the network's outputs.
     step: jitted `stream.make_step`.
+    dtype: it computes in.
   """
 
   arch: Architecture
   side: int
   lag: stream.Lag
   step: stream.Step
+  dtype: np.dtype
 
 
 def make_tiler(
@@ -42,7 +44,7 @@ def make_tiler(
 ) -> Tiler:
   """Prepares tiles of `side` x `side` pixels; compiles when first used."""
   step = jax.jit(stream.make_step(arch, dtype=dtype))
-  return Tiler(arch, side, stream.lag(arch), step)
+  return Tiler(arch, side, stream.lag(arch), step, jnp.dtype(dtype))
 
 
 def restore(
@@ -84,7 +86,7 @@ def _run(
   side, lag = tiler.side, tiler.lag.full
   even = (height + height % 2, width + width % 2)
   lefts = range(0, even[1] + lag, side)
-  blank = _no_carry(tiler, params, batch, spread)
+  blank = _no_carry(tiler, batch)
   above = [blank.above] * len(lefts)
   for top in range(0, even[0] + lag, side):
     beside = blank.left
@@ -102,16 +104,12 @@ def _run(
       yield (top - lag, left - lag), output
 
 
-def _no_carry(
-  tiler: Tiler, params: Params, batch: int, spread: np.ndarray
-) -> stream.Carry:
+def _no_carry(tiler: Tiler, batch: int) -> stream.Carry:
   """The zeros beyond the upper and left edge of the image."""
-  side = tiler.side
-  tile = np.zeros((batch, side, side, tiler.arch.channels), np.float32)
-  part = _cut_map(spread, (0, 0), side // 2, tiler.lag.half)
-  place = stream.Place(0, 0, side, side)
-  _, carry = jax.eval_shape(tiler.step, params, tile, part, place, None)
-  return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry)
+  shapes = stream.carry_shapes(tiler.arch, tiler.side, tiler.dtype)
+  return jax.tree.map(
+    lambda x: jnp.zeros((batch, *x.shape[1:]), x.dtype), shapes
+  )
 
 
 def _cut(images: np.ndarray, start: tuple[int, int], side: int) -> np.ndarray:
