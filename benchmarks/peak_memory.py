@@ -19,6 +19,7 @@ import time
 
 import numpy as np
 
+from adafm_jax import files
 from adafm_jax.evaluate import tables
 from benchmarks import timing
 
@@ -85,9 +86,7 @@ def main():
   table = [list(row.values()) for row in rows]
   print(tables.markdown_table(HEADER, table, decimals=(0, 0, 0, 0, 0, 1)))
   if options.output:
-    kept = {**timing.machine(), 'rows': rows}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(kept, indent=2) + '\n')
+    files.write_json(options.output, {**timing.machine(), 'rows': rows})
 
 
 if __name__ == '__main__':

@@ -9,13 +9,11 @@ this. Errors are in units of 255.
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 
 import numpy as np
 
-from adafm_jax import images, memory, zoo
-from adafm_jax import model_file as files
+from adafm_jax import files, images, memory, model_file, zoo
 from adafm_jax.data import sources
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.evaluate import tables
@@ -55,7 +53,7 @@ def main():
   add('--most', type=int, default=8, help='images, the last by name')
   add('--output', type=pathlib.Path)
   options = parser.parse_args()
-  model = files.load(zoo.locate(options.model))
+  model = model_file.load(zoo.locate(options.model))
   found = sources.load(
     options.images, field='--images', channels=model.arch.channels
   )[-options.most :]
@@ -87,7 +85,7 @@ def main():
   ]
   print(tables.markdown_table(HEADER, table))
   if options.output:
-    options.output.write_text(json.dumps({'rows': table}, indent=2) + '\n')
+    files.write_json(options.output, {'rows': table})
 
 
 if __name__ == '__main__':

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import pathlib
 
 import matplotlib as mpl
 import numpy as np
 
+from adafm_jax import files
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import engine, tiling
 from benchmarks import speed, timing
@@ -112,8 +112,7 @@ def main():
   title = f'{arch.features} features x {arch.blocks} blocks, {about["device"]}'
   plot(options.plot, parts, f'{title}, {about["cores"]} cores')
   if options.output:
-    text = json.dumps({**about, 'seconds': parts}, indent=2)
-    options.output.write_text(text + '\n')
+    files.write_json(options.output, {**about, 'seconds': parts})
 
 
 if __name__ == '__main__':

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from adafm_jax import files
 from adafm_jax.config_fields import StageConfig
 from adafm_jax.evaluate import tables
 from adafm_jax.models import restorer
@@ -64,13 +64,8 @@ def twins(arch, params):
 
 def ours(arch, params, size):
   """One strength of one image, as `adafm restore` runs it."""
-  if arch.kernel == 1:  # a fixed strength of 1x1 filters folds into the convs
-    fold = jax.jit(functools.partial(restorer.fold, arch=arch))
-    apply = jax.jit(restorer.make_apply(arch.basic))
-    image = make_image(size)
-    return lambda: np.asarray(apply(fold(params, strength=0.5), image, 0.0))
-  apply, image = jax.jit(restorer.make_apply(arch)), make_image(size)
-  return lambda: np.asarray(apply(params, image, 0.5))
+  run, image = engine.make_run(arch), make_image(size)
+  return lambda: run(params, image, 0.5)
 
 
 def tiled(arch, params, size, side=256):
@@ -229,8 +224,7 @@ def main():
       'network': f'{options.features} features x {options.blocks} blocks',
       'seconds': rows,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(kept, indent=2) + '\n')
+    files.write_json(options.output, kept)
 
 
 if __name__ == '__main__':
