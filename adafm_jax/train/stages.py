@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 
 from adafm_jax.config import Config, StageConfig
-from adafm_jax.data import prepared
 from adafm_jax.data.training import Images
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.models import restorer
@@ -85,7 +84,7 @@ class _Stage:
     self._per_call = config.run.steps_per_dispatch or (
       1 if jax.default_backend() == 'cpu' else 100
     )
-    if isinstance(images, prepared.Split) and config.data.placement == 'stream':
+    if config.data.placement == 'stream':
       self._per_call = 1  # the host hands over every batch
 
   def run(
