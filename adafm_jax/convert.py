@@ -8,7 +8,6 @@ order here and there.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pathlib
 import re
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from adafm_jax import files
 from adafm_jax.errors import UserError
 from adafm_jax.models import parameters
 from adafm_jax.models.architecture import Architecture
@@ -146,7 +146,7 @@ def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
   """Where a converted model comes from, for its model file."""
   path = pathlib.Path(path)
-  checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+  checksum = files.sha256(path)
   source = "converted from the authors' PyTorch weights"
   return {
     'source': source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -61,3 +62,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
   """Writes indented JSON atomically; NaN and Inf are refused."""
   write_text(path, json.dumps(value, indent=2, allow_nan=False) + '\n')
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+  """Checksum of a file, as 64 hexadecimal digits; reads it piece by piece.
+
+  Raises:
+    OSError: it can't be read.
+  """
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()

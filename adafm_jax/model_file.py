@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -285,12 +284,6 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
   """
   with _open(path) as file:
     return _shapes(file)
-
-
-def checksum(path: str | os.PathLike[str]) -> str:
-  """SHA-256 of a file, as 64 hexadecimal digits: a model's identity."""
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def to_json(header: Header) -> dict[str, Any]:

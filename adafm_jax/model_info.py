@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from adafm_jax import model_file
+from adafm_jax import files, model_file
 from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import tables
 from adafm_jax.model_file import Header
@@ -30,7 +30,7 @@ def summarize(path: str | os.PathLike[str]) -> dict[str, Any]:
   return {
     'file': path.name,
     'bytes': path.stat().st_size,
-    'sha256': model_file.checksum(path),
+    'sha256': files.sha256(path),
     'parameters': count_parameters(model_file.read_shapes(path)),
     'strengths': [[x, header.strength(x)] for x in _some_levels(header)],
     **model_file.to_json(header),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 
+from adafm_jax import files
 from adafm_jax.data import known, scan
 from adafm_jax.data.known import Download
 from adafm_jax.data.scan import Entry
@@ -100,9 +100,8 @@ def _folder(
 def _check_archive(path: pathlib.Path, official: Download) -> None:
   size = path.stat().st_size
   if size == official.size:
-    with path.open('rb') as file:
-      if hashlib.file_digest(file, 'sha256').hexdigest() == official.sha256:
-        return
+    if files.sha256(path) == official.sha256:
+      return
     size_is = 'the right size but another checksum'
   else:
     size_is = f'{size:,} bytes and not {official.size:,}'

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from adafm_jax import images
+from adafm_jax import files, images
 from adafm_jax.data import builders, tiles
 from adafm_jax.data.overlap import Seen
 from adafm_jax.data.scan import Entry
@@ -69,9 +69,7 @@ def write_index(plan: builders.Plan, where: pathlib.Path) -> None:
 
 
 def _checksum(path: pathlib.Path) -> dict[str, Any]:
-  with path.open('rb') as file:
-    digest = hashlib.file_digest(file, 'sha256').hexdigest()
-  return {'bytes': path.stat().st_size, 'sha256': digest}
+  return {'bytes': path.stat().st_size, 'sha256': files.sha256(path)}
 
 
 def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import hashlib
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 import tqdm
 
-from adafm_jax import images
+from adafm_jax import files, images
 from adafm_jax.data import known, overlap
 from adafm_jax.errors import UserError
 
@@ -109,7 +108,7 @@ def _entry(path: pathlib.Path) -> Entry | list[str]:
   """The entry of a file, or what is wrong with it."""
   try:
     pixels = images.read(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = files.sha256(path)
   except UserError as error:
     return error.problems
   except OSError as error:

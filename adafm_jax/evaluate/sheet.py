@@ -12,7 +12,8 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_LUMA = (0.299, 0.587, 0.114)
+from adafm_jax.degrade import colour
+
 _STEP = 8  # pixels between the windows that crop_detail compares
 
 
@@ -101,7 +102,7 @@ def crop_detail(image: np.ndarray, size: int) -> tuple[slice, slice]:
     Slices of rows and columns: `other[crop_detail(clean, 64)]` is the same
     detail of another version of the picture.
   """
-  luma = _rgb(image).astype(np.float64) @ np.array(_LUMA)
+  luma = _rgb(image).astype(np.float64) @ colour.JPEG_Y_WEIGHTS
   height, width = (min(size, side) for side in luma.shape)
   change = np.zeros_like(luma)
   change[1:] += np.abs(np.diff(luma, axis=0))

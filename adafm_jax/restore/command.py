@@ -91,11 +91,11 @@ def make_job(options: argparse.Namespace):
       model.arch, tile=options.tile, self_ensemble=options.self_ensemble
     ),
     name=pathlib.Path(options.model).name,
-    sha256=model_file.checksum(path),
+    sha256=files.sha256(path),
     level=options.level,
     strength=options.strength,
     mask=jobs.read_mask(mask) if mask else None,
-    mask_sha256=model_file.checksum(mask) if mask else None,
+    mask_sha256=files.sha256(mask) if mask else None,
     self_ensemble=options.self_ensemble,
     quality=options.quality,
     recipe=options.recipe,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adafm_jax.degrade import colour
 from adafm_jax.degrade import level as level_module
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
@@ -22,8 +23,7 @@ _LEAST_SHARE = 0.1
 # Qualities that two ways of looking at one compression may differ by.
 _SAME = 2
 
-# Luma as JPEG files have it.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = colour.JPEG_Y_WEIGHTS.astype(np.float32)
 # Luma noise above the channels' by this factor and this much of sigma is no
 # chance: with white noise, from held-out photographs, they differ by less.
 _SMOOTHED_CHROMA = (1.3, 1.5)

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
+from adafm_jax.degrade import colour
+
 # The luma table of the JPEG standard, Annex K, which quality scales.
 _STANDARD = np.array(
   [
@@ -30,7 +32,6 @@ _STANDARD = np.array(
     [72, 92, 95, 98, 112, 100, 103, 99],
   ]
 )
-_LUMA = np.array([0.299, 0.587, 0.114])  # full range, as JPEG files have it
 _BLOCK = 8
 _ROUNDING = 0.4  # standard deviation of coefficients from rounding of pixels
 _OUTLIERS = 0.02  # share of coefficients that lie anywhere
@@ -177,7 +178,9 @@ def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
   blocks = blocks[::step, ::step].reshape(-1, _BLOCK, _BLOCK, cut.shape[-1])
   inside = (blocks > 0.5 / 255) & (blocks < 254.5 / 255)
   blocks = blocks[inside.all(axis=(1, 2, 3))]
-  blocks = blocks @ _LUMA if blocks.shape[-1] == 3 else blocks[..., 0]
+  blocks = (
+    blocks @ colour.JPEG_Y_WEIGHTS if blocks.shape[-1] == 3 else blocks[..., 0]
+  )
   return blocks[np.argsort(-blocks.var(axis=(1, 2)), kind='stable')[:most]]
 
 

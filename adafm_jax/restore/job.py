@@ -203,7 +203,7 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
     self_ensemble=job.self_ensemble,
     mask_sha256=job.mask_sha256,
     source=loaded.pair.source.name,
-    source_sha256=model_file.checksum(loaded.pair.source),
+    source_sha256=files.sha256(loaded.pair.source),
   )
 
 

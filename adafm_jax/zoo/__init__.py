@@ -12,6 +12,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
+from adafm_jax import files
 from adafm_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -133,14 +134,12 @@ def _unknown(name: str, known: list[str]) -> str:
 
 def _check(entry: Entry) -> None:
   """Raises UserError unless the weights are those that were registered."""
-  from adafm_jax import model_file
-
   if not entry.path.is_file():
     raise UserError(
       f'The weights of model {entry.name!r} are missing ({entry.path}); install'
       ' adafm_jax again.'
     )
-  if (found := model_file.checksum(entry.path)) != entry.sha256:
+  if (found := files.sha256(entry.path)) != entry.sha256:
     raise UserError(
       f'{entry.path} is not the released model {entry.name!r}: its SHA-256 is'
       f' {found[:12]}..., not {entry.sha256[:12]}...; install adafm_jax again.'

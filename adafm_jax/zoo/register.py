@@ -76,7 +76,7 @@ def register(
       raise UserError(f'--{field} must be one line of text, not {text!r}.')
   file = f'{name}.safetensors'
   model_file.save(zoo.FOLDER / file, model, dtype=dtype)
-  checksum = model_file.checksum(zoo.FOLDER / file)
+  checksum = files.sha256(zoo.FOLDER / file)
   entry = zoo.Entry(name=name, file=file, sha256=checksum, **texts)
   listed = [dataclasses.asdict(e) for e in (known | {name: entry}).values()]
   files.write_json(zoo.FOLDER / zoo.REGISTRY, listed)

@@ -13,7 +13,7 @@ import pytest
 import tiny_models
 from PIL import Image
 
-from adafm_jax import cli, model_file, zoo
+from adafm_jax import cli, files, model_file, zoo
 from adafm_jax.restore import photo as photos
 from adafm_jax.restore import recipe
 
@@ -117,7 +117,7 @@ def test_a_folder_with_a_bad_file_in_it(capsys):
     'in/c.png': 'restored',
     'in/x/d.jpg': 'restored',
   }
-  assert report['model']['sha256'] == model_file.checksum('denoise.safetensors')
+  assert report['model']['sha256'] == files.sha256('denoise.safetensors')
 
 
 def test_what_exists_is_skipped_and_the_rest_is_finished():
@@ -253,8 +253,8 @@ def test_a_recipe_makes_a_result_again(name, capsys):
   told = recipe.read(f'out/{name}')
   assert (told.level, told.self_ensemble, told.source) == (33, True, name)
   assert told.strength == MODELS['denoise'].strength(33)
-  assert told.model_sha256 == model_file.checksum('denoise.safetensors')
-  assert told.source_sha256 == model_file.checksum(name)
+  assert told.model_sha256 == files.sha256('denoise.safetensors')
+  assert told.source_sha256 == files.sha256(name)
   again = ['--from-recipe', f'out/{name}', '--recipe']
   assert _restore(name, 'again', *again) == 0
   for file in _files('out'):
@@ -282,7 +282,7 @@ def test_a_recipe_of_a_scale_and_a_mask(capsys):
 
 def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(zoo, 'FOLDER', tmp_path)
-  checksum = model_file.checksum('denoise.safetensors')
+  checksum = files.sha256('denoise.safetensors')
   entry = {
     'name': 'denoise',
     'file': 'denoise.safetensors',

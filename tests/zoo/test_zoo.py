@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny_models
 
-from adafm_jax import cli, model_file, zoo
+from adafm_jax import cli, files, model_file, zoo
 from adafm_jax.errors import UserError
 from adafm_jax.zoo import listing, register
 
@@ -193,7 +193,7 @@ def test_the_command_lists_models(model, capsys):
   assert (listed['start'], listed['end']) == (15, 75)
   path = pathlib.Path(listed['path'])
   assert listed['bytes'] == path.stat().st_size
-  assert listed['sha256'] == model_file.checksum(path)
+  assert listed['sha256'] == files.sha256(path)
   assert cli.main(['info', 'denoise']) == 0
   assert listed['sha256'] in capsys.readouterr().out
 
