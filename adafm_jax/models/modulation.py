@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from adafm_jax.models.border import Border, Extended
 
-LOWERINGS = ('auto', 'grouped', 'shifted')
+LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse')
 
 
 def depthwise(
@@ -30,15 +30,22 @@ def depthwise(
     lowering: 'grouped', one grouped convolution, the choice on accelerators;
       'shifted', k * k multiply-adds of shifted views, which XLA fuses into
       one loop on the CPU, where its grouped convolution is some 25 times
-      slower; 'auto', by the default backend. Equal up to float rounding.
+      slower; 'reverse', 'shifted' with a derivative written by hand, with
+      which a 5x5 adaptation trains four times faster on the CPU, but which
+      knows reverse mode only (no jvp); 'auto', by the default backend, one of
+      the first two; 'train', the same, but 'reverse' on the CPU. Equal up to
+      float rounding.
 
   Returns:
     [B, H, W, C] of x's dtype.
   """
-  if lowering == 'auto':
-    lowering = 'shifted' if jax.default_backend() == 'cpu' else 'grouped'
-  if lowering == 'shifted':
-    return _depthwise_shifted(x, kernel)
+  if lowering in ('auto', 'train'):
+    on_cpu = 'shifted' if lowering == 'auto' else 'reverse'
+    lowering = on_cpu if jax.default_backend() == 'cpu' else 'grouped'
+  if lowering in ('shifted', 'reverse'):
+    around = ((0, 0), x.padding, x.padding, (0, 0))
+    shift = _shifted if lowering == 'shifted' else _shifted_reverse
+    return shift(jnp.pad(x.full, around), kernel)
   return jax.lax.conv_general_dilated(
     x.full,
     kernel,
@@ -49,16 +56,50 @@ def depthwise(
   )
 
 
-def _depthwise_shifted(x: Extended, kernel: jax.Array) -> jax.Array:
-  full = jnp.pad(x.full, ((0, 0), x.padding, x.padding, (0, 0)))
-  size = kernel.shape[0]
-  height, width = (side - size + 1 for side in full.shape[1:3])
+def _shifted(full: jax.Array, kernel: jax.Array) -> jax.Array:
+  """Correlates without padding: [B, H, W, C] by [k, k, 1, C]."""
   total = jnp.zeros((), full.dtype)
+  for (dy, dx), view in _views(full, kernel.shape[0]):
+    total = total + view * kernel[dy, dx][None, None]
+  return total
+
+
+def _views(full: jax.Array, size: int):
+  """Yields ((dy, dx), the part of `full` that this tap of a filter sees)."""
+  height, width = (side - size + 1 for side in full.shape[1:3])
   for dy in range(size):
     for dx in range(size):
-      view = full[:, dy : dy + height, dx : dx + width, :]
-      total = total + view * kernel[dy, dx][None, None]
-  return total
+      yield (dy, dx), full[:, dy : dy + height, dx : dx + width, :]
+
+
+@jax.custom_vjp
+def _shifted_reverse(full: jax.Array, kernel: jax.Array) -> jax.Array:
+  return _shifted(full, kernel)
+
+
+def _shifted_forward(full, kernel):
+  return _shifted(full, kernel), (full, kernel)
+
+
+def _shifted_backward(saved, cotangent):
+  full, kernel = saved
+  size = kernel.shape[0]
+  around = (size - 1, size - 1)
+  wide = jnp.pad(cotangent, ((0, 0), around, around, (0, 0)))
+  full_gradient = _shifted(wide, kernel[::-1, ::-1])
+  # One reduction of all taps reads the features once; one a tap, as JAX's own
+  # derivative has it, takes XLA's CPU compiler eight times as long.
+  products = [view * cotangent for _, view in _views(full, size)]
+  sums = jax.lax.reduce(
+    products,
+    [jnp.zeros((), x.dtype) for x in products],
+    lambda a, b: [x + y for x, y in zip(a, b, strict=True)],
+    (0, 1, 2),
+  )
+  return full_gradient, jnp.stack(sums).reshape(kernel.shape)
+
+
+_shifted_reverse.defvjp(_shifted_forward, _shifted_backward)
 
 
 class AdaFM(nn.Module):

@@ -135,7 +135,9 @@ class _Stage:
     config = self._config
     noisy = not Degradation(config.task).whole_image
     return steps.Recipe(
-      apply=restorer.make_apply(arch, dtype=jnp.dtype(config.model.compute)),
+      apply=restorer.make_apply(
+        arch, dtype=jnp.dtype(config.model.compute), lowering='train'
+      ),
       stage=stage,
       labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
       strength=float(name == 'adapt'),

@@ -33,7 +33,9 @@ def _numpy_depthwise(x, kernel):
   return out.transpose(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize('lowering', ['grouped', 'shifted', 'auto'])
+@pytest.mark.parametrize(
+  'lowering', ['grouped', 'shifted', 'reverse', 'auto', 'train']
+)
 @pytest.mark.parametrize('size', KERNELS)
 def test_depthwise_equals_numpy(size, lowering):
   x, kernel, _ = _tensors(size)
@@ -42,7 +44,7 @@ def test_depthwise_equals_numpy(size, lowering):
   np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize('lowering', ['grouped', 'shifted'])
+@pytest.mark.parametrize('lowering', ['grouped', 'shifted', 'reverse'])
 @pytest.mark.parametrize('size', KERNELS)
 def test_gradients_equal_numpy(size, lowering):
   x, kernel, cotangent = _tensors(size)
@@ -70,8 +72,8 @@ def test_gradients_equal_numpy(size, lowering):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize('lowering', ['grouped', 'shifted'])
-def test_whole_network_agrees_in_gradients_of_both_lowerings(lowering):
+@pytest.mark.parametrize('lowering', ['grouped', 'shifted', 'reverse'])
+def test_whole_network_agrees_in_gradients_of_every_lowering(lowering):
   """The AdaFM weights' gradient against a central difference, float64 NumPy."""
   state, arch, params = _network(3)
   image = np.random.default_rng(1).random((1, 6, 10, 3), np.float32)
