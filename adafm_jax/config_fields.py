@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adafm_jax.degrade import level
-from adafm_jax.models.architecture import Architecture
+from adafm_jax.models.architecture import MOST_CURVE, Architecture
 
 
 def _field(
@@ -187,6 +187,13 @@ class CalibrateConfig:
   )
   order: int = _field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
   images: int = _field(12, 'held-out images used', least=1)
+  layer_coefficients: int = _field(
+    3,
+    'numbers by which each AdaFM layer bends the curve, fitted to half of the'
+    ' images and released if they are better on the other half; 0: none',
+    tuple(range(MOST_CURVE + 1)),
+  )
+  layer_steps: int = _field(400, 'steps of that fit', least=1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 What a workdir holds: `config.json`, `checkpoints/`, `events/` (TensorBoard),
 and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
-`curve.png` (lambda of level), `levels.png` (PSNR of level), `sweep.png`.
+`curve.png` (lambda of level), `layers.png` (lambda of each layer),
+`levels.png` (PSNR of level), `sweep.png`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from adafm_jax import calibration, files, model_file, provenance
 from adafm_jax import config as configs
-from adafm_jax import files, model_file, provenance
 from adafm_jax.config import Config
 from adafm_jax.data import known, overlap, sources, training
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
-from adafm_jax.evaluate import benchmark, calibrate, report
+from adafm_jax.evaluate import benchmark, report
 from adafm_jax.evaluate.benchmark import Protocol
 from adafm_jax.models import restorer
 from adafm_jax.train import logs, stages
@@ -178,11 +179,18 @@ def finish(
 ) -> None:
   """Calibrates, evaluates, sweeps and writes the model file."""
   network = benchmark.make_network(config.arch, params, dtype=_dtype(config))
-  calibration = _calibrate(config, network, data)
-  report.write_curve(workdir / 'curve.png', calibration, config.task)
-  curve = getattr(calibration, config.calibrate.kind)
-  scores = _evaluate(config, network, data, curve)
-  report.write_tables(workdir, scores, calibration.measurements, config.task)
+  images = data.heldout[: config.calibrate.images]
+  curves = calibration.find_curves(config, network, images)
+  found = curves.calibration
+  report.write_curve(workdir / 'curve.png', found, config.task)
+  if curves.layers is not None:
+    report.write_layers(
+      workdir / 'layers.png', curves.single, curves.layers, config.task
+    )
+    if curves.default == 'layers':
+      network = calibration.with_layers(network, curves.layers)
+  scores = _evaluate(config, network, data, curves.single)
+  report.write_tables(workdir, scores, found.measurements, config.task)
   shown = list(data.sets)[-1]
   report.write_levels(workdir / 'levels.png', scores, config.task, shown)
   _sweep(config, workdir, network, data.sets[shown])
@@ -190,32 +198,13 @@ def finish(
     arch=config.arch,
     levels=config.levels,
     params=params,
-    curve=curve,
-    provenance=_provenance(config, data, scores),
+    provenance=_provenance(config, data, scores, curves),
     noise=config.noise if config.task == 'denoise' else None,
   )
-  model_file.save(workdir / 'model.safetensors', model)
+  model_file.save(workdir / 'model.safetensors', curves.apply_to(model))
   logs.say('\n' + report.text(scores, config.task, markdown=False))
   names = 'model.safetensors metrics.json metrics.md curve.png levels.png'
   logs.say(f'written to {workdir}: {names} sweep.png')
-
-
-def _calibrate(config, network, data) -> calibrate.Calibration:
-  wanted = configs.level_list(config.calibrate.levels, config.levels, 7)
-  label = levels.TASKS[config.task].label
-  return calibrate.calibrate(
-    network,
-    data.heldout[: config.calibrate.images],
-    wanted,
-    ends=(config.start, config.end),
-    grid=levels.parse_values(config.calibrate.grid),
-    order=config.calibrate.order,
-    protocol=Protocol.of(config.task, config.noise),
-    report=lambda m: logs.say(
-      f'calibration: {label(m.level)} is restored best at strength'
-      f' {m.best:.3f} ({m.psnr.max():.2f} dB)'
-    ),
-  )
 
 
 def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
@@ -267,10 +256,11 @@ def _sweep(config, workdir, network, images) -> None:
   )
 
 
-def _provenance(config, data, scores) -> dict[str, Any]:
+def _provenance(config, data, scores, curves) -> dict[str, Any]:
   return {
     'config': dataclasses.asdict(config),
     'training_images': len(data.train),
+    'curves': [c._asdict() for c in curves.comparisons],
     'metrics': [
       {
         'set': s.set,

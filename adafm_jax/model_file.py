@@ -4,6 +4,11 @@ The tensors are the parameters, 'block_00/conv_1/kernel' and so on. The key
 'adafm' of the file's metadata holds a JSON header: the architecture, the
 levels between which the model restores, its lambda curve and where it comes
 from. Reading the header needs neither JAX nor the weights.
+
+A model may have two lambda curves. 'single' is the paper's: one lambda for all
+AdaFM layers, a function of the level. 'layers' bends it for each layer, by the
+tensor `layer_curve`. Both are in the file; the architecture's `layer_curve` is
+0 where the first is the default.
 """
 
 from __future__ import annotations
@@ -23,11 +28,13 @@ from adafm_jax import files
 from adafm_jax.degrade import level as levels_lib
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate.curve import Curve
-from adafm_jax.models.architecture import Architecture
+from adafm_jax.models.architecture import MOST_CURVE, Architecture
 
 FORMAT = 'adafm'  # the key of the metadata, too
-VERSION = 1
+VERSION = 2  # 2: layer_curve
 DTYPES = {'F16': 'float16', 'F32': 'float32'}  # safetensors' names and NumPy's
+
+LAYER_CURVE = 'layer_curve'  # the tensor's name, and the parameter's
 
 _FIELDS = ('arch', 'levels', 'curve', 'noise', 'provenance')
 
@@ -93,6 +100,11 @@ class Header:
       )
     return self.curve.strength(level) if self.curve else position
 
+  @property
+  def default_curve(self) -> str:
+    """The lambda curve in use: 'layers' or 'single'."""
+    return 'layers' if self.arch.layer_curve else 'single'
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Model(Header):
@@ -100,9 +112,59 @@ class Model(Header):
 
   Attributes:
     params: nested dict of float32 arrays, as `restorer.make_apply` takes them.
+    layer_curve: float32 [AdaFM layers, n], see `strength.per_layer`, whether
+      it is in use or not; None: the model has only the single curve.
+
+  Raises:
+    UserError: the layer curve is not one of the network's layers.
   """
 
   params: dict[str, Any]
+  layer_curve: np.ndarray | None = None
+
+  def __post_init__(self):
+    super().__post_init__()
+    if (used := self.params.get(LAYER_CURVE)) is not None:
+      object.__setattr__(self, 'layer_curve', np.asarray(used, np.float32))
+    if self.layer_curve is None:
+      return
+    shape, most = np.shape(self.layer_curve), MOST_CURVE
+    if len(shape) != 2 or shape[0] != self.arch.adafm_layers or shape[1] > most:
+      raise UserError(
+        f'Tensor {LAYER_CURVE} has shape {list(shape)}; it must have one row'
+        f' for each of {self.arch.adafm_layers} AdaFM layers, of up to {most}'
+        ' coefficients.'
+      )
+
+  @property
+  def curves(self) -> tuple[str, ...]:
+    """The lambda curves there are: 'single', and perhaps 'layers'."""
+    return ('single',) if self.layer_curve is None else ('single', 'layers')
+
+  def with_curve(self, name: str) -> Model:
+    """The same weights with another of the model's lambda curves.
+
+    Args:
+      name: 'single', one lambda for all AdaFM layers as in the paper, or
+        'layers', one for each.
+
+    Returns:
+      A model, whose strengths 0 and 1 are the same as this one's.
+
+    Raises:
+      UserError: the model has no such curve.
+    """
+    if name not in self.curves:
+      raise UserError(
+        f'This model has the lambda curve(s) {", ".join(self.curves)}, not'
+        f' {name!r}.'
+      )
+    params = {k: v for k, v in self.params.items() if k != LAYER_CURVE}
+    if name == 'layers':
+      params[LAYER_CURVE] = self.layer_curve
+    count = np.shape(params.get(LAYER_CURVE, [[]]))[1]
+    arch = dataclasses.replace(self.arch, layer_curve=count)
+    return dataclasses.replace(self, arch=arch, params=params)
 
   # By identity, not as headers: weights differ, and jit(model.apply) hashes.
   __eq__ = object.__eq__
@@ -233,6 +295,8 @@ def save(
 
   flat = parameters.flatten(model.params)
   parameters.check({name: x.shape for name, x in flat.items()}, model.arch)
+  if model.layer_curve is not None:
+    flat[LAYER_CURVE] = model.layer_curve
   with np.errstate(over='ignore'):  # to infinity, which is refused below
     tensors = {name: np.ascontiguousarray(x, dtype) for name, x in flat.items()}
   _check_finite(path, tensors)
@@ -258,11 +322,16 @@ def load(path: str | os.PathLike[str]) -> Model:
 
   with _open(path) as file:
     header = _header(path, file)
-    parameters.check(_shapes(file), header.arch, f'{path}: ')
     tensors = {name: _read(path, file, name) for name in _shapes(file)}
   _check_finite(path, tensors)
+  curve = tensors.get(LAYER_CURVE)
+  if not header.arch.layer_curve:
+    tensors.pop(LAYER_CURVE, None)
+  shapes = {name: x.shape for name, x in tensors.items()}
+  parameters.check(shapes, header.arch, f'{path}: ')
   fields = {name: getattr(header, name) for name in _FIELDS}
-  return Model(params=parameters.unflatten(tensors), **fields)
+  params = parameters.unflatten(tensors)
+  return Model(params=params, layer_curve=curve, **fields)
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:

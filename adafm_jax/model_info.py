@@ -119,7 +119,10 @@ def _curve_line(header: Header) -> str:
     return f'none: restores {task.label(header.levels.start)} only'
   if header.curve is None:
     return 'linear between the ends (no curve was measured)'
-  return header.curve.formula(task.prefix.strip())
+  formula = header.curve.formula(task.prefix.strip())
+  if header.arch.layer_curve:
+    return f'{formula}, bent by each AdaFM layer (layer_curve)'
+  return formula
 
 
 def _some_levels(header: Header) -> list[float]:

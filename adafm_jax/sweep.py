@@ -57,6 +57,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ' that the lambda curve gives',
   )
   add(
+    '--curve',
+    choices=('single', 'layers'),
+    help="one lambda for all AdaFM layers, as in the paper, or each layer's own"
+    " (default: the model's; see `adafm info`)",
+  )
+  add(
     '--scale',
     type=float,
     help='super-resolution: enlarge the input by this factor first; 1 if it has'
@@ -150,6 +156,8 @@ def make_job(options: argparse.Namespace) -> Job:
     UserError: see the sentences below.
   """
   model = zoo.load(options.model)
+  if options.curve:
+    model = model.with_curve(options.curve)
   strengths, labels = choose_strengths(model, options.lambdas, options.levels)
   task = model.levels.task
   if task == 'sr' and options.scale is None:

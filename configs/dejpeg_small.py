@@ -21,8 +21,8 @@ def get_config():
   c.task = 'dejpeg'
   c.start, c.end = 80.0, 10.0
   c.model.channels = 1
-  c.train.steps = 40_000
-  c.adapt.steps = 10_000
+  c.train.steps = 32_000
+  c.adapt.steps = 8000
   c.calibrate.levels = '10:80:10'
   c.evaluate.levels = '80,60,40,30,20,10'
   c.sweep.level = 30.0

@@ -43,6 +43,58 @@ def path(tmp_path):
   return tmp_path / 'model.safetensors'
 
 
+CURVE = np.array([[0.5, -1], [0, 2], [1, 1], [0, 0], [3, 4]], np.float32)
+
+
+@pytest.mark.parametrize('default', ['single', 'layers'])
+def test_both_lambda_curves_are_kept_and_one_is_the_default(path, default):
+  model = _model(layer_curve=CURVE).with_curve(default)
+  model_file.save(path, model)
+  loaded = model_file.load(path)
+  assert (
+    loaded.default_curve == default == loaded.with_curve(default).default_curve
+  )
+  assert model_file.read_header(path).default_curve == default
+  assert loaded.curves == ('single', 'layers')
+  image = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+  for name in loaded.curves:
+    ours, theirs = (
+      loaded.with_curve(name),
+      _model(layer_curve=CURVE).with_curve(name),
+    )
+    assert ours.arch == theirs.arch
+    np.testing.assert_array_equal(
+      ours.apply(ours.params, image, 0.5),
+      theirs.apply(theirs.params, image, 0.5),
+    )
+  outputs = [
+    np.asarray(m.apply(m.params, image, 0.5))
+    for m in map(loaded.with_curve, loaded.curves)
+  ]
+  assert np.abs(outputs[0] - outputs[1]).max() > 0.01
+
+
+def test_a_curve_that_is_not_there_is_refused(path):
+  model_file.save(path, _model())
+  loaded = model_file.load(path)
+  assert loaded.curves == ('single',)
+  with pytest.raises(UserError, match=r"curve\(s\) single, not 'layers'"):
+    loaded.with_curve('layers')
+  with pytest.raises(UserError, match=r'shape \[4, 2\].* of 5 AdaFM layers'):
+    _model(layer_curve=CURVE[:4])
+
+
+def test_a_file_of_version_1_is_read(path):
+  model_file.save(path, _model())
+
+  def older(header):
+    header['version'] = 1
+    del header['arch']['layer_curve']
+
+  _rewrite(path, older)
+  assert model_file.load(path).arch == ARCH
+
+
 def _parse(path):
   """Header and tensors by the format's description, without its library."""
   data = path.read_bytes()
@@ -98,7 +150,7 @@ def test_layout_of_the_file_is_as_documented(path):
   model_file.save(path, model)
   header, data = _parse(path)
   stated = json.loads(header['__metadata__']['adafm'])
-  assert (stated['format'], stated['version']) == ('adafm', 1)
+  assert (stated['format'], stated['version']) == ('adafm', 2)
   assert stated['levels'] == {'task': 'denoise', 'start': 15, 'end': 75}
   assert stated['arch'] == ARCH.to_json()
   entry = header['block_01/conv_2/kernel']
@@ -267,9 +319,9 @@ def test_other_number_types_are_refused(path):
 
 def test_a_later_version_asks_for_an_upgrade(path):
   model_file.save(path, _model())
-  _rewrite(path, lambda header: header.update(version=2, strange=1))
+  _rewrite(path, lambda header: header.update(version=3, strange=1))
   (problem,) = _errors(path)
-  assert 'version 2' in problem
+  assert 'version 3' in problem
   assert 'upgrade adafm_jax' in problem
 
 

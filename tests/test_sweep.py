@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 
 import jax
 import numpy as np
@@ -187,6 +188,29 @@ def test_levels_go_through_the_lambda_curve(tmp_path, capsys):
   assert np.abs(written - np.clip(alone, 0, 1) * 255).max() < 0.51
   _, labels = sweep.choose_strengths(model, None, '15,45,75')
   assert labels[1] == 'sigma 45, strength 0.55'
+
+
+def test_the_lambda_curve_can_be_chosen(tmp_path, capsys):
+  path = tmp_path / 'model.safetensors'
+  model = _save_model(path)
+  bent = np.array([[2.0], [-1.5]], np.float32)
+  model = dataclasses.replace(model, layer_curve=bent).with_curve('layers')
+  model_file.save(path, model)
+  source = _write(tmp_path / 'a.png', _pixels((20, 24, 3)))
+  found = {}
+  for curve in ('layers', 'single', None):
+    out = tmp_path / f'out-{curve}'
+    more = ['--curve', curve] if curve else []
+    files = ['--model', str(path), '--input', str(source), '--output', str(out)]
+    assert sweep.main([*files, '--lambdas', '0,0.5', *more]) == 0
+    found[curve] = _load(out / 'a_coef_0.50.png')
+  np.testing.assert_array_equal(found['layers'], found[None])
+  expected = model.with_curve('single').restore(_load(source), strength=0.5)
+  np.testing.assert_array_equal(found['single'], expected)
+  assert (found['single'] != found['layers']).mean() > 0.1
+  model_file.save(path, dataclasses.replace(_save_model(path), curve=None))
+  assert sweep.main([*files, '--curve', 'layers']) == 2
+  assert "not 'layers'" in capsys.readouterr().err
 
 
 def test_psnr_table_and_plot(folder, tmp_path):

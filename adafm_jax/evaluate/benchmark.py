@@ -114,6 +114,7 @@ class Network(NamedTuple):
   Attributes:
     arch: its sizes.
     params: its weights.
+    dtype: compute dtype.
     memory: bytes a batched pass may take.
     psnr: jitted, see `_scored`.
     restore: jitted `batched.make_sweep`.
@@ -121,6 +122,7 @@ class Network(NamedTuple):
 
   arch: Architecture
   params: restorer.Params
+  dtype: jax.typing.DTypeLike
   memory: int
   psnr: Callable[..., jax.Array]
   restore: batched.Sweep
@@ -128,6 +130,12 @@ class Network(NamedTuple):
   def with_params(self, params: restorer.Params) -> Network:
     """The same compiled functions with other weights."""
     return self._replace(params=params)
+
+  def with_network(
+    self, arch: Architecture, params: restorer.Params
+  ) -> Network:
+    """Another network, run alike."""
+    return make_network(arch, params, dtype=self.dtype, memory=self.memory)
 
 
 def make_network(
@@ -142,6 +150,7 @@ def make_network(
   return Network(
     arch,
     params,
+    dtype,
     memory or memories.available(),
     jax.jit(_scored(sweep), static_argnames='border'),
     jax.jit(sweep),

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import files, images
@@ -19,7 +20,9 @@ from adafm_jax.evaluate import (
   sheet,
   tables,
 )
+from adafm_jax.evaluate import curve as curves
 from adafm_jax.evaluate.benchmark import Case, Score
+from adafm_jax.models import strength
 
 _HEADER = (
   'set',
@@ -104,6 +107,24 @@ def write_curve(
     curves,
     unit_label=levels.TASKS[task].unit,
     title='Best strength of each level',
+  )
+
+
+def write_layers(
+  path: pathlib.Path, curve: curves.Curve, layers: np.ndarray, task: str
+) -> None:
+  """Each AdaFM layer's lambda over the levels, and the one they bend."""
+  wanted = np.linspace(curve.start, curve.end, 201)
+  single = curve.strength(wanted)
+  spread = jnp.asarray(single, jnp.float32)[None, :, None, None, None]
+  bent = strength.per_layer(spread, jnp.asarray(layers))[..., 0, 0, 0]
+  figures.plot_layers(
+    path,
+    wanted,
+    np.asarray(bent),
+    single,
+    xlabel=levels.TASKS[task].unit,
+    title='Strength of each AdaFM layer',
   )
 
 

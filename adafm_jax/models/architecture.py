@@ -14,6 +14,7 @@ from adafm_jax.errors import UserError
 # the activation of each residual block, the variant the paper found worse.
 PLACEMENTS = ('block', 'block+trunk', 'activation')
 KERNELS = (0, 1, 3, 5, 7)
+MOST_CURVE = 6  # coefficients of a layer's curve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Architecture:
     kernel: side of the AdaFM filters, 1, 3, 5 or 7; 0 is the basic model,
       which has no AdaFM layers.
     placement: where the AdaFM layers sit, one of `PLACEMENTS`.
+    layer_curve: coefficients of each AdaFM layer's own curve, see
+      `strength.per_layer`; 0: all layers have one strength, as in the paper.
   """
 
   features: int = 64
@@ -34,6 +37,7 @@ class Architecture:
   channels: int = 3
   kernel: int = 1
   placement: str = 'block'
+  layer_curve: int = 0
 
   @property
   def adafm_layers(self) -> int:
@@ -47,7 +51,7 @@ class Architecture:
   @property
   def basic(self) -> Architecture:
     """The same network without AdaFM layers."""
-    return dataclasses.replace(self, kernel=0)
+    return dataclasses.replace(self, kernel=0, layer_curve=0)
 
   def problems(self) -> list[str]:
     """One sentence for each field that has an impossible value."""
@@ -69,6 +73,13 @@ class Architecture:
           f'model.{name} is {getattr(self, name)!r}; it must be one of'
           f' {", ".join(map(str, legal))}.'
         )
+    most = MOST_CURVE if self.kernel else 0
+    curve = self.layer_curve
+    if not isinstance(curve, int) or not 0 <= curve <= most:
+      found.append(
+        f'model.layer_curve is {curve!r}; it must be a whole number from 0 to'
+        f' {most}.'
+      )
     return found
 
   def to_json(self) -> dict[str, Any]:
@@ -83,6 +94,7 @@ class Architecture:
       UserError: a field is unknown, missing or has an impossible value.
     """
     names = {field.name for field in dataclasses.fields(cls)}
+    values = {'layer_curve': 0, **values}  # version 1 of the format has none
     if set(values) != names:
       raise UserError(
         'The architecture must have the fields'

@@ -4,6 +4,7 @@ Parameter names are a contract: checkpoints, the freeze rule, model files and
 the conversion of the authors' weights go by them. Backbone: `head`,
 `block_00` ... each with `conv_1` and `conv_2`, `trunk`, `upsample`, `hidden`,
 `tail`. AdaFM layers: `adafm_1` and `adafm_2` in each block, `trunk_adafm`.
+Beside the layers, where strengths differ by layer: `layer_curve`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ ADAFM_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/(kernel|bias)'
 BACKBONE_PARAMETERS = (
   r'(head|block_\d\d+/conv_[12]|trunk|upsample|hidden|tail)/(kernel|bias)'
 )
+LAYER_CURVE = 'layer_curve'
 
 
 class ResidualBlock(nn.Module):
@@ -114,6 +116,10 @@ class Restorer(nn.Module):
     arch = self.arch
     per_block = 1 if arch.placement == 'activation' else 2
     count = max(arch.adafm_layers, 1)
+    if arch.layer_curve:
+      shape = (count, arch.layer_curve)
+      curve = self.param(LAYER_CURVE, nn.initializers.zeros, shape, jnp.float32)
+      strength = strengths.per_layer(strength, curve)
     strength = jnp.broadcast_to(strength, (count, *strength.shape[1:]))
 
     def conv(x, features, name, stride=1):
@@ -244,10 +250,17 @@ def fold(
       'Only 1x1 AdaFM layers right behind a conv can be folded into it; this'
       f' network has kernel {arch.kernel}, placement {arch.placement!r}.'
     )
-  per_layer = jnp.broadcast_to(
-    jnp.asarray(strength, jnp.float32), (arch.adafm_layers,)
+  spread = strengths.spread(
+    jnp.reshape(jnp.asarray(strength, jnp.float32), (-1, 1)),
+    arch.adafm_layers,
+    (1, 2, 2, arch.channels),
   )
-  folded = {k: v for k, v in params.items() if k != 'trunk_adafm'}
+  if arch.layer_curve:
+    spread = strengths.per_layer(spread, params[LAYER_CURVE])
+  per_layer = jnp.broadcast_to(spread.ravel(), (arch.adafm_layers,))
+  folded = {
+    k: v for k, v in params.items() if k not in ('trunk_adafm', LAYER_CURVE)
+  }
   for i in range(arch.blocks):
     block = params[f'block_{i:02d}']
     folded[f'block_{i:02d}'] = {

@@ -82,11 +82,11 @@ def make_optimizer(
   Frozen parameters have no moments, and their updates are zeros. (A bare
   `optax.masked` would pass their gradients through as updates.)
   """
-  adam = _promoting(optax.adam(schedule(stage), b2=stage.b2))
+  adam = promoting(optax.adam(schedule(stage), b2=stage.b2))
   return optax.partition({'train': adam, 'freeze': optax.set_to_zero()}, labels)
 
 
-def _promoting(
+def promoting(
   optimizer: optax.GradientTransformation,
 ) -> optax.GradientTransformation:
   """Lets an update promote types, also in a program that forbids it.

@@ -17,6 +17,7 @@ def _network(apply):
   return benchmark.Network(
     Architecture(features=8),
     {},
+    jnp.float32,
     10**9,
     jax.jit(benchmark._scored(sweep), static_argnames='border'),
     jax.jit(sweep),
