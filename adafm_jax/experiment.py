@@ -80,7 +80,7 @@ def _run(config: Config | None, workdir: pathlib.Path) -> None:
     f' {jax.process_count()} process(es); workdir {workdir}'
   )
   logs.say(why)
-  params = stages.train(config, workdir, data.train, _validation(config, data))
+  params = stages.train(config, workdir, data.train, validation(config, data))
   if meshes.is_main():
     finish(config, workdir, data, params)
     logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
@@ -150,7 +150,7 @@ def load_data(config: Config) -> Data:
   return Data(learnt.train, learnt.heldout, sets)
 
 
-def _validation(config: Config, data: Data) -> stages.MakeValidate:
+def validation(config: Config, data: Data) -> stages.MakeValidate:
   """PSNR on a few held-out images, at the stage's level and strength."""
   images = data.heldout[: config.run.validate_images]
   protocol = Protocol.of(config.task, config.noise)

@@ -65,6 +65,37 @@ def train(
   return stage.run('adapt', config.adapt, config.arch, params)
 
 
+def train_further(
+  config: Config,
+  workdir: pathlib.Path,
+  images: Images,
+  make_validate: MakeValidate,
+  params: restorer.Params,
+) -> restorer.Params:
+  """Runs, or resumes, the basic stage alone, from given weights.
+
+  It makes a network that serves `config.start` and nothing else: what an
+  AdaFM-Net's middle levels are compared with.
+
+  Args:
+    config: of the experiment; its `train` tells the steps.
+    workdir: as for `train`.
+    images: training images.
+    make_validate: as for `train`.
+    params: of the basic model, to begin with.
+
+  Returns:
+    The weights of the basic model.
+
+  Raises:
+    UserError: as `train`.
+  """
+  mesh = meshes.make_mesh()
+  meshes.check_batch('train', config.train.batch, mesh)
+  stage = _Stage(config, workdir, images, mesh, make_validate)
+  return stage.run('basic', config.train, config.arch.basic, params)
+
+
 def _has_checkpoint(folder: pathlib.Path) -> bool:
   if not folder.is_dir():
     return False
