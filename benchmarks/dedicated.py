@@ -36,19 +36,6 @@ def make_config(config: Config, level: float) -> Config:
   return dataclasses.replace(config, start=level, train=config.adapt)
 
 
-def backbone(model: model_file.Model) -> restorer.Params:
-  """The start network's weights, without AdaFM layers."""
-
-  def without(tree):
-    return {
-      name: without(leaf) if isinstance(leaf, dict) else leaf
-      for name, leaf in tree.items()
-      if 'adafm' not in name and name != model_file.LAYER_CURVE
-    }
-
-  return without(model.params)
-
-
 def train(run: pathlib.Path, level: float) -> model_file.Model:
   """Trains, or resumes, in the folder `dedicated_LEVEL` of a finished run.
 
@@ -69,7 +56,7 @@ def train(run: pathlib.Path, level: float) -> model_file.Model:
     folder,
     data.train,
     validate,
-    jax.device_put(backbone(model)),
+    jax.device_put(restorer.backbone(model.params)),
   )
   return model_file.Model(
     arch=model.arch.basic,

@@ -229,6 +229,15 @@ def insert_adafm(basic: Params, arch: Architecture) -> Params:
   return jax.tree_util.tree_map_with_path(fill, parameter_shapes(arch))
 
 
+def backbone(params: Params) -> Params:
+  """The inverse of `insert_adafm`: the parameters of the basic model."""
+  return {
+    name: backbone(leaf) if isinstance(leaf, dict) else leaf
+    for name, leaf in params.items()
+    if 'adafm' not in name and name != LAYER_CURVE
+  }
+
+
 def fold(
   params: Params, arch: Architecture, strength: jax.typing.ArrayLike
 ) -> Params:

@@ -98,15 +98,17 @@ def without_folders(value: Any) -> Any:
 
 
 def measured(model: model_file.Header) -> str:
-  """The first metrics of a model file in one line; '' if it has none.
+  """Metrics of a model file in one line; '' if it has none.
 
-  All levels of the first set under its first protocol, such as
+  All levels of the first set (of one that is not held-out training images, if
+  there is any) under its first protocol, such as
   'cbsd68 (RGB, noisy input unclipped): sigma 15 33.12, sigma 75 25.40 dB'.
   """
   rows = model.provenance.get('metrics') or []
   if not rows:
     return ''
-  first = rows[0]
+  others = [row for row in rows if row['set'] != 'heldout']
+  first = (others or rows)[0]
   label = levels.TASKS[model.levels.task].label
   same = [
     f'{label(row["level"])} {row["psnr"]:.2f}'

@@ -159,6 +159,8 @@ def test_inserted_adafm_layers_change_nothing(placement):
   params = restorer.insert_adafm(basic, arch)
   shapes = jax.tree.map(lambda x: x.shape, restorer.parameter_shapes(arch))
   assert jax.tree.map(lambda x: x.shape, params) == shapes
+  removed = restorer.backbone(params)
+  jax.tree.map(np.testing.assert_array_equal, removed, basic)
   image = _images(6, 10)
   expected = numpy_network.run(state, image, 0.0, blocks=BLOCKS)
   apply = jax.jit(restorer.make_apply(arch))

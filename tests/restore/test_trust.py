@@ -16,6 +16,7 @@ from adafm_jax import model_file, zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade import noise
 from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.models import restorer
 from adafm_jax.restore import engine, masking
 
 STRENGTHS = np.linspace(0, 1, 101)
@@ -53,13 +54,10 @@ def _degraded(model, level, *, seed=0):
 
 def _basic(model):
   """The start model: the same weights without their AdaFM layers."""
-  params = {
-    name: {k: v for k, v in layer.items() if not k.startswith('adafm')}
-    for name, layer in model.params.items()
-    if name != 'trunk_adafm'
-  }
   return model_file.Model(
-    arch=model.arch.basic, levels=model.levels, params=params
+    arch=model.arch.basic,
+    levels=model.levels,
+    params=restorer.backbone(model.params),
   )
 
 

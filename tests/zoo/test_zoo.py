@@ -168,6 +168,7 @@ def test_an_entry_is_replaced_on_request(model, tmp_path):
 
 def test_quality_is_that_of_one_set_and_protocol():
   rows = [
+    {'set': 'heldout', 'protocol': 'RGB', 'level': 15.0, 'psnr': 34.0},
     {'set': 'a', 'protocol': 'RGB', 'level': 15.0, 'psnr': 33.123},
     {'set': 'a', 'protocol': 'RGB', 'level': 75.0, 'psnr': 25.0},
     {'set': 'a', 'protocol': 'other', 'level': 15.0, 'psnr': 1.0},
