@@ -51,7 +51,14 @@ CHOSEN: dict[str, dict[float, Settings]] = {
     50.0: Settings(5, 6, 15.0, 50.0),
     75.0: Settings(5, 6, 22.5, 75.0),
   },
-  'dejpeg': {10.0: Settings(5, 6, 5, 2.5)},
+  'dejpeg': {
+    80.0: Settings(5, 6, 2.0, 0.0),
+    60.0: Settings(5, 6, 3.0, 1.5),
+    40.0: Settings(5, 6, 4.0, 2.0),
+    30.0: Settings(5, 6, 4.0, 2.0),
+    20.0: Settings(5, 6, 6.0, 3.0),
+    10.0: Settings(5, 6, 10.0, 0.0),
+  },
 }
 
 

@@ -88,12 +88,13 @@ def make_subjects(
     other.strength(level)
   if float32 is not None:
     _check_peer(model, float32)
-    float32 = float32.with_curve(model.default_curve)
-    if float32.arch != model.arch or float32.levels != model.levels:
+    same = float32.levels == model.levels and float32.curves == model.curves
+    if not same or _single(float32).arch != _single(model).arch:
       raise UserError(
         'The float32 model is another network than the released one, not the'
         ' same before its weights were rounded.'
       )
+    float32 = float32.with_curve(model.default_curve)
   made: dict[Any, Network] = {}
 
   def subject(one: Model) -> Subject:
@@ -106,6 +107,10 @@ def make_subjects(
     {level: subject(one) for level, one in (dedicated or {}).items()},
     subject(float32) if float32 is not None else None,
   )
+
+
+def _single(model: Model) -> Model:
+  return model.with_curve('single')
 
 
 def _check_peer(model: Model, other: Model) -> None:
