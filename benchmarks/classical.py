@@ -26,14 +26,8 @@ HELD_OUT, TAKEN = 31, 4
 LEVELS = {'denoise': '15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}
 _PATCHES, _REACH = (3, 5), 6
 _H_OF_SIGMA = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
-_SIGMA_OF_SIGMA = (
-  0.6,
-  0.7,
-  0.8,
-  0.9,
-  1.0,
-)  # clipped noise is weaker than its name
-_H_OF_JPEG = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0)
+_SIGMA_OF_SIGMA = (0.8, 1.0)  # clipped noise is weaker than its name
+_H_OF_JPEG = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 _SIGMA_OF_H = (0.0, 0.5)
 
 

@@ -45,11 +45,11 @@ class Settings(NamedTuple):
 
 CHOSEN: dict[str, dict[float, Settings]] = {
   'denoise': {
-    15.0: Settings(3, 6, 7.5, 15.0),
+    15.0: Settings(3, 6, 9.0, 12.0),
     25.0: Settings(5, 6, 12.5, 25.0),
-    35.0: Settings(5, 10, 14.0, 35.0),
-    50.0: Settings(5, 6, 15.0, 50.0),
-    75.0: Settings(5, 6, 22.5, 75.0),
+    35.0: Settings(5, 6, 14.0, 35.0),
+    50.0: Settings(5, 6, 25.0, 40.0),
+    75.0: Settings(5, 6, 30.0, 60.0),
   },
   'dejpeg': {
     80.0: Settings(5, 6, 2.0, 0.0),
