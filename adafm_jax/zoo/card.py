@@ -29,12 +29,6 @@ from adafm_jax.zoo import (
 )
 from adafm_jax.zoo.card_results import Results
 
-_WHY = (
-  'The model has {millions:.2f} M parameters, and was trained on a few small'
-  ' patches a step ({steps}); most networks of the papers are larger, and all'
-  ' were trained on GPUs for far longer.'
-)
-
 
 def read(name: str, folder: pathlib.Path) -> Results:
   """What is known of a released model.
@@ -180,7 +174,7 @@ def _published(results: Results, facts: card_facts.Facts) -> list[str]:
   if not parts:
     return []
   note = card_words.PROTOCOL_NOTES[results.task]
-  why = _WHY.format(millions=facts.millions, steps=facts.steps)
+  why = card_words.WHY.format(millions=facts.millions, steps=facts.steps)
   return [
     '## Beside published results\n',
     f'PSNR in dB. {note}\n',

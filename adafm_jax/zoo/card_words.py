@@ -119,6 +119,13 @@ PROTOCOL_NOTES = {
   ),
 }
 
+# Below the published numbers.
+WHY = (
+  'The model has {millions:.2f} M parameters, and was trained on a few small'
+  ' patches a step ({steps}); most networks of the papers are larger, and all'
+  ' were trained on GPUs for far longer.'
+)
+
 
 def set_title(name: str) -> str:
   """What a card calls a set of images."""
