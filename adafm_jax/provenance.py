@@ -27,6 +27,18 @@ def collect() -> dict[str, Any]:
   }
 
 
+def processor() -> str:
+  """The name of the CPU."""
+  try:
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+      for line in file:
+        if line.startswith('model name'):
+          return line.partition(':')[2].strip()
+  except OSError:
+    pass
+  return platform.processor() or platform.machine()
+
+
 def _git_revision() -> str | None:
   """Of the checkout this package runs from, with '+changes' if it is dirty."""
   folder = pathlib.Path(__file__).parent

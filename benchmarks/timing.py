@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from adafm_jax import provenance
+
 
 def interleaved(
   functions: Mapping[str, Callable[[], Any]], repeats: int
@@ -43,19 +45,8 @@ def machine() -> dict[str, Any]:
 
   return {
     'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
-    'processor': _processor(),
+    'processor': provenance.processor(),
     'cores': os.cpu_count(),
     'python': platform.python_version(),
     'versions': {n: version(n) for n in ('jax', 'jaxlib', 'torch', 'numpy')},
   }
-
-
-def _processor() -> str:
-  try:
-    with open('/proc/cpuinfo', encoding='utf-8') as file:
-      for line in file:
-        if line.startswith('model name'):
-          return line.partition(':')[2].strip()
-  except OSError:
-    pass
-  return platform.processor() or platform.machine()

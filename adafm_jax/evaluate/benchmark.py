@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -232,9 +232,10 @@ class Score:
     set: name of the image set.
     level: of the degradation.
     protocol: `Protocol.label`.
-    method: 'input' (nothing done), 'start' (strength 0), 'end' (strength 1)
-      or 'curve' (the strength that the lambda curve gives for the level).
-    strength: used; None for 'input'.
+    method: 'input' (nothing done), 'start' (strength 0), 'end' (strength 1),
+      'curve' (the strength that the lambda curve gives for the level), or the
+      name given to `score_methods`.
+    strength: used; None for 'input' and what has none.
     psnr: mean over the images, dB.
     ssim: mean over the images, or None.
     images: (name, PSNR, SSIM or None) of each image.
@@ -248,6 +249,54 @@ class Score:
   psnr: float
   ssim: float | None
   images: tuple[tuple[str, float, float | None], ...]
+
+
+def score_methods(
+  images: Sequence[NamedImage],
+  methods: Mapping[str, float | None],
+  run: Callable[[Case], Sequence[np.ndarray]],
+  *,
+  name: str,
+  level: float,
+  protocol: Protocol,
+  ssim: bool = True,
+) -> list[Score]:
+  """Measures any methods on a set at one level.
+
+  Args:
+    images: of the set.
+    methods: each method's strength by its name; None if it has none.
+    run: restores a case by every method, in order: uint8 [H, W, C] each.
+    name: of the set, for the table.
+    level: of the degradation.
+    protocol: degradation and metric.
+    ssim: whether to compute SSIM too.
+
+  Returns:
+    The scores of 'input' (nothing done) and of each method.
+  """
+  methods = {'input': None, **methods}
+  found: dict[str, list] = {method: [] for method in methods}
+  for image in images:  # one at a time: a large set is many GiB as floats
+    case = make_case(image, level, protocol)
+    pictures = [to_uint8(case.degraded), *run(case)]
+    for method, picture in zip(methods, pictures, strict=True):
+      found[method].append(_measure(case, picture, level, protocol, ssim))
+    if protocol.degradation.task == 'denoise':
+      found['input'][-1] = _noisy_input(case, protocol, found['input'][-1])
+  return [
+    Score(
+      name,
+      level,
+      protocol.label,
+      method,
+      methods[method],
+      float(np.mean([row[1] for row in rows])),
+      float(np.mean([row[2] for row in rows])) if ssim else None,
+      tuple(rows),
+    )
+    for method, rows in found.items()
+  ]
 
 
 def score_set(
@@ -274,30 +323,17 @@ def score_set(
   Returns:
     Four scores: 'input', 'start', 'end', 'curve'.
   """
-  methods = {'input': None, 'start': 0.0, 'end': 1.0, 'curve': strength}
   # Always three strengths, even if two are equal: one compilation a size.
   tried = np.array([0.0, 1.0, strength])
-  found: dict[str, list] = {method: [] for method in methods}
-  for image in images:  # one at a time: a large set is many GiB as floats
-    case = make_case(image, level, protocol)
-    pictures = [to_uint8(case.degraded), *restore(network, case, tried)]
-    for method, picture in zip(methods, pictures, strict=True):
-      found[method].append(_measure(case, picture, level, protocol, ssim))
-    if protocol.degradation.task == 'denoise':
-      found['input'][-1] = _noisy_input(case, protocol, found['input'][-1])
-  return [
-    Score(
-      name,
-      level,
-      protocol.label,
-      method,
-      methods[method],
-      float(np.mean([row[1] for row in rows])),
-      float(np.mean([row[2] for row in rows])) if ssim else None,
-      tuple(rows),
-    )
-    for method, rows in found.items()
-  ]
+  return score_methods(
+    images,
+    {'start': 0.0, 'end': 1.0, 'curve': strength},
+    lambda case: list(restore(network, case, tried)),
+    name=name,
+    level=level,
+    protocol=protocol,
+    ssim=ssim,
+  )
 
 
 def _measure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -194,6 +194,8 @@ def plot_levels(
   *,
   xlabel: str,
   title: str,
+  ylabel: str = 'PSNR (dB)',
+  points: Collection[str] = (),
 ) -> Figure:
   """Draws PSNR against the level for several methods.
 
@@ -203,6 +205,8 @@ def plot_levels(
     series: method to [N] PSNR in dB; NaN leaves a gap.
     xlabel: what the level is, e.g. 'noise sigma (of 255)'.
     title: above the figure.
+    ylabel: of the vertical axis.
+    points: methods drawn without a line, as each level is another network's.
 
   Returns:
     The figure, with one line a method on its axes.
@@ -210,14 +214,15 @@ def plot_levels(
   Raises:
     UserError: another suffix, or the file can't be written.
   """
-  figure, axes = _figure(title, xlabel, 'PSNR (dB)')
+  figure, axes = _figure(title, xlabel, ylabel)
   for i, (name, values) in enumerate(series.items()):
+    dashes = ('-', '--', ':')[i % 3]  # equal lines show both colours
     axes.plot(
       levels,
       values,
       color=COLORS[i % len(COLORS)],
       marker=MARKERS[i % len(MARKERS)],
-      linestyle=('-', '--', ':')[i % 3],  # equal lines show both colours
+      linestyle='none' if name in points else dashes,
       markersize=5,
       label=name,
     )
