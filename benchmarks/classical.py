@@ -1,4 +1,4 @@
-"""Chooses the settings of `adafm_jax.zoo.classical` on held-out images.
+"""Chooses the settings of `adafm_jax.cards.classical` on held-out images.
 
   python -m benchmarks.classical /path/to/BSD431 --task denoise
 
@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from adafm_jax.cards import classical
 from adafm_jax.data import sources
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import entry_point
 from adafm_jax.evaluate import benchmark, metrics
 from adafm_jax.evaluate.benchmark import Case, Protocol
-from adafm_jax.zoo import classical
 
 HELD_OUT, TAKEN = 31, 4
 LEVELS = {'denoise': '15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}

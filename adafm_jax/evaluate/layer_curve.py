@@ -31,6 +31,7 @@ _PATCH = 64
 _MARGIN = 8  # at a patch's sides, where it has zeros for its surroundings
 _RATE = 0.05  # of Adam, falling to zero by a cosine
 _REPORTS = 5
+_WORTH = 0.01  # dB
 
 
 class Target(NamedTuple):
@@ -193,5 +194,10 @@ def compare(
 
 
 def wins(comparisons: Sequence[Comparison]) -> bool:
-  """Whether the layers' curve is the better one, on the mean over levels."""
-  return float(np.mean([c.layers - c.single for c in comparisons] or [0])) > 0
+  """Whether the layers' curve is better, and by more than chance would have it.
+
+  On the mean over levels it must gain a hundredth of a dB: for less, one lambda
+  is the simpler choice.
+  """
+  gains = [c.layers - c.single for c in comparisons] or [0]
+  return float(np.mean(gains)) > _WORTH

@@ -88,7 +88,8 @@ def test_the_better_curve_is_released(network, targets):
 
 def test_without_a_comparison_the_paper_s_curve_is_released():
   assert not layer_curve.wins([])
-  assert not layer_curve.wins([Comparison(20, 30.0, 30.0)])
+  assert not layer_curve.wins([Comparison(20, 30.0, 30.005)])
+  assert layer_curve.wins([Comparison(20, 30.0, 30.02)])
   assert not layer_curve.wins([Comparison(20, 30, 31), Comparison(30, 30, 28)])
 
 

@@ -1,12 +1,12 @@
 """Measures a released model, for its card.
 
-  python -m adafm_jax.zoo.evaluate denoise --sets cbsd68=/path/to/CBSD68 \
+  python -m adafm_jax.cards.evaluate denoise --sets cbsd68=/path/to/CBSD68 \
     --data-train /path/to/BSD431 --float32 run/model.safetensors \
     --dedicated 35=run35/model.safetensors -o docs/models
 
 Writes NAME.json: PSNR and SSIM of every set, level, protocol and method (see
-`zoo.measure`), the network's speed, and what was measured with what; and the
-card's pictures. `python -m adafm_jax.zoo.card NAME` makes the card of it.
+`cards.measure`), the network's speed, and what was measured with what; and the
+card's pictures. `python -m adafm_jax.cards.card NAME` makes the card of it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any
 import tqdm
 
 from adafm_jax import compile_cache, files, model_file, provenance, zoo
+from adafm_jax.cards import classical, measure, pictures
 from adafm_jax.data import overlap, sources
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model_file import Model
-from adafm_jax.zoo import classical, measure, pictures
 
 HELD_OUT = 'heldout'
 _USUAL_HOLDOUT = 31
@@ -221,9 +221,9 @@ def _kept(path: pathlib.Path, sha256: str) -> dict[str, Any]:
 
 @entry_point
 def main(argv: Sequence[str] | None = None) -> None:
-  """The command `python -m adafm_jax.zoo.evaluate`."""
+  """The command `python -m adafm_jax.cards.evaluate`."""
   parser = argparse.ArgumentParser(
-    prog='python -m adafm_jax.zoo.evaluate',
+    prog='python -m adafm_jax.cards.evaluate',
     description='Measures a released model, for its card.',
   )
   add = parser.add_argument
@@ -258,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   else:
     found['pictures'] = _kept(path, found['sha256'])
   files.write_json(path, found)
-  print(f'written: {path}; now python -m adafm_jax.zoo.card {options.name}')
+  print(f'written: {path}; now python -m adafm_jax.cards.card {options.name}')
 
 
 if __name__ == '__main__':

@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
+from adafm_jax.cards import published
 from adafm_jax.data import known
 from adafm_jax.degrade import level as levels
-from adafm_jax.zoo import published
 
 
 @pytest.mark.parametrize('task', levels.TASKS)

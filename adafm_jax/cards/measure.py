@@ -1,7 +1,7 @@
 """What is measured of a released model: sets by levels by methods.
 
-Methods, beside the input as it is: 'classical' (see `zoo.classical`); 'single'
-and 'layers', the model by each of its lambda curves; 'float32', the weights as
+Methods, beside the input as it is: 'classical' (see `cards.classical`),
+'single' and 'layers', the model by each of its lambda curves; 'float32', the weights as
 they were trained; 'dedicated', a network trained for that level alone.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adafm_jax.cards import classical
 from adafm_jax.data import known
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import level as levels
@@ -22,7 +23,6 @@ from adafm_jax.evaluate import benchmark
 from adafm_jax.evaluate.benchmark import Case, Network, Protocol, Score
 from adafm_jax.model_file import Model
 from adafm_jax.restore import engine
-from adafm_jax.zoo import classical
 
 LEVELS = {
   'denoise': (15, 25, 35, 50, 75),

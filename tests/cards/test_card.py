@@ -9,8 +9,8 @@ import pytest
 import released
 
 from adafm_jax import model_file, zoo
+from adafm_jax.cards import card, card_figures, card_index
 from adafm_jax.errors import UserError
-from adafm_jax.zoo import card, card_figures, card_index
 
 CARDS = pathlib.Path(__file__).parents[2] / 'docs/models'
 MEASURED = sorted(path.stem for path in CARDS.glob('*.json'))
@@ -53,7 +53,7 @@ def _cells(text, first):
 def test_a_committed_card_is_what_its_results_say(name):
   text = (CARDS / f'{name}.md').read_text('utf-8')
   assert text == card.render(name, CARDS), (
-    f'stale: run python -m adafm_jax.zoo.card {name}'
+    f'stale: run python -m adafm_jax.cards.card {name}'
   )
   for picture in re.findall(r'!\[.*?\]\((.*?)\)', text):
     assert (CARDS / picture).is_file()
@@ -215,7 +215,9 @@ def test_results_of_another_file_make_no_card(folder):
 def test_a_model_that_was_not_measured_has_no_card(folder, capsys):
   (folder / 'small.json').unlink()
   assert card.main(['small', '-o', str(folder)]) == 2
-  assert 'run python -m adafm_jax.zoo.evaluate small' in capsys.readouterr().err
+  assert (
+    'run python -m adafm_jax.cards.evaluate small' in capsys.readouterr().err
+  )
   assert card.main(['-o', str(folder)]) == 2
   assert 'holds no results' in capsys.readouterr().err
 

@@ -14,10 +14,7 @@ import numpy as np
 import tqdm
 
 from adafm_jax import images, zoo
-from adafm_jax.degrade import level as levels
-from adafm_jax.evaluate import metrics, sheet
-from adafm_jax.evaluate.sheet import Cell
-from adafm_jax.zoo import (
+from adafm_jax.cards import (
   classical,
   measure,
   scenes_dejpeg,
@@ -25,7 +22,10 @@ from adafm_jax.zoo import (
   scenes_sr,
   studio,
 )
-from adafm_jax.zoo.studio import Scene, Studio
+from adafm_jax.cards.studio import Scene, Studio
+from adafm_jax.degrade import level as levels
+from adafm_jax.evaluate import metrics, sheet
+from adafm_jax.evaluate.sheet import Cell
 
 FAILURES: dict[str, Callable[[Studio], list[Scene]]] = {
   'denoise': scenes_denoise.failures,

@@ -8,10 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from adafm_jax.cards import card_results
+from adafm_jax.cards.card_results import Results
 from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import figures
-from adafm_jax.zoo import card_results
-from adafm_jax.zoo.card_results import Results
 
 _METHODS = ('input', 'classical', 'single', 'layers', 'dedicated')
 

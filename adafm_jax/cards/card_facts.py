@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import safetensors
 
 from adafm_jax import model_file, model_info, zoo
+from adafm_jax.cards import card_words
+from adafm_jax.cards.card_results import Results
 from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import tables
-from adafm_jax.zoo import card_words
-from adafm_jax.zoo.card_results import Results
 
 
 class Facts(NamedTuple):

@@ -8,11 +8,11 @@ import released
 import tiny_models
 
 from adafm_jax import files, images, model_file, zoo
+from adafm_jax.cards import card, classical, evaluate, measure
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate import benchmark, metrics
 from adafm_jax.evaluate.benchmark import Protocol
-from adafm_jax.zoo import card, classical, evaluate, measure
 
 
 def _pixels(seed, channels=3, shape=(26, 34)):

@@ -15,13 +15,13 @@ import numpy as np
 from scipy import ndimage
 
 from adafm_jax import images
+from adafm_jax.cards import classical
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import colour
 from adafm_jax.evaluate import benchmark, metrics
 from adafm_jax.evaluate.benchmark import Case, Network, Protocol
 from adafm_jax.evaluate.sheet import Cell
 from adafm_jax.model_file import Model
-from adafm_jax.zoo import classical
 
 DETAIL = 112  # side of the window that a failure shows, pixels
 

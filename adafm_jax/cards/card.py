@@ -1,10 +1,10 @@
 """Makes the cards of released models, and their index.
 
-  python -m adafm_jax.zoo.card            # all
-  python -m adafm_jax.zoo.card denoise --pictures
+  python -m adafm_jax.cards.card            # all
+  python -m adafm_jax.cards.card denoise --pictures
 
 A card is NAME.md: text made of the registry, the model file's header and the
-NAME.json that `zoo.evaluate` wrote, and of nothing else, so that a test can
+NAME.json that `cards.evaluate` wrote, and of nothing else, so that a test can
 tell a stale one. Beside it come NAME_levels.png and NAME_gains.png. --pictures
 makes the contact sheets anew, which takes the network.
 """
@@ -19,15 +19,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adafm_jax import files, model_file, zoo
-from adafm_jax.errors import UserError, entry_point
-from adafm_jax.zoo import (
+from adafm_jax.cards import (
   card_facts,
   card_figures,
   card_index,
   card_results,
   card_words,
 )
-from adafm_jax.zoo.card_results import Results
+from adafm_jax.cards.card_results import Results
+from adafm_jax.errors import UserError, entry_point
 
 
 def read(name: str, folder: pathlib.Path) -> Results:
@@ -48,12 +48,12 @@ def read(name: str, folder: pathlib.Path) -> Results:
   except (OSError, ValueError) as error:
     raise UserError(
       f'There are no results of {name} in {folder} ({error}); run python -m'
-      f' adafm_jax.zoo.evaluate {name}.'
+      f' adafm_jax.cards.evaluate {name}.'
     ) from error
   if found['sha256'] != zoo.entries()[name].sha256:
     raise UserError(
       f'{path} measures another model file than the released {name}; run python'
-      f' -m adafm_jax.zoo.evaluate {name}.'
+      f' -m adafm_jax.cards.evaluate {name}.'
     )
   return Results(header, found)
 
@@ -235,8 +235,8 @@ def _made(name: str, results: Results) -> list[str]:
   return [
     '## How this card was made\n',
     '```bash\n'
-    f'python -m adafm_jax.zoo.evaluate {name} --sets {sets}\n'
-    f'python -m adafm_jax.zoo.card {name}\n'
+    f'python -m adafm_jax.cards.evaluate {name} --sets {sets}\n'
+    f'python -m adafm_jax.cards.card {name}\n'
     '```\n',
     f'Measured on {found["date"]}, {card_facts.measured_with(found)}.'
     f' All numbers are in [{name}.json]({name}.json).\n',
@@ -260,7 +260,7 @@ def add_pictures(name: str, folder: pathlib.Path) -> None:
   Raises:
     UserError: see `read`.
   """
-  from adafm_jax.zoo import pictures
+  from adafm_jax.cards import pictures
 
   found = dict(read(name, folder).found)
   found['pictures'] = pictures.make(name, folder)
@@ -269,9 +269,9 @@ def add_pictures(name: str, folder: pathlib.Path) -> None:
 
 @entry_point
 def main(argv: Sequence[str] | None = None) -> None:
-  """The command `python -m adafm_jax.zoo.card`."""
+  """The command `python -m adafm_jax.cards.card`."""
   parser = argparse.ArgumentParser(
-    prog='python -m adafm_jax.zoo.card',
+    prog='python -m adafm_jax.cards.card',
     description='Makes the cards of released models, and their index.',
   )
   add = parser.add_argument
@@ -283,7 +283,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   names = options.names or card_index.measured(folder)
   if not names:
     raise UserError(
-      f'{folder} holds no results; run python -m adafm_jax.zoo.evaluate NAME.'
+      f'{folder} holds no results; run python -m adafm_jax.cards.evaluate NAME.'
     )
   for name in names:
     if options.pictures:

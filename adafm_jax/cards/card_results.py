@@ -1,14 +1,14 @@
-"""The tables of a card, from the JSON that `zoo.evaluate` writes."""
+"""The tables of a card, from the JSON that `cards.evaluate` writes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from adafm_jax.cards import card_words, published
 from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import tables
 from adafm_jax.model_file import Header
-from adafm_jax.zoo import card_words, published
 
 _ORDER = ('input', 'classical', 'single', 'layers', 'dedicated')
 _BIG = 0.01  # dB: what is less is not called a difference

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from adafm_jax.cards import studio
+from adafm_jax.cards.studio import Scene, Studio
 from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import colour
 from adafm_jax.degrade.jpeg import jpeg
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.benchmark import Case
 from adafm_jax.evaluate.sheet import Cell
-from adafm_jax.zoo import studio
-from adafm_jax.zoo.studio import Scene, Studio
 
 
 def failures(taken: Studio) -> list[Scene]:

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from adafm_jax.zoo import classical
-from adafm_jax.zoo.classical import Settings
+from adafm_jax.cards import classical
+from adafm_jax.cards.classical import Settings
 
 
 @pytest.fixture

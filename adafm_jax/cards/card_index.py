@@ -8,7 +8,7 @@ from adafm_jax import model_file, zoo
 from adafm_jax.evaluate import tables
 
 # What follows this line in README.md is written by hand, and kept.
-MARK = '<!-- Below: written by hand. Above: python -m adafm_jax.zoo.card -->'
+MARK = '<!-- Below: written by hand. Above: python -m adafm_jax.cards.card -->'
 
 _INTRODUCTION = """\
 # Released models

@@ -6,11 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from adafm_jax import images
+from adafm_jax.cards import studio
+from adafm_jax.cards.studio import Scene, Studio
 from adafm_jax.evaluate import benchmark, metrics
 from adafm_jax.evaluate.sheet import Cell
 from adafm_jax.restore import estimate
-from adafm_jax.zoo import studio
-from adafm_jax.zoo.studio import Scene, Studio
 
 _BLUR = 0.7  # pixels, Gaussian: what makes grain of white noise here
 _BY_EYE = 25.0

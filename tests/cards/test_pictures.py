@@ -5,9 +5,9 @@ import pytest
 import released
 
 from adafm_jax import images
+from adafm_jax.cards import pictures, studio
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.benchmark import Case
-from adafm_jax.zoo import pictures, studio
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adafm_jax.zoo import classical
+from adafm_jax.cards import classical
 
 PURPOSE = {
   'denoise': """\

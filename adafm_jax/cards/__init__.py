@@ -1,0 +1,1 @@
+"""Cards of released models: measured, drawn and written down."""

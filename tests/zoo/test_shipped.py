@@ -1,0 +1,80 @@
+"""Every released model restores a photograph as well as it did when released.
+
+The photograph comes with scikit-image, so that this runs on any machine, and no
+released model was trained on it.
+"""
+
+import functools
+
+import numpy as np
+import pytest
+import skimage.data
+
+from adafm_jax import images, zoo
+from adafm_jax.degrade import resize
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.evaluate import metrics
+
+# PSNR in dB by `Model.restore`, with the weights as they were released, at both
+# ends and between them.
+STATED: dict[str, dict[float, float]] = {}
+# Rounding differs by processor; a spoilt network differs by more.
+SLACK = 0.03
+load = functools.cache(zoo.load)
+
+
+def _given(model, clean, level):
+  """What a user has: the photograph, degraded, as uint8."""
+  if model.levels.task == 'sr':
+    return images.to_uint8(resize.imresize(clean, 1 / level) / 255)
+  degradation = Degradation(model.levels.task)
+  return images.to_uint8(degradation.apply(clean, level, name='coffee'))
+
+
+def _psnr(model, level):
+  """PSNR of what is given, enlarged if it is small, and of the result."""
+  clean = images.to_channels(skimage.data.coffee(), model.arch.channels)
+  clean = clean[60:240, 120:300]
+  given = _given(model, clean, level)
+  restored = model.restore(given, level=level)
+  if model.levels.task == 'sr':
+    given = images.to_uint8(resize.imresize(given, level) / 255)
+  return [metrics.psnr(clean, x) for x in (given, restored)]
+
+
+def test_every_released_model_is_stated():
+  assert STATED.keys() == zoo.entries().keys()
+  for name, levels in STATED.items():
+    span = load(name).levels
+    assert {span.start, span.end} < levels.keys()
+
+
+@pytest.mark.parametrize(
+  ('name', 'level'), [(name, x) for name in STATED for x in STATED[name]]
+)
+def test_it_restores_as_well_as_stated(name, level):
+  before, after = _psnr(load(name), level)
+  assert after == pytest.approx(STATED[name][level], abs=SLACK)
+  assert after > before
+
+
+@pytest.mark.parametrize('name', zoo.entries())
+def test_between_the_ends_the_level_matters(name):
+  """The curve's strength serves a middle level better than either end's."""
+  model = load(name)
+  if model.levels.task == 'sr':
+    pytest.skip('its levels are sizes: x3 and x4 differ by little')
+  middle = sorted(STATED[name])[1]
+  clean = images.to_channels(skimage.data.coffee(), model.arch.channels)
+  clean = clean[60:240, 120:300]
+  given = _given(model, clean, middle)
+  found = [
+    metrics.psnr(clean, model.restore(given, strength=s))
+    for s in (0, model.strength(middle), 1)
+  ]
+  assert np.argmax(found) == 1
+
+
+def test_together_they_are_small():
+  sizes = [entry.path.stat().st_size for entry in zoo.entries().values()]
+  assert sum(sizes) < 20e6
