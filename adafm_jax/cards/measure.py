@@ -1,8 +1,9 @@
 """What is measured of a released model: sets by levels by methods.
 
-Methods, beside the input as it is: 'classical' (see `cards.classical`),
-'single' and 'layers', the model by each of its lambda curves; 'float32', the weights as
-they were trained; 'dedicated', a network trained for that level alone.
+Methods, beside the input as it is: 'classical' (see `cards.classical`);
+'single' and 'layers', the model by each of its lambda curves; 'float32', the
+weights as they were trained; 'dedicated', a network trained for that level
+alone.
 """
 
 from __future__ import annotations
