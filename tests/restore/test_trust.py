@@ -96,7 +96,8 @@ def test_the_picture_moves_smoothly_with_the_strength(model):
   images = _degraded(model, model.levels.end)
   outputs = _sweep(model, images)
   whole = _rms(outputs[-1] - outputs[0], axis=(1, 2, 3))
-  assert (whole > 2e-3).all()
+  # A flat crop has noise to lose, but no artefacts and no sharpness to gain.
+  assert (whole[0 if model.levels.task == 'denoise' else 1 :] > 2e-3).all()
   steps = _rms(np.diff(outputs, axis=0), axis=(2, 3, 4))
   # No step stands out of the hundred: measured up to 1.9 times the mean.
   assert (steps.max(axis=0) < 3 * steps.mean(axis=0)).all()
