@@ -42,12 +42,15 @@ def count_parameters(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
   Returns:
     `weights` and `biases` of the backbone, `adafm_weights` and
-    `adafm_biases`. The paper (section 3.3) compares the weights alone.
+    `adafm_biases`. The paper (section 3.3) compares the weights alone. The
+    coefficients of the layers' lambda curves are none of these.
   """
   counts = dict.fromkeys(
     ('weights', 'biases', 'adafm_weights', 'adafm_biases'), 0
   )
   for name, shape in shapes.items():
+    if name == model_file.LAYER_CURVE:
+      continue
     layer, _, kind = name.rpartition('/')
     owner = 'adafm_' if 'adafm' in layer else ''
     counts[owner + ('biases' if kind == 'bias' else 'weights')] += math.prod(

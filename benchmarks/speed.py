@@ -133,7 +133,9 @@ def _our_step(arch, params, stage, batch, patch, dtype):
   mesh = meshes.make_mesh()
   apply_arch = arch if stage == 'adapt' else arch.basic
   recipe = steps.Recipe(
-    apply=restorer.make_apply(apply_arch, dtype=jnp.dtype(dtype)),
+    apply=restorer.make_apply(
+      apply_arch, dtype=jnp.dtype(dtype), lowering='train'
+    ),
     stage=StageConfig(batch=batch, patch=patch),
     labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
     strength=float(stage == 'adapt'),

@@ -33,8 +33,7 @@ from adafm_jax.train import feed, optim
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 
-# Features and blocks, batch and patch: of configs/denoise_small.py and the
-# paper.
+# Features and blocks, batch and patch: a small network's and the paper's.
 NETS = {'small': (32, 4, 8, 48), 'full': (64, 16, 16, 96)}
 
 

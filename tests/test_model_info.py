@@ -42,6 +42,24 @@ def full(tmp_path_factory):
   )
 
 
+def test_the_layers_curve_is_told_and_is_no_weight(tmp_path):
+  arch, span = Architecture(8, 1, 3, 1), LevelRange('denoise', 15, 75)
+  fields = {'curve': curves.fit([45], [0.4], 15, 75, order=2)}
+  plain = _save(tmp_path / 'plain.safetensors', arch, span, **fields)
+  bent = _save(
+    tmp_path / 'bent.safetensors',
+    arch,
+    span,
+    layer_curve=np.ones((2, 3), np.float32),
+    **fields,
+  )
+  counts = [model_info.summarize(p)['parameters'] for p in (plain, bent)]
+  assert counts[0] == counts[1]
+  model_file.save(bent, model_file.load(bent).with_curve('layers'))
+  assert 'bent by each AdaFM layer' in model_info.describe(bent)
+  assert 'bent by each' not in model_info.describe(plain)
+
+
 def test_text_tells_what_the_paper_tells_of_its_model(full):
   text = model_info.describe(full)
   for line in (

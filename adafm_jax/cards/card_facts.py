@@ -38,7 +38,7 @@ def collect(entry: zoo.Entry, results: Results) -> Facts:
   """
   header = results.header
   shapes = model_file.read_shapes(entry.path)
-  bends = shapes.pop(model_file.LAYER_CURVE, (0,))
+  bends = shapes.get(model_file.LAYER_CURVE, (0,))
   counts = model_info.count_parameters(shapes)
   config = header.provenance.get('config') or {}
   steps = _steps(config)
