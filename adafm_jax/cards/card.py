@@ -110,7 +110,7 @@ def _results(results: Results) -> list[str]:
     parts += [
       f'**{card_results.part_title(results, name, by_level)}**\n',
       card_results.result_table(results, by_level),
-      card_results.remarks(results, by_level) + '\n',
+      card_results.remarks(results, name, by_level) + '\n',
     ]
   if table := card_results.float16_table(results):
     parts += [

@@ -93,7 +93,9 @@ def result_table(results: Results, by_level: Mapping[float, Mapping]) -> str:
   return tables.markdown_table(header, rows, decimals=decimals)
 
 
-def remarks(results: Results, by_level: Mapping[float, Mapping]) -> str:
+def remarks(
+  results: Results, name: str, by_level: Mapping[float, Mapping]
+) -> str:
   """What a reader should not miss in a table, in sentences."""
   default = {x: row[results.default] for x, row in by_level.items()}
   worst = min(default, key=lambda x: default[x]['least_gain'])
@@ -112,6 +114,8 @@ def remarks(results: Results, by_level: Mapping[float, Mapping]) -> str:
       f' At {", ".join(behind)} {results.titles["classical"]} does better than'
       ' the model.'
     )
+  if note := card_words.NOTES.get((results.task, name)):
+    text += f' {note}'
   return text
 
 

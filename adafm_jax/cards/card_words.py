@@ -29,6 +29,14 @@ rights depend on.
 """,
 }
 
+# What is known of a set, by task and set.
+NOTES = {
+  ('dejpeg', 'set5'): (
+    'Its image "woman" comes from a JPEG file: at quality 80 it is saved again'
+    ' almost without loss (50.1 dB), so that restoring it can only harm.'
+  ),
+}
+
 USAGE = {
   'denoise': """\
 ```bash
