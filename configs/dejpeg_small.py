@@ -4,7 +4,7 @@ Command:
   python -m adafm_jax.main --config configs/dejpeg_small.py --workdir DIR \
     --config.data.train=/path/to/BSD431 \
     --config.evaluate.sets=live1=/path/to/LIVE1
-Hardware: one CPU core, 25 steps/s (AMD EPYC): 35 minutes for the stages.
+Hardware: one CPU core, 25 steps/s (AMD EPYC): 25 minutes for the stages.
 
 The BSD images were JPEG files of quality 95 themselves. They are not reduced:
 that would leave a quarter of the pixels, of another sharpness than photographs
