@@ -149,14 +149,18 @@ def _dedicated(results: Results) -> list[str]:
   about = ', '.join(
     f'{results.label(one["level"])}: {one["features"]} features x'
     f' {one["blocks"]} blocks'
-    + (f', {one["steps"]:,} steps' if one['steps'] else '')
+    + (
+      f', {one["further_steps"]:,} further steps'
+      if one['further_steps']
+      else ''
+    )
     for one in results.found['dedicated']
   )
   return [
     '## Networks for one level\n',
-    'What the range costs: the same network trained for one level from the'
-    f' beginning ({about}) beside this model (PSNR, dB; the difference is that'
-    ' of the default lambda).\n',
+    'What the range costs: the start network, all of its weights trained on at'
+    f' one level alone ({about}) by `benchmarks/dedicated.py`, beside this'
+    ' model (PSNR, dB; the difference is that of the default lambda).\n',
     table,
   ]
 
@@ -232,10 +236,13 @@ def _made(name: str, results: Results) -> list[str]:
     for key in found['sets']
     if key != 'heldout'
   )
+  levels = ','.join(f'{x["level"]:g}=FILE' for x in found['dedicated'])
+  more = ' \\\n  --float32 run/model.safetensors' if found['float32'] else ''
+  more += f' --dedicated {levels}' if levels else ''
   return [
     '## How this card was made\n',
     '```bash\n'
-    f'python -m adafm_jax.cards.evaluate {name} --sets {sets}\n'
+    f'python -m adafm_jax.cards.evaluate {name} --sets {sets}{more}\n'
     f'python -m adafm_jax.cards.card {name}\n'
     '```\n',
     f'Measured on {found["date"]}, {card_facts.measured_with(found)}.'

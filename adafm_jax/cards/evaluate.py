@@ -129,13 +129,12 @@ def _classical(task: str, wanted: Sequence[float]) -> list[dict[str, Any]]:
 
 def _about(level: float, model: Model, path: str) -> dict[str, Any]:
   """What a dedicated network is, for the card."""
-  config = model.provenance.get('config') or {}
   return {
     'level': level,
     'sha256': files.sha256(path),
     'features': model.arch.features,
     'blocks': model.arch.blocks,
-    'steps': (config.get('train') or {}).get('steps'),
+    'further_steps': model.provenance.get('further_steps'),
   }
 
 
