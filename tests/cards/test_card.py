@@ -178,7 +178,7 @@ def test_dedicated_networks_and_float16_have_their_tables(folder):
   found['scores'].append(row | {'method': 'dedicated', 'psnr': 31.5})
   released.write(folder, found)
   text = card.render('small', folder)
-  assert 'sigma 35: 6 features x 1 blocks, 99 steps' in text
+  assert 'sigma 35: 6 features x 1 blocks, 99 further steps' in text
   (row,) = _cells(text, 'CBSD68, clipped')
   assert row[1:] == ['sigma 35', '29.65', '30.65', '31.50', '-0.85']
   rounded = [r for r in _cells(text, 'sigma 15') if len(r) == 3]
