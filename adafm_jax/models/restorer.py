@@ -165,7 +165,8 @@ def make_apply(
     [0, 1], any H and W; strength: float in [0, 1] in one of the forms of
     `strength.FORMS`, ignored by the basic model. The result has image's shape
     and is not clipped. Strength 0 gives the basic model's result bit for bit.
-    It raises UserError where shapes don't fit.
+    With a layer curve, each layer bends what it is given, see
+    `strength.per_layer`. It raises UserError where shapes don't fit.
   """
   module = Restorer(arch, dtype, lowering)
 

@@ -3,12 +3,12 @@
 Results at `count` evenly spaced strengths are computed once; the picture at
 any strength is then the cubic spline through them, pixel by pixel, which costs
 `count` multiply-adds a value and no network. At the nodes, 0 and 1 among them,
-it is exact. Between, benchmarks/preview_error.py measured, on a denoiser of 32
-features and 4 blocks and 8 held-out photographs at sigma 15 to 75, in units of
-255: with 9 nodes RMS 0.39, at the worst strength of any photograph 1.15; 99.9 %
-of the values within 3.5, the worst 12.5. Polynomials through Chebyshev nodes
-were a quarter worse, straight lines too; weights fitted to such photographs
-only 6 % better.
+it is exact. Between, benchmarks/preview_error.py measured, on the released
+denoiser and 8 held-out photographs at sigma 15 to 75, in units of 255: with 9
+nodes RMS 0.41, at the worst strength of any photograph 1.56; 99.9 % of the
+values within 4.0, the worst 13.9. On an earlier one of 4 blocks (RMS 0.39)
+polynomials through Chebyshev nodes were a quarter worse, straight lines too;
+weights fitted to such photographs only 6 % better.
 """
 
 from __future__ import annotations
