@@ -1,13 +1,25 @@
-"""Dedicated networks begin as the start network, at a level of their own."""
+"""Dedicated networks are trained at a level of their own."""
+
+import importlib.util
+import pathlib
 
 import pytest
 
 from adafm_jax import config as configs
 from adafm_jax.errors import UserError
-from benchmarks import dedicated
+
+PATH = pathlib.Path(__file__).parents[2] / 'benchmarks' / 'dedicated.py'
 
 
-def test_it_trains_at_its_level_as_long_as_the_adaptation_did():
+@pytest.fixture(scope='module')
+def dedicated():
+  spec = importlib.util.spec_from_file_location('dedicated', PATH)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+def test_it_trains_at_its_level_as_long_as_the_adaptation_did(dedicated):
   config = configs.parse({'adapt': {'steps': 700}})
   changed = dedicated.make_config(config, 35.0)
   assert (changed.start, changed.train.steps) == (35, 700)
