@@ -292,7 +292,7 @@ def _assert_same_files(folder, other):
   assert tensors.keys() == wanted.keys()
   for name, tensor in tensors.items():
     np.testing.assert_allclose(
-      tensor, wanted[name], rtol=0, atol=1e-5, err_msg=name
+      tensor, wanted[name], rtol=1e-5, atol=1e-5, err_msg=name
     )
   config, other_config = (
     json.loads((f / 'config.json').read_text()) for f in (folder, other)
