@@ -33,12 +33,14 @@ class Curves(NamedTuple):
     single: the curve of one lambda for all layers.
     layers: [AdaFM layers, n], how each layer bends it; None: not fitted.
     comparisons: both, level by level, on the other half of the images.
+    network: with the curve to release, ready to be measured.
   """
 
   calibration: calibrate.Calibration
   single: Curve
   layers: np.ndarray | None
   comparisons: list[Comparison]
+  network: Network
 
   @property
   def default(self) -> str:
@@ -71,7 +73,7 @@ def find_curves(
   strengths = [float(x) for x in single.strength(np.array(wanted))]
   targets = layer_curve.make_targets(fitted, wanted, strengths, protocol)
   if not config.calibrate.layer_coefficients or not targets:
-    return Curves(found, single, None, [])
+    return Curves(found, single, None, [], network)
   bent = layer_curve.fit(
     network,
     targets,
@@ -83,10 +85,10 @@ def find_curves(
     ),
   )
   targets = layer_curve.make_targets(judged, wanted, strengths, protocol)
-  comparisons = layer_curve.compare(
-    network, with_layers(network, bent), targets, protocol
-  )
-  curves = Curves(found, single, bent, comparisons)
+  layered = with_layers(network, bent)
+  comparisons = layer_curve.compare(network, layered, targets, protocol)
+  released = layered if layer_curve.wins(comparisons) else network
+  curves = Curves(found, single, bent, comparisons, released)
   _tell(config, curves)
   return curves
 

@@ -46,7 +46,7 @@ def default() -> ml_collections.ConfigDict:
 
 
 def small() -> ml_collections.ConfigDict:
-  """Settings with which 2 CPU cores train a model within two hours.
+  """Settings with which a CPU core trains a model within an hour or so.
 
   32 features, 8 blocks. Chosen on held-out images of BSD431 (denoising, sigma
   15): Adam's b2, the scale of the initial weights, the width; see

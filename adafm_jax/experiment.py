@@ -139,12 +139,7 @@ def load_data(config: Config) -> Data:
     )
   overlap.refuse(
     learnt.seen,
-    {
-      name: [
-        overlap.Seen(i.name, overlap.fingerprint(i.pixels)) for i in images
-      ]
-      for name, images in sets.items()
-    },
+    {name: overlap.seen(images) for name, images in sets.items()},
     field=config.data.train,
   )
   return Data(learnt.train, learnt.heldout, sets)
@@ -187,13 +182,11 @@ def finish(
     report.write_layers(
       workdir / 'layers.png', curves.single, curves.layers, config.task
     )
-    if curves.default == 'layers':
-      network = calibration.with_layers(network, curves.layers)
-  scores = _evaluate(config, network, data, curves.single)
+  scores = _evaluate(config, curves.network, data, curves.single)
   report.write_tables(workdir, scores, found.measurements, config.task)
   shown = list(data.sets)[-1]
   report.write_levels(workdir / 'levels.png', scores, config.task, shown)
-  _sweep(config, workdir, network, data.sets[shown])
+  _sweep(config, workdir, curves.network, data.sets[shown])
   model = model_file.Model(
     arch=config.arch,
     levels=config.levels,

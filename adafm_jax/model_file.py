@@ -322,13 +322,15 @@ def load(path: str | os.PathLike[str]) -> Model:
 
   with _open(path) as file:
     header = _header(path, file)
-    tensors = {name: _read(path, file, name) for name in _shapes(file)}
+    shapes = _shapes(file)
+    names = list(shapes)
+    if not header.arch.layer_curve:
+      shapes.pop(LAYER_CURVE, None)
+    parameters.check(shapes, header.arch, f'{path}: ')
+    tensors = {name: _read(path, file, name) for name in names}
   _check_finite(path, tensors)
   curve = tensors.get(LAYER_CURVE)
-  if not header.arch.layer_curve:
-    tensors.pop(LAYER_CURVE, None)
-  shapes = {name: x.shape for name, x in tensors.items()}
-  parameters.check(shapes, header.arch, f'{path}: ')
+  tensors = {name: tensors[name] for name in shapes}
   fields = {name: getattr(header, name) for name in _FIELDS}
   params = parameters.unflatten(tensors)
   return Model(params=params, layer_curve=curve, **fields)

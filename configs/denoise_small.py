@@ -4,7 +4,7 @@ Command:
   python -m adafm_jax.main --config configs/denoise_small.py --workdir DIR \
     --config.data.train=/path/to/BSD431 \
     --config.evaluate.sets=cbsd68=/path/to/CBSD68
-Hardware: one CPU core, 22 steps/s (AMD EPYC): 60 minutes for the stages. A
+Hardware: one CPU core, up to 25 steps/s (AMD EPYC): an hour for the stages. A
 second core helps little: train two models at once instead (taskset).
 
 Results: docs/models/denoise.md.

@@ -4,8 +4,7 @@ Command:
   python -m adafm_jax.main --config configs/sr_small.py --workdir DIR \
     --config.data.train=/path/to/BSD431 \
     --config.evaluate.sets=set5=/path/to/Set5,set14=/path/to/Set14
-Hardware: one CPU core, 24 steps/s (AMD EPYC), 12 in the adaptation of 5x5
-filters: 45 minutes for the stages.
+Hardware: one CPU core, up to 24 steps/s (AMD EPYC): 45 minutes for the stages.
 
 Results: docs/models/sr.md.
 """

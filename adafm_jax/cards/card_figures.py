@@ -13,8 +13,6 @@ from adafm_jax.cards.card_results import Results
 from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import figures
 
-_METHODS = ('input', 'classical', 'single', 'layers', 'dedicated')
-
 
 def names(name: str, results: Results) -> dict[str, str]:
   """File of each figure, and what it shows."""
@@ -41,7 +39,9 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
     'xlabel': levels.TASKS[results.task].unit,
     'title': card_results.part_title(results, set_name, by_level),
   }
-  here = [m for m in _METHODS if any(m in row for row in by_level.values())]
+  here = [
+    m for m in card_results.ORDER if any(m in row for row in by_level.values())
+  ]
   series = {titles[m]: _values(by_level, m) for m in here}
   points = (titles['dedicated'],)
   wanted = list(by_level)

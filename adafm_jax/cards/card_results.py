@@ -10,7 +10,7 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import tables
 from adafm_jax.model_file import Header
 
-_ORDER = ('input', 'classical', 'single', 'layers', 'dedicated')
+ORDER = ('input', 'classical', 'single', 'layers', 'dedicated')
 _BIG = 0.01  # dB: what is less is not called a difference
 
 
@@ -74,7 +74,7 @@ def part_title(results: Results, name: str, by_level: Mapping) -> str:
 
 def result_table(results: Results, by_level: Mapping[float, Mapping]) -> str:
   """PSNR of every method, and SSIM of those that matter, a level a row."""
-  here = [m for m in _ORDER if any(m in row for row in by_level.values())]
+  here = [m for m in ORDER if any(m in row for row in by_level.values())]
   ssim = [m for m in here if m in ('input', 'classical', results.default)]
   titles = results.titles
   header = ['level', *(titles[m] for m in here), 'lambda']
@@ -166,7 +166,7 @@ def dedicated_table(results: Results) -> str:
   if not rows:
     return ''
   titles = results.titles
-  header = ['set', 'level', *(titles[m] for m in _ORDER[2:]), 'difference']
+  header = ['set', 'level', *(titles[m] for m in ORDER[2:]), 'difference']
   if not results.both:
     del header[3]
     rows = [row[:3] + row[4:] for row in rows]

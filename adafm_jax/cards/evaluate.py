@@ -172,24 +172,15 @@ def load_sets(
         f'--data-train {train} holds {len(learnt)} images, of which the model'
         f' held out {count}: it is not the whole set.'
       )
-    _refuse(learnt[:-count], sets, train)
+    overlap.refuse(
+      overlap.seen(learnt[:-count]),
+      {name: overlap.seen(images) for name, images in sets.items()},
+      field=train,
+    )
     sets[HELD_OUT] = learnt[-count:][: most or None]
   if not sets:
     raise UserError('Give images to measure on: --sets NAME=FOLDER,...')
   return sets
-
-
-def _refuse(
-  learnt: Sequence[NamedImage],
-  sets: Mapping[str, Sequence[NamedImage]],
-  field: str,
-) -> None:
-  def seen(images: Sequence[NamedImage]) -> list[overlap.Seen]:
-    return [overlap.Seen(i.name, overlap.fingerprint(i.pixels)) for i in images]
-
-  overlap.refuse(
-    seen(learnt), {key: seen(x) for key, x in sets.items()}, field=field
-  )
 
 
 def parse_dedicated(text: str) -> dict[float, str]:

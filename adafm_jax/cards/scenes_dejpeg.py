@@ -46,9 +46,7 @@ def _chroma(taken: Studio) -> Scene:
 
 def _texture(taken: Studio) -> Scene:
   level = taken.model.levels.end
-  case = taken.case(taken.photo('grass'), level)
-  restored = taken.restore(case, level)
-  window = studio.worst(case.clean, restored)
+  case, restored, window = studio.at_worst(taken, 'grass', level)
   kept = [
     studio.texture_kept(case.clean[window], x[window])
     for x in (np.rint(case.degraded * 255), restored)
@@ -64,9 +62,7 @@ def _texture(taken: Studio) -> Scene:
 
 def _text(taken: Studio) -> Scene:
   level = taken.model.levels.end
-  case = taken.case(taken.photo('page'), level)
-  restored = taken.restore(case, level)
-  window = studio.worst(case.clean, restored)
+  case, restored, window = studio.at_worst(taken, 'page', level)
   return Scene(
     'Text',
     f'At quality {level:g} ringing around letters is only weakened, since the'
@@ -83,7 +79,6 @@ def _wrong(taken: Studio) -> Scene:
   pictures = [taken.restore(case, x) for x in given]
   psnr = [metrics.psnr(case.clean, picture) for picture in pictures]
   shifted = _shifted(taken, end)
-  window = (slice(20, 20 + studio.DETAIL), slice(180, 180 + studio.DETAIL))
   return Scene(
     'The wrong quality',
     f'Quality {middle:g} restored as {given[0]:g}, {given[1]:g} and'
@@ -94,7 +89,7 @@ def _wrong(taken: Studio) -> Scene:
     studio.row(
       case,
       [(p, f'as {x:g}') for p, x in zip(pictures, given, strict=True)],
-      window,
+      studio.FACE,
     ),
   )
 

@@ -26,9 +26,7 @@ def failures(taken: Studio) -> list[Scene]:
 
 def _texture(taken: Studio) -> Scene:
   level = taken.near(50)
-  case = taken.case(taken.photo('grass'), level)
-  restored = taken.restore(case, level)
-  window = studio.worst(case.clean, restored)
+  case, restored, window = studio.at_worst(taken, 'grass', level)
   kept = studio.texture_kept(case.clean[window], restored[window])
   return Scene(
     'Fine texture',
@@ -41,9 +39,7 @@ def _texture(taken: Studio) -> Scene:
 
 def _text(taken: Studio) -> Scene:
   level = taken.model.levels.end
-  case = taken.case(taken.photo('page'), level)
-  restored = taken.restore(case, level)
-  window = studio.worst(case.clean, restored)
+  case, restored, window = studio.at_worst(taken, 'page', level)
   return Scene(
     'Small text',
     f'At sigma {level:g} letters fade and run together, and the paper gets'
@@ -101,7 +97,6 @@ def _wrong_level(taken: Studio) -> Scene:
   given = (taken.near(25), level, taken.near(75))
   pictures = [taken.restore(case, x) for x in given]
   psnr = [metrics.psnr(case.clean, picture) for picture in pictures]
-  window = (slice(20, 20 + studio.DETAIL), slice(180, 180 + studio.DETAIL))
   return Scene(
     'The wrong level',
     f'Noise of sigma {level:g} restored as {given[0]:g}, {given[1]:g} and'
@@ -111,7 +106,7 @@ def _wrong_level(taken: Studio) -> Scene:
     studio.row(
       case,
       [(p, f'as {x:g}') for p, x in zip(pictures, given, strict=True)],
-      window,
+      studio.FACE,
     ),
   )
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from adafm_jax.cards import studio
 from adafm_jax.cards.studio import Scene, Studio
-from adafm_jax.data.sources import NamedImage
 from adafm_jax.degrade import resize
 from adafm_jax.degrade.jpeg import jpeg
 from adafm_jax.evaluate import metrics
@@ -23,9 +22,7 @@ def failures(taken: Studio) -> list[Scene]:
 
 def _texture(taken: Studio) -> Scene:
   level = taken.model.levels.end
-  case = taken.case(taken.photo('brick'), level)
-  restored = taken.restore(case, level)
-  window = studio.worst(case.clean, restored)
+  case, restored, window = studio.at_worst(taken, 'brick', level)
   kept = studio.texture_kept(case.clean[window], restored[window])
   return Scene(
     'Fine texture',
@@ -38,9 +35,7 @@ def _texture(taken: Studio) -> Scene:
 
 def _text(taken: Studio) -> Scene:
   level = taken.model.levels.end
-  case = taken.case(taken.photo('page'), level)
-  restored = taken.restore(case, level)
-  window = studio.worst(case.clean, restored)
+  case, restored, window = studio.at_worst(taken, 'page', level)
   return Scene(
     'Small text',
     f'Letters that cannot be read in the small image cannot be read at x'
@@ -56,18 +51,15 @@ def _compressed(taken: Studio) -> Scene:
   spoilt = _enlarged(case, jpeg(small, _QUALITY), level)
   pictures = [taken.restore(one, level) for one in (case, spoilt)]
   gains = [
-    metrics.psnr(one.clean, picture)
-    - metrics.psnr(one.clean, to_uint8(one.degraded))
-    for one, picture in zip((case, spoilt), pictures, strict=True)
+    _gain(one, x) for one, x in zip((case, spoilt), pictures, strict=True)
   ]
-  window = (slice(20, 20 + studio.DETAIL), slice(180, 180 + studio.DETAIL))
   return Scene(
     'A small image that was compressed',
     f'JPEG artefacts are taken for detail and sharpened: saved at quality'
     f' {_QUALITY} first, this photograph gains {gains[1]:+.2f} dB over bicubic'
     f' instead of {gains[0]:+.2f}. Restore such images with a DeJPEG model'
     ' first.',
-    studio.row(spoilt, [(pictures[1], 'restored')], window),
+    studio.row(spoilt, [(pictures[1], 'restored')], studio.FACE),
   )
 
 
@@ -80,19 +72,22 @@ def _sampled(taken: Studio) -> Scene:
   )
   restored = [taken.restore(one, level) for one in (case, picked)]
   gains = [
-    metrics.psnr(one.clean, picture)
-    - metrics.psnr(one.clean, to_uint8(one.degraded))
-    for one, picture in zip((case, picked), restored, strict=True)
+    _gain(one, x) for one, x in zip((case, picked), restored, strict=True)
   ]
-  window = (slice(20, 20 + studio.DETAIL), slice(180, 180 + studio.DETAIL))
   return Scene(
     'An image that was made small another way',
     'The model has learnt to undo bicubic reduction. Of every'
     f' {_ordinal(step)} pixel, picked without any smoothing, it gains'
     f' {gains[1]:+.2f} dB over bicubic instead of {gains[0]:+.2f}: steps are'
     ' sharpened into jags.',
-    studio.row(picked, [(restored[1], 'restored')], window),
+    studio.row(picked, [(restored[1], 'restored')], studio.FACE),
   )
+
+
+def _gain(case: Case, picture: np.ndarray) -> float:
+  """What a picture gains over the bicubic enlargement, dB."""
+  before = metrics.psnr(case.clean, to_uint8(case.degraded))
+  return metrics.psnr(case.clean, picture) - before
 
 
 def _ordinal(number: int) -> str:
@@ -103,5 +98,4 @@ def _enlarged(case: Case, small: np.ndarray, scale: float) -> Case:
   """The case of another small image: its bicubic enlargement."""
   height, width, _ = case.clean.shape
   large = to_uint8(resize.imresize(small / 255, scale)) / np.float32(255)
-  image = NamedImage(case.name, case.clean)
-  return Case(image.name, image.pixels, large[:height, :width])
+  return Case(case.name, case.clean, large[:height, :width])

@@ -15,15 +15,14 @@ import numpy as np
 from scipy import ndimage
 
 from adafm_jax import images
-from adafm_jax.cards import classical
 from adafm_jax.data.sources import NamedImage
-from adafm_jax.degrade import colour
 from adafm_jax.evaluate import benchmark, metrics
 from adafm_jax.evaluate.benchmark import Case, Network, Protocol
 from adafm_jax.evaluate.sheet import Cell
 from adafm_jax.model_file import Model
 
 DETAIL = 112  # side of the window that a failure shows, pixels
+FACE = (slice(20, 20 + DETAIL), slice(180, 180 + DETAIL))  # of the astronaut
 
 
 class Scene(NamedTuple):
@@ -62,21 +61,14 @@ class Studio(NamedTuple):
 
   def restore(self, case: Case, level: float) -> np.ndarray:
     """uint8 [H, W, C], restored at the strength of a level."""
-    return self.restore_at(case, self.model.strength(level))
-
-  def restore_at(self, case: Case, strength: float) -> np.ndarray:
-    """uint8 [H, W, C], restored at a strength."""
-    return benchmark.restore(self.network, case, np.array([strength]))[0]
+    tried = np.array([self.model.strength(level)])
+    return benchmark.restore(self.network, case, tried)[0]
 
   def photo(self, name: str) -> NamedImage:
     """A photograph of scikit-image, in the network's channels."""
     pixels = photograph(name)
     channels = self.model.arch.channels
     return NamedImage(name, images.to_channels(pixels, channels))
-
-  def middle(self) -> float:
-    """A level in the middle of the range, legal for the task."""
-    return self.near((self.model.levels.start + self.model.levels.end) / 2)
 
   def near(self, level: float) -> float:
     """The level of the range that is nearest to one."""
@@ -119,6 +111,15 @@ def worst(clean: np.ndarray, picture: np.ndarray) -> tuple[slice, slice]:
   """
   error = (clean.astype(np.float64) - picture) ** 2
   return highest(error.mean(axis=-1))
+
+
+def at_worst(
+  taken: Studio, photo: str, level: float
+) -> tuple[Case, np.ndarray, tuple[slice, slice]]:
+  """A photograph degraded, restored, and the window in which that errs most."""
+  case = taken.case(taken.photo(photo), level)
+  restored = taken.restore(case, level)
+  return case, restored, worst(case.clean, restored)
 
 
 def flattest(clean: np.ndarray) -> tuple[slice, slice]:
@@ -182,18 +183,3 @@ def texture_kept(clean: np.ndarray, picture: np.ndarray) -> float:
     luma = image.astype(np.float64).mean(axis=-1)
     fine.append((luma - ndimage.gaussian_filter(luma, 2)).ravel())
   return float(np.corrcoef(*fine)[0, 1] ** 2)
-
-
-def without_network(studio: Studio, case: Case, level: float) -> np.ndarray:
-  """The classical restoration, uint8 [H, W, C]."""
-  task = studio.model.levels.task
-  if task not in classical.CHOSEN:
-    return images.to_uint8(case.degraded)
-  return classical.restore(case.degraded, classical.settings(task, level))
-
-
-def luma(image: np.ndarray) -> np.ndarray:
-  """MATLAB's Y of uint8 [H, W, 1 or 3], float64 [H, W]."""
-  if image.shape[-1] == 1:
-    return image[..., 0].astype(np.float64)
-  return colour.rgb_to_y(image)

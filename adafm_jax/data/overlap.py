@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from adafm_jax.data import known
 from adafm_jax.errors import UserError
+
+if TYPE_CHECKING:
+  from adafm_jax.data.sources import NamedImage  # which imports this module
 
 
 class Seen(NamedTuple):
@@ -46,6 +49,11 @@ def fingerprint(pixels: np.ndarray) -> str:
   found = hashlib.sha256(repr(pixels.shape).encode())
   found.update(np.ascontiguousarray(pixels).data)
   return found.hexdigest()[:32]
+
+
+def seen(images: Iterable[NamedImage]) -> list[Seen]:
+  """What identifies each of some images."""
+  return [Seen(image.name, fingerprint(image.pixels)) for image in images]
 
 
 def common(

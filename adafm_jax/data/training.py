@@ -59,7 +59,7 @@ def load(config: Config) -> Training:
     train = _load(config, config.data.train, _FIELD)
     if not heldout:
       train, rest = _hold_out(config, train)
-    seen = [Seen(i.name, overlap.fingerprint(i.pixels)) for i in train]
+    seen = overlap.seen(train)
     train = sources.shrink(train, config.data.shrink)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(config.train.patch, config.adapt.patch)
