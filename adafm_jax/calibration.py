@@ -66,7 +66,7 @@ def find_curves(
     images: held-out training images; of a single one, both halves are it.
   """
   fitted, judged = images[::2], images[1::2] or images
-  protocol = Protocol.of(config.task, config.noise)
+  protocol = Protocol.of(config.task, config.measured_noise)
   found = _measure(config, network, fitted, protocol)
   single = getattr(found, config.calibrate.kind)
   wanted = [m.level for m in found.measurements]

@@ -118,7 +118,19 @@ def differences(old: Config, new: Config) -> list[str]:
     for name in old_fields
     if old_fields[name] != new_fields[name]
     and name.partition('.')[0] not in _AFTER_TRAINING
+    and not (
+      name in ('train.steps', 'adapt.steps') and _undecided(name, old, new)
+    )
   ]
+
+
+def _undecided(name: str, old: Config, new: Config) -> bool:
+  """Whether a stage's steps may change: both schedules are trapezoids.
+
+  How far the stage has come is checked where it is resumed.
+  """
+  stages = [getattr(c, name.partition('.')[0]) for c in (old, new)]
+  return all(stage.schedule == 'trapezoid' for stage in stages)
 
 
 def fields_of(config: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:

@@ -98,15 +98,23 @@ class StageConfig:
   steps: int = _field(1_000_000, 'optimizer steps', least=1)
   batch: int = _field(16, 'patches a step, over all devices', least=1)
   patch: int = _field(96, 'side of a patch, pixels, even', least=2)
-  learning_rate: float = _field(1e-4, "Adam's peak learning rate", least=0.0)
+  learning_rate: float = _field(1e-4, 'peak learning rate', least=0.0)
   schedule: str = _field(
     'step',
     'step: multiplied by `decay` every `decay_every` steps (the paper);'
-    ' cosine: down to zero at the last step',
-    legal=('step', 'cosine'),
+    ' cosine: down to zero at the last step; trapezoid: constant, and down to'
+    ' zero in a straight line over the last fifth. Until then `steps` may still'
+    ' be changed',
+    legal=('step', 'cosine', 'trapezoid'),
   )
   decay: float = _field(0.1, 'factor of the step schedule', least=0.0)
   decay_every: int = _field(500_000, 'steps between decays', least=1)
+  optimizer: str = _field(
+    'adam',
+    'adam; or muon, which orthogonalizes the updates of 3x3 kernels, and leaves'
+    ' biases and AdaFM layers to Adam',
+    legal=('adam', 'muon'),
+  )
   warmup: int = _field(0, 'steps of linear warm-up from zero', least=0)
   b2: float = _field(
     0.999,
@@ -121,6 +129,11 @@ class StageConfig:
     least=0.0,
     below=1.0,
   )
+
+  @property
+  def constant_steps(self) -> int:
+    """Steps before a trapezoid's fall."""
+    return self.steps - self.steps // 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,8 +232,8 @@ class Config:
   noise: str = _field(
     'clipped',
     "denoise: training noise clipped and rounded to 8 bits (the authors'"
-    ' data), or unclipped float',
-    legal=level.NOISE_PROTOCOLS,
+    ' data), unclipped float, or both: each patch one or the other',
+    legal=level.TRAINING_NOISES,
   )
   seed: int = _field(0, 'of initial weights, patches and noise', least=0)
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -242,6 +255,11 @@ class Config:
     fields = dataclasses.asdict(self.model)
     del fields['compute'], fields['init_scale']
     return Architecture(**fields)
+
+  @property
+  def measured_noise(self) -> str:
+    """Protocol that validates and calibrates: photographs have 8 bits."""
+    return 'clipped' if self.noise == 'both' else self.noise
 
   @property
   def levels(self) -> level.LevelRange:

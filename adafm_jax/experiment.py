@@ -121,7 +121,22 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
       f'{workdir} holds a run of another config; give another --workdir, or'
       f' mend: {"; ".join(changed)} (there -> now).'
     )
+  _check_steps(workdir, old, config)
   return config
+
+
+def _check_steps(workdir: pathlib.Path, old: Config, new: Config) -> None:
+  """Refuses other `steps` for a stage whose learning rate falls already."""
+  for field, name in (('train', 'basic'), ('adapt', 'adapt')):
+    before, after = getattr(old, field), getattr(new, field)
+    done = stages.latest_step(workdir, name) or 0
+    flat = min(before.constant_steps, after.constant_steps)
+    if before.steps != after.steps and done > flat:
+      raise UserError(
+        f'{field}.steps is {after.steps}, was {before.steps}, but the'
+        f' checkpoint in {workdir} has {done} steps, of which only the first'
+        f' {flat} have the same learning rate in both; give another --workdir.'
+      )
 
 
 def load_data(config: Config) -> Data:
@@ -148,7 +163,7 @@ def load_data(config: Config) -> Data:
 def validation(config: Config, data: Data) -> stages.MakeValidate:
   """PSNR on a few held-out images, at the stage's level and strength."""
   images = data.heldout[: config.run.validate_images]
-  protocol = Protocol.of(config.task, config.noise)
+  protocol = Protocol.of(config.task, config.measured_noise)
 
   def make(arch, strength, level):
     network = benchmark.make_network(arch, {}, dtype=_dtype(config))
@@ -202,7 +217,7 @@ def finish(
 
 def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
   wanted = configs.level_list(config.evaluate.levels, config.levels, 2)
-  noises = config.evaluate.protocols or config.noise
+  noises = config.evaluate.protocols or config.measured_noise
   scores = []
   for noise in noises.split(','):
     for name, images in data.sets.items():
@@ -230,7 +245,7 @@ def _sweep(config, workdir, network, images) -> None:
   level = config.sweep.level or config.levels.level(0.5)
   if levels.TASKS[config.task].whole:
     level = round(level)
-  protocol = Protocol.of(config.task, config.noise)
+  protocol = Protocol.of(config.task, config.measured_noise)
   strengths = levels.parse_values(config.sweep.strengths)
   cases = benchmark.make_cases(images[: config.sweep.images], level, protocol)
   outputs = [

@@ -73,7 +73,7 @@ class Header:
         f' {self.curve.end:g}, but the model from {ends[0]:g} to {ends[1]:g}.'
       )
     denoising = self.levels.task == 'denoise'
-    legal = (None, *(levels_lib.NOISE_PROTOCOLS if denoising else ()))
+    legal = (None, *(levels_lib.TRAINING_NOISES if denoising else ()))
     if self.noise not in legal:
       raise UserError(
         f'The noise protocol is {self.noise!r}; for task {self.levels.task} it'

@@ -140,7 +140,7 @@ def _our_step(arch, params, stage, batch, patch, dtype):
     labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
     strength=float(stage == 'adapt'),
     sigma=15.0,
-    clipped=True,
+    noise='clipped',
     mesh=mesh,
   )
   from adafm_jax.data import bank as banks

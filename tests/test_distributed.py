@@ -56,7 +56,7 @@ def _train(stage, mesh, count=10):
     labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
     strength=float(stage == 'adapt'),
     sigma=25.0,
-    clipped=True,
+    noise='clipped',
     mesh=mesh,
   )
   rng = np.random.default_rng(1)
@@ -110,7 +110,7 @@ def test_the_batch_is_split_over_the_devices():
     labels={'head': {'bias': 'train'}},
     strength=0.0,
     sigma=25.0,
-    clipped=True,
+    noise='clipped',
     mesh=mesh,
   )
   bank = meshes.replicate(banks.build([np.zeros((15, 21, 3), np.uint8)]), mesh)

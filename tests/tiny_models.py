@@ -75,7 +75,7 @@ def _stage(name, arch, params, bank, sigma):
     labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
     strength=float(name == 'adapt'),
     sigma=sigma,
-    clipped=True,
+    noise='clipped',
     mesh=jax.sharding.Mesh(np.array(jax.devices()[:1]), ('data',)),
   )
   mesh = recipe.mesh

@@ -14,6 +14,8 @@ from adafm_jax.errors import UserError
 
 # How noisy images are held: 8 bits, or unclipped; see `degrade.noise`.
 NOISE_PROTOCOLS = ('clipped', 'float')
+# What a network may be trained on: one of them, or either for each patch.
+TRAINING_NOISES = (*NOISE_PROTOCOLS, 'both')
 _MOST_VALUES = 10_000  # a step of 1e-9 is a slip, not a wish
 
 

@@ -3,6 +3,7 @@
 Two protocols, which every table must name: 'clipped' rounds and clips the
 noisy image to 8 bits, as the authors' data was made; 'float' leaves it as it
 is. They are not comparable: at sigma 50 a clipped input is 0.85 dB better.
+Training may draw 'both': each image is one or the other, by a fair coin.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 
 def add_noise(
-  key: jax.Array, image: jax.Array, sigma: npt.ArrayLike, *, clipped: bool
+  key: jax.Array, image: jax.Array, sigma: npt.ArrayLike, *, protocol: str
 ) -> jax.Array:
   """Adds noise on the device, for training.
 
@@ -26,18 +27,23 @@ def add_noise(
     image: [..., H, W, C] float32 in [0, 1].
     sigma: standard deviation in 0..255 units; one value, or [B] with one value
       for each entry of the leading axis of `image`.
-    clipped: whether to round to 8 bits and clip; static under `jit`.
+    protocol: 'clipped', 'float' or 'both'; static under `jit`.
 
   Returns:
-    The noisy image, [..., H, W, C] float32: multiples of 1/255 in [0, 1] if
-    `clipped`, unbounded otherwise.
+    The noisy image, [..., H, W, C] float32: multiples of 1/255 in [0, 1] where
+    it is clipped, unbounded otherwise. Of 'both', each entry of the leading
+    axis is one or the other.
   """
   scale = jnp.asarray(sigma, jnp.float32) / 255
   scale = scale.reshape(scale.shape + (1,) * (image.ndim - scale.ndim))
   noisy = image + scale * jax.random.normal(key, image.shape, jnp.float32)
-  if not clipped:
+  if protocol == 'float':
     return noisy
-  return jnp.rint(jnp.clip(noisy, 0, 1) * 255) / 255
+  clipped = jnp.rint(jnp.clip(noisy, 0, 1) * 255) / 255
+  if protocol == 'clipped':
+    return clipped
+  coin = jax.random.bernoulli(jax.random.fold_in(key, 1), 0.5, image.shape[:1])
+  return jnp.where(coin.reshape(-1, *[1] * (image.ndim - 1)), clipped, noisy)
 
 
 def add_noise_numpy(

@@ -96,7 +96,7 @@ def _bank(
 ) -> banks.Bank:
   """Training images, with degraded partners where they need whole images."""
   pixels = [image.pixels for image in images]
-  degradation = Degradation(config.task, config.noise)
+  degradation = Degradation(config.task)
   if not degradation.whole_image:
     return banks.build(pixels)
   partners = [

@@ -1,4 +1,4 @@
-"""The optimizer: Adam, a schedule, and a freeze rule for the adaptation."""
+"""The optimizer: Adam or Muon, a schedule, and the freeze rule."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from adafm_jax.config import StageConfig
@@ -60,10 +61,16 @@ def label_parameters(params: restorer.Params, rules: Rules) -> Any:
 
 
 def schedule(stage: StageConfig) -> optax.Schedule:
-  """The learning rate by step: the paper's decay in steps, or a cosine."""
+  """The learning rate by step; see `StageConfig.schedule`."""
   peak, warmup = stage.learning_rate, stage.warmup
   if stage.schedule == 'cosine':
     main = optax.cosine_decay_schedule(peak, stage.steps - warmup)
+  elif stage.schedule == 'trapezoid':
+    flat = stage.constant_steps
+    fall = optax.linear_schedule(peak, 0.0, stage.steps - flat)
+    main = optax.join_schedules(
+      [optax.constant_schedule(peak), fall], [flat - warmup]
+    )
   else:
     main = optax.exponential_decay(
       peak, stage.decay_every, stage.decay, staircase=True
@@ -77,13 +84,38 @@ def schedule(stage: StageConfig) -> optax.Schedule:
 def make_optimizer(
   stage: StageConfig, labels: Any
 ) -> optax.GradientTransformation:
-  """Adam on 'train' parameters; 'freeze' ones never move.
+  """Adam or Muon on 'train' parameters; 'freeze' ones never move.
 
   Frozen parameters have no moments, and their updates are zeros. (A bare
   `optax.masked` would pass their gradients through as updates.)
   """
-  adam = promoting(optax.adam(schedule(stage), b2=stage.b2))
-  return optax.partition({'train': adam, 'freeze': optax.set_to_zero()}, labels)
+  if stage.optimizer == 'muon':
+    learn = _muon(stage)
+  else:
+    learn = optax.adam(schedule(stage), b2=stage.b2)
+  rules = {'train': promoting(learn), 'freeze': optax.set_to_zero()}
+  return optax.partition(rules, labels)
+
+
+def _muon(stage: StageConfig) -> optax.GradientTransformation:
+  """Muon on dense kernels, as matrices [h * w * in, out]; Adam elsewhere.
+
+  Updates have the root mean square 0.2 that Adam's have, so that one learning
+  rate serves both (Liu et al. 2025, "Muon is scalable for LLM training").
+  """
+
+  def matrices(params):
+    conv = optax.contrib.MuonDimensionNumbers((0, 1, 2), 3)
+    return jax.tree.map(
+      lambda p: conv if jnp.ndim(p) == 4 and p.shape[2] > 1 else None, params
+    )
+
+  return optax.contrib.muon(
+    schedule(stage),
+    adam_b2=stage.b2,
+    muon_weight_dimension_numbers=matrices,
+    consistent_rms=0.2,
+  )
 
 
 def promoting(

@@ -51,13 +51,12 @@ def train(
   for name in ('train', 'adapt'):
     meshes.check_batch(name, getattr(config, name).batch, mesh)
   stage = _Stage(config, workdir, images, mesh, make_validate)
-  adapt = workdir / 'checkpoints' / 'adapt'
   params = restorer.init(
     jax.random.key(config.seed),
     config.arch.basic,
     scale=config.model.init_scale,
   )
-  if not _has_checkpoint(adapt):
+  if latest_step(workdir, 'adapt') is None:
     params = stage.run('basic', config.train, config.arch.basic, params)
   else:
     logs.say('basic: done before')
@@ -96,11 +95,13 @@ def train_further(
   return stage.run('basic', config.train, config.arch.basic, params)
 
 
-def _has_checkpoint(folder: pathlib.Path) -> bool:
+def latest_step(workdir: pathlib.Path, name: str) -> int | None:
+  """Steps that the newest checkpoint of a stage has done, if there is one."""
+  folder = workdir / 'checkpoints' / name
   if not folder.is_dir():
-    return False
+    return None
   with checkpoint.Store(folder, 1) as store:
-    return store.latest is not None
+    return store.latest
 
 
 class _Stage:
@@ -173,7 +174,7 @@ class _Stage:
       labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
       strength=float(name == 'adapt'),
       sigma=level if noisy else None,
-      clipped=config.noise == 'clipped',
+      noise=config.noise,
       mesh=self._mesh,
     )
 

@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adafm_jax.config import StageConfig
 from adafm_jax.data import bank as banks
-from adafm_jax.degrade import noise
+from adafm_jax.degrade import noise as noises
 from adafm_jax.models import restorer
 from adafm_jax.train import optim
 
@@ -71,7 +71,7 @@ class Recipe:
     strength: 0.0 in the basic stage, 1.0 in the adaptation.
     sigma: of the noise drawn on the device; None where the bank holds
       degraded partners.
-    clipped: whether noisy patches are 8-bit images, see `noise.add_noise`.
+    noise: protocol of noisy patches, see `noise.add_noise`.
     mesh: devices, one axis `data`.
   """
 
@@ -80,7 +80,7 @@ class Recipe:
   labels: Any
   strength: float
   sigma: float | None
-  clipped: bool
+  noise: str
   mesh: Mesh
 
   @property
@@ -128,7 +128,7 @@ def draw_batch(
   if recipe.sigma is None:
     clean, degraded = jnp.split(pixels, 2, axis=-1)
     return clean, degraded
-  noisy = noise.add_noise(grain, pixels, recipe.sigma, clipped=recipe.clipped)
+  noisy = noises.add_noise(grain, pixels, recipe.sigma, protocol=recipe.noise)
   return pixels, recipe.shard(noisy)
 
 

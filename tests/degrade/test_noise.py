@@ -10,7 +10,7 @@ SHAPE = (3, 91, 64, 3)
 
 def test_float_noise_is_white_gaussian_of_the_given_sigma():
   grey = jnp.full(SHAPE, 0.5, jnp.float32)
-  noisy = noise.add_noise(jax.random.key(1), grey, 25.0, clipped=False)
+  noisy = noise.add_noise(jax.random.key(1), grey, 25.0, protocol='float')
   residual = (np.asarray(noisy, np.float64) - 0.5) * 255
   count = residual.size
   assert abs(residual.mean()) < 5 * 25 / count**0.5
@@ -25,8 +25,8 @@ def test_float_noise_is_white_gaussian_of_the_given_sigma():
 def test_one_sigma_per_image_along_the_leading_axis():
   grey = jnp.full(SHAPE, 0.5, jnp.float32)
   sigmas = jnp.array([0.0, 10.0, 50.0])
-  noisy = jax.jit(noise.add_noise, static_argnames='clipped')(
-    jax.random.key(2), grey, sigmas, clipped=False
+  noisy = jax.jit(noise.add_noise, static_argnames='protocol')(
+    jax.random.key(2), grey, sigmas, protocol='float'
   )
   measured = np.asarray(noisy).std(axis=(1, 2, 3)) * 255
   np.testing.assert_allclose(measured, [0, 10, 50], rtol=0.03, atol=1e-4)
@@ -35,14 +35,27 @@ def test_one_sigma_per_image_along_the_leading_axis():
 def test_clipped_noise_is_the_float_noise_in_8_bits():
   image = jax.random.uniform(jax.random.key(3), SHAPE)
   key = jax.random.key(4)
-  free = noise.add_noise(key, image, 60.0, clipped=False)
-  clipped = noise.add_noise(key, image, 60.0, clipped=True)
+  free = noise.add_noise(key, image, 60.0, protocol='float')
+  clipped = noise.add_noise(key, image, 60.0, protocol='clipped')
   assert free.min() < -0.1
   assert free.max() > 1.1
   steps = np.asarray(clipped, np.float64) * 255
   np.testing.assert_allclose(steps, np.rint(steps), atol=1e-4)
   nearest = np.clip(np.asarray(free, np.float64) * 255, 0, 255)
   assert np.abs(steps - nearest).max() < 0.5 + 1e-3
+
+
+def test_both_kinds_of_noise_are_drawn_image_by_image():
+  image = jax.random.uniform(jax.random.key(3), (64, 9, 8, 3))
+  key = jax.random.key(4)
+  free, clipped, both = (
+    np.asarray(noise.add_noise(key, image, 60.0, protocol=protocol))
+    for protocol in ('float', 'clipped', 'both')
+  )
+  is_clipped = (both == clipped).all(axis=(1, 2, 3))
+  is_free = (both == free).all(axis=(1, 2, 3))
+  assert (is_clipped != is_free).all()
+  assert 16 < is_clipped.sum() < 48
 
 
 def test_numpy_noise_depends_on_seed_name_and_shape_alone():

@@ -82,7 +82,7 @@ def _train(config, mesh, count, start=0):
     labels={'w': 'train'},
     strength=0.0,
     sigma=25.0 if config.task == 'denoise' else None,
-    clipped=True,
+    noise='clipped',
     mesh=mesh,
   )
   fresh = steps.init_state(recipe, {'w': np.float32(0.5)})

@@ -226,7 +226,7 @@ def _real(**stage):
     labels={'w': 'train'},
     strength=0.0,
     sigma=25.0,
-    clipped=True,
+    noise='clipped',
     mesh=mesh,
   )
   replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())

@@ -109,6 +109,41 @@ def test_step_schedule_counts_decays_from_the_end_of_the_warm_up():
   np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
+def test_trapezoid_schedule_falls_over_the_last_fifth():
+  stage = StageConfig(
+    steps=100, learning_rate=0.4, schedule='trapezoid', warmup=10
+  )
+  rate = optim.schedule(stage)
+  values = [float(rate(step)) for step in (0, 5, 10, 79, 80, 90, 100)]
+  expected = [0.0, 0.2, 0.4, 0.4, 0.4, 0.2, 0.0]
+  np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-8)
+  assert stage.constant_steps == 80
+
+
+def test_muon_makes_the_update_of_a_kernel_orthogonal():
+  stage = StageConfig(optimizer='muon', learning_rate=0.1)
+  arch = Architecture(features=6, blocks=1, kernel=0)
+  shapes = _shapes(arch)
+  labels = jax.tree.map(lambda _: 'train', shapes)
+  optimizer = optim.make_optimizer(stage, labels)
+  rng = np.random.default_rng(1)
+  params = jax.tree.map(lambda s: jnp.ones(s.shape), shapes)
+  grads = jax.tree.map(lambda s: rng.normal(0, 1, s.shape), shapes)
+  grads = jax.tree.map(lambda g: jnp.asarray(g, jnp.float32), grads)
+  updates, _ = optimizer.update(grads, optimizer.init(params), params)
+  for name, update in _flat(updates).items():
+    if name.endswith('kernel'):
+      matrix = np.asarray(update, np.float64).reshape(-1, update.shape[3])
+      singular = np.linalg.svd(matrix, compute_uv=False)
+      # Newton and Schulz's five steps bring singular values to 0.7 .. 1.2.
+      assert singular.max() / singular.min() < 2, name
+      longer = max(matrix.shape) ** 0.5
+      assert 0.1 * 0.2 * longer * 0.65 < singular.min(), name
+    else:  # the first step of Adam with Nesterov's momentum
+      first = 0.1 * (1 + 0.9 * 0.1 / (1 - 0.9**2))
+      np.testing.assert_allclose(np.abs(update), first, rtol=1e-3)
+
+
 def test_cosine_schedule_falls_to_zero_at_the_last_step():
   rate = optim.schedule(
     StageConfig(steps=110, learning_rate=0.4, schedule='cosine', warmup=10)
@@ -129,7 +164,7 @@ def adapt():
     labels=_labels(),
     strength=1.0,
     sigma=75.0,
-    clipped=True,
+    noise='clipped',
     mesh=Mesh(np.array(jax.devices()[:1]), ('data',)),
   )
   return recipe, jax.tree.map(jnp.asarray, banks.build(list(images)))

@@ -40,7 +40,7 @@ def _apply(params, image, strength):
   ].reshape(1, 1, 1, 3)
 
 
-def _recipe(*, labels='learn', sigma=25.0, clipped=False, devices=1, **stage):
+def _recipe(*, labels='learn', sigma=25.0, noise='float', devices=1, **stage):
   fields = {
     'steps': 20,
     'batch': 8,
@@ -55,7 +55,7 @@ def _recipe(*, labels='learn', sigma=25.0, clipped=False, devices=1, **stage):
     labels={'mix': {'kernel': LABELS[labels], 'bias': 'train'}},
     strength=0.5,
     sigma=sigma,
-    clipped=clipped,
+    noise=noise,
     mesh=Mesh(np.array(jax.devices()[:devices]), ('data',)),
   )
 
@@ -245,7 +245,7 @@ def test_noise_has_the_stages_level_and_stays_unclipped():
 
 
 def test_clipped_noise_makes_8_bit_images():
-  clean, degraded = _batch(_recipe(batch=64, clipped=True), 0)
+  clean, degraded = _batch(_recipe(batch=64, noise='clipped'), 0)
   for batch in (clean, degraded):
     np.testing.assert_allclose(batch * 255, np.rint(batch * 255), atol=1e-4)
     assert batch.min() >= 0
