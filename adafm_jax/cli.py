@@ -45,14 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int | None:
 
 
 def _restore(commands: Commands) -> None:
-  from adafm_jax.restore import command_options
+  from adafm_jax.commands import restore_options as command_options
 
   text = 'restore photographs'
   parser = commands.add_parser('restore', help=text, description=text)
   command_options.arguments(parser)
 
   def run(args: argparse.Namespace) -> int:
-    from adafm_jax.restore import command
+    from adafm_jax.commands import restore as command
 
     return command.run(args)
 
@@ -67,7 +67,7 @@ def _models(commands: Commands) -> None:
   def run(args: argparse.Namespace) -> None:
     import json
 
-    from adafm_jax.zoo import listing
+    from adafm_jax.commands import models as listing
 
     if args.json:
       print(json.dumps(listing.summarize(), indent=2))
@@ -86,7 +86,8 @@ def _info(commands: Commands) -> None:
   def run(args: argparse.Namespace) -> None:
     import json
 
-    from adafm_jax import model_info, zoo
+    from adafm_jax import zoo
+    from adafm_jax.commands import info as model_info
 
     path = zoo.locate(args.file)
     if args.json:
@@ -113,11 +114,12 @@ def _convert(commands: Commands) -> None:
     )
 
   def run(args: argparse.Namespace) -> None:
-    from adafm_jax import convert, model_file
+    from adafm_jax.model import Model
+    from adafm_jax.model_file import authors as convert
 
     levels = level.LevelRange(args.task, args.start, args.end)
     arch, params = convert.from_authors(convert.read_pth(args.file))
-    model = model_file.Model(
+    model = Model(
       arch=arch,
       levels=levels,
       params=params,
@@ -125,7 +127,7 @@ def _convert(commands: Commands) -> None:
       noise='clipped' if args.task == 'denoise' else None,
       provenance=convert.provenance(args.file),
     )
-    model_file.save(args.output, model)
+    model.save(args.output)
     print(f'wrote {args.output}: {arch}, {levels}')
 
   parser.set_defaults(run=run)

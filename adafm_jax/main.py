@@ -6,8 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from adafm_jax import command_line, config
+from adafm_jax.config import command_line
+from adafm_jax.config import parse as config
 from adafm_jax.errors import entry_point
+from adafm_jax.train import mesh
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,10 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
   parsed, others = command_line.take_config(arguments)
   options = parser.parse_args(others)
   workdir = command_line.require_workdir(options.workdir, parsed)
-  command_line.join_processes(
-    options.coordinator, options.processes, options.process
-  )
-  from adafm_jax import compile_cache, experiment  # after joining: they use JAX
+  mesh.join_processes(options.coordinator, options.processes, options.process)
+  from adafm_jax.commands import train as experiment
+  from adafm_jax.engine import compile_cache
 
   compile_cache.enable()
   experiment.run(parsed, workdir)

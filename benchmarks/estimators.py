@@ -20,13 +20,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adafm_jax import files, images
+from adafm_jax import files
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.degrade.jpeg import jpeg
 from adafm_jax.errors import entry_point
-from adafm_jax.restore import estimate
-from adafm_jax.restore.photo import Photo
+from adafm_jax.estimate import level as estimate
+from adafm_jax.images import eight_bit as images
+from adafm_jax.images.photo import Photo
 
 # (first quality, second quality, pixels cropped in between)
 _TWICE = ((20, 80, 0), (20, 80, 3), (30, 95, 0), (30, 95, 5), (70, 90, 4))
@@ -165,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     levels.parse_values(text) if text else []
     for text in (options.sigmas, options.qualities)
   )
-  paths = [path for folder in options.folders for path in images.find(folder)]
+  paths = [path for folder in options.folders for path in folder.find(folder)]
   cases: list[Case] = []
   with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
     jobs = [pool.submit(measure, path, sigmas, qualities) for path in paths]

@@ -20,7 +20,7 @@ import time
 import numpy as np
 
 from adafm_jax import files
-from adafm_jax.evaluate import tables
+from adafm_jax.report import tables
 from benchmarks import timing
 
 HEADER = ('megapixels', 'kernel', 'tiles', 'planned MB', 'peak MB', 'seconds')
@@ -28,8 +28,9 @@ HEADER = ('megapixels', 'kernel', 'tiles', 'planned MB', 'peak MB', 'seconds')
 
 def measure(megapixels: float, kernel: int, features: int, blocks: int) -> dict:
   """Restores one image in this process."""
+  from adafm_jax.engine import plan
+  from adafm_jax.engine import tiles as tiling
   from adafm_jax.models.architecture import Architecture
-  from adafm_jax.restore import plan, tiling
   from benchmarks import speed
 
   arch = Architecture(features, blocks, 3, kernel)

@@ -13,11 +13,14 @@ import pathlib
 
 import numpy as np
 
-from adafm_jax import files, images, memory, model_file, zoo
+from adafm_jax import files, zoo
 from adafm_jax.data import sources
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.evaluate import tables
-from adafm_jax.restore import engine, preview
+from adafm_jax.engine import memory, preview
+from adafm_jax.engine import run as engine
+from adafm_jax.images import eight_bit as images
+from adafm_jax.model import Model
+from adafm_jax.report import tables
 
 HEADER = ('nodes', 'RMS', 'worst strength', '99.9 %', 'worst value')
 STRENGTHS = np.linspace(0, 1, 101)
@@ -53,7 +56,7 @@ def main():
   add('--most', type=int, default=8, help='images, the last by name')
   add('--output', type=pathlib.Path)
   options = parser.parse_args()
-  model = model_file.load(zoo.locate(options.model))
+  model = Model.load(zoo.locate(options.model))
   found = sources.load(
     options.images, field='--images', channels=model.arch.channels
   )[-options.most :]

@@ -21,12 +21,14 @@ import tqdm
 
 import adafm_jax
 from adafm_jax.data import sources
+from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import colour
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError, entry_point
-from adafm_jax.evaluate import metrics, tables
-from adafm_jax.images import to_uint8
+from adafm_jax.evaluate import metrics
+from adafm_jax.images.eight_bit import to_uint8
+from adafm_jax.report import tables
 
 Restore = Callable[[np.ndarray, float], np.ndarray]
 
@@ -63,7 +65,7 @@ WAYS = {'denoise': denoising, 'dejpeg': dejpeg}
 
 def measure(
   ways: dict[str, Restore],
-  images: Sequence[sources.NamedImage],
+  images: Sequence[NamedImage],
   degradation: Degradation,
   wanted: Sequence[float],
 ) -> Iterator[tuple[float, list[float]]]:

@@ -15,8 +15,9 @@ import matplotlib as mpl
 import numpy as np
 
 from adafm_jax import files
+from adafm_jax.engine import run as engine
+from adafm_jax.engine import tiles as tiling
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import engine, tiling
 from benchmarks import speed, timing
 
 SIZES = (128, 256, 384, 512, 768, 1024)

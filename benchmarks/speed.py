@@ -19,11 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import files
-from adafm_jax.config_fields import StageConfig
-from adafm_jax.evaluate import tables
+from adafm_jax.config.fields import StageConfig
+from adafm_jax.engine import run as engine
+from adafm_jax.engine import tiles as tiling
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import engine, tiling
+from adafm_jax.report import tables
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps

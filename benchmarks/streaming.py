@@ -22,14 +22,15 @@ from typing import Any
 
 import jax
 
-from adafm_jax import config as configs
 from adafm_jax import files
-from adafm_jax.config_fields import Config, ModelConfig
-from adafm_jax.data import prepared, stream, training
+from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import Config, ModelConfig
+from adafm_jax.data import prepared, stream
 from adafm_jax.errors import UserError, entry_point
-from adafm_jax.evaluate import tables
 from adafm_jax.models import restorer
+from adafm_jax.report import tables
 from adafm_jax.train import feed, optim
+from adafm_jax.train import images as training
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adafm_jax import provenance
+from adafm_jax.model_file import provenance
 
 
 def interleaved(

@@ -7,8 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from adafm_jax import cli, convert, model_file
+from adafm_jax import cli
 from adafm_jax.degrade.level import LevelRange
+from adafm_jax.model import Model
+from adafm_jax.model_file import authors as convert
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.version import __version__
@@ -28,9 +30,7 @@ def _params():
 def model(tmp_path):
   path = tmp_path / 'model.safetensors'
   levels = LevelRange('sr', 3, 4)
-  model_file.save(
-    path, model_file.Model(arch=ARCH, levels=levels, params=_params())
-  )
+  Model(arch=ARCH, levels=levels, params=_params()).save(path)
   return path
 
 
@@ -92,7 +92,7 @@ def test_convert_writes_a_model_file(tmp_path, monkeypatch, capsys):
   argv += ['--start', '15', '--end', '75']
   assert cli.main(argv) == 0
   assert f'wrote {target}' in capsys.readouterr().out
-  model = model_file.load(target)
+  model = Model.load(target)
   assert (model.arch, model.noise, model.curve) == (ARCH, 'clipped', None)
   assert model.levels == LevelRange('denoise', 15, 75)
   assert model.provenance['file'] == 'weights.pth'

@@ -16,12 +16,12 @@ import safetensors.numpy
 from jax.sharding import Mesh
 from PIL import Image
 
-from adafm_jax.config import StageConfig
+from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
-from adafm_jax.data import prepare
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
+from adafm_jax.prepare import prepare
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps

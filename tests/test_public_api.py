@@ -2,13 +2,14 @@ import subprocess
 import sys
 
 import adafm_jax
-from adafm_jax import model_file, zoo
+from adafm_jax import zoo
+from adafm_jax.model import Model
 from adafm_jax.models import restorer
 
 
 def test_the_public_list_is_reachable():
   assert adafm_jax.load_model is zoo.load
-  assert adafm_jax.Model is model_file.Model
+  assert adafm_jax.Model is Model
   assert adafm_jax.make_apply is restorer.make_apply
   for name in adafm_jax.__all__:
     assert getattr(adafm_jax, name) is not None

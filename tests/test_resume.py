@@ -20,10 +20,10 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from adafm_jax import config as configs
-from adafm_jax import experiment
-from adafm_jax.data import prepare
+from adafm_jax.commands import train as experiment
+from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError
+from adafm_jax.prepare import prepare
 
 ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 240  # seconds; a run that hangs is killed

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adafm_jax import model_file, sweep
+from adafm_jax import sweep
+from adafm_jax.model import Model
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -89,7 +90,7 @@ def _train(name, start, end, workdir):
 def _check_model_and_sweep(folder):
   """The sweep tool takes the run's model file and a photograph."""
   path = folder / 'run/model.safetensors'
-  model = model_file.load(path)
+  model = Model.load(path)
   assert model.strength(model.levels.start) == 0
   assert model.strength(model.levels.end) == 1
   rng = np.random.default_rng(0)

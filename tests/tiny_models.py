@@ -7,12 +7,12 @@ import functools
 import jax
 import numpy as np
 
-from adafm_jax import model_file
-from adafm_jax.config import StageConfig
+from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import sources
 from adafm_jax.degrade.level import LevelRange
-from adafm_jax.evaluate import curve as curves
+from adafm_jax.model import Model
+from adafm_jax.model_file import curve as curves
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import mesh as meshes
@@ -33,7 +33,7 @@ def random_model(task='denoise', *, channels=3, kernel=3, seed=0):
   params['tail']['bias'] += np.float32(0.5)
   start, end = ENDS[task]
   middle = 20 if task == 'dejpeg' else (start + end) / 2
-  return model_file.Model(
+  return Model(
     arch=arch,
     levels=LevelRange(task, start, end),
     params=params,
@@ -52,7 +52,7 @@ def trained_model():
   params = _stage('basic', arch.basic, params, bank, 15.0)
   params = restorer.insert_adafm(params, arch)
   params = _stage('adapt', arch, params, bank, 75.0)
-  return model_file.Model(
+  return Model(
     arch=arch,
     levels=LevelRange('denoise', 15, 75),
     params=jax.device_get(params),

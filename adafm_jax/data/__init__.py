@@ -1,1 +1,1 @@
-"""Images: where they come from and how training samples them."""
+"""Sets of images, and how training samples them."""

@@ -7,53 +7,15 @@ data set, which several test sets were made from, are told by name too.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from adafm_jax.data import known
+from adafm_jax.data.image import Seen
 from adafm_jax.errors import UserError
 
 if TYPE_CHECKING:
-  from adafm_jax.data.sources import NamedImage  # which imports this module
-
-
-class Seen(NamedTuple):
-  """What identifies an image.
-
-  Attributes:
-    name: without folder and suffix.
-    pixels: its `fingerprint`.
-  """
-
-  name: str
-  pixels: str
-
-
-def fingerprint(pixels: np.ndarray) -> str:
-  """Hash of an image's size and pixels; of RGB that is grey, as of grey.
-
-  Images are compared as a network of C channels gets them: all in RGB, or all
-  in luma.
-
-  Args:
-    pixels: uint8 [H, W, 1 or 3].
-
-  Returns:
-    32 hex digits.
-  """
-  if pixels.shape[-1] == 3 and (pixels[..., :1] == pixels[..., 1:]).all():
-    pixels = pixels[..., :1]
-  found = hashlib.sha256(repr(pixels.shape).encode())
-  found.update(np.ascontiguousarray(pixels).data)
-  return found.hexdigest()[:32]
-
-
-def seen(images: Iterable[NamedImage]) -> list[Seen]:
-  """What identifies each of some images."""
-  return [Seen(image.name, fingerprint(image.pixels)) for image in images]
+  pass
 
 
 def common(

@@ -15,60 +15,30 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from adafm_jax import files, images
-from adafm_jax.data import builders, tiles
-from adafm_jax.data.overlap import Seen
-from adafm_jax.data.scan import Entry
+from adafm_jax import files
+from adafm_jax.data import tiles
+from adafm_jax.data.image import Seen
 from adafm_jax.errors import UserError
+from adafm_jax.images import eight_bit as images
 
 INDEX = 'images.json'
 # Of the index; raised when its content changes.
-_FORMAT = 1
+FORMAT = 1
 _HOME = '~/tensorflow_datasets'
 
 
 def folder(name: str, data_dir: str | pathlib.Path) -> pathlib.Path:
   """Where a set is, or would be, prepared; '' is TFDS's own default."""
   root = pathlib.Path(data_dir or _HOME).expanduser()
-  return root / name / builders.VERSION
+  return root / name / VERSION
 
 
-def write_index(plan: builders.Plan, where: pathlib.Path) -> None:
-  """Writes `images.json` for records that were just written.
-
-  Raises:
-    UserError: it can't be written, or a split has not all its records.
-  """
-  index: dict[str, Any] = {
-    'format': _FORMAT,
-    'base': plan.base,
-    'side': plan.side,
-    'step': plan.step,
-    'task': plan.task,
-    'levels': list(plan.levels),
-    'channels': plan.channels,
-    'splits': {},
-    'files': {p.name: _checksum(p) for p in sorted(where.glob('*record*'))},
-  }
-  for split, entries in plan.splits.items():
-    index['splits'][split] = [
-      {**entry._asdict(), 'path': entry.path.name} for entry in entries
-    ]
-  (where / INDEX).write_text(json.dumps(index, indent=1), encoding='utf-8')
-  for split in plan.splits:
-    part = Split(where, index, split)
-    if (found := len(part.records())) != len(part.sizes):
-      raise UserError(
-        f'{where} has {found} records in split {split} and not'
-        f' {len(part.sizes)}; it was not written right.'
-      )
-
-
-def _checksum(path: pathlib.Path) -> dict[str, Any]:
+def checksum(path: pathlib.Path) -> dict[str, Any]:
+  """Size and hash of a file of records, as the index keeps them."""
   return {'bytes': path.stat().st_size, 'sha256': files.sha256(path)}
 
 
@@ -86,10 +56,10 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     files, made = index['files'], index['format']
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise UserError(f'Cannot read {path}; {_again(name)}.') from error
-  if made != _FORMAT:
+  if made != FORMAT:
     raise UserError(
       f'{path.parent} was prepared by another version of adafm_jax (format'
-      f' {made}, not {_FORMAT}); {_again(name)}.'
+      f' {made}, not {FORMAT}); {_again(name)}.'
     )
   for file, wanted in files.items():
     record = path.parent / file
@@ -118,7 +88,7 @@ def verify(name: str, data_dir: str | pathlib.Path) -> int:
   problems = [
     f'{where / file} is damaged: its checksum is another; {_again(name)}.'
     for file, wanted in index['files'].items()
-    if _checksum(where / file) != wanted
+    if checksum(where / file) != wanted
   ]
   if problems:
     raise UserError(problems)
@@ -232,7 +202,7 @@ class Records:
     self._where, self._channels = where, channels
     self._names = ['image']
     if level is not None:
-      self._names.append(builders.level_feature(level))
+      self._names.append(level_feature(level))
     try:
       builder = tfds.builder_from_directory(where)
       raw = tfds.decode.DeserializeMethod.RAW_BYTES
@@ -274,3 +244,42 @@ def open_split(name: str, split: str, data_dir: str) -> Split | None:
   if index is None or split not in index['splits']:
     return None
   return Split(folder(name, data_dir), index, split)
+
+
+class Entry(NamedTuple):
+  """An image file that was read.
+
+  Attributes:
+    name: file name without suffix.
+    path: of the file.
+    sha256: of the file's bytes, hex.
+    pixels: `image.fingerprint` of what it decodes to.
+    luma: that of its MATLAB Y.
+    height: pixels.
+    width: pixels.
+  """
+
+  name: str
+  path: pathlib.Path
+  sha256: str
+  pixels: str
+  luma: str
+  height: int
+  width: int
+
+  def seen(self, channels: int = 3) -> Seen:
+    """What `overlap` compares among images of 1 or 3 channels."""
+    return Seen(self.name, self.luma if channels == 1 else self.pixels)
+
+
+VERSION = '1.0.0'
+
+
+def partner_set(base: str, task: str, channels: int) -> str:
+  """Name of a set with degraded partners: div2k_dejpeg_y."""
+  return f'{base}_{task}_{"y" if channels == 1 else "rgb"}'
+
+
+def level_feature(level: float) -> str:
+  """Feature that holds the partner of one level."""
+  return f'level_{level:g}'

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from adafm_jax import images
 from adafm_jax.data import known, prepared
+from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import resize
 from adafm_jax.errors import UserError
+from adafm_jax.images import eight_bit as images
+from adafm_jax.images.folder import find_images
 
 # Photographs in scikit-image's wheel, free to use, by what the quickstart
 # does with them. No photograph is in two splits.
@@ -30,18 +32,6 @@ PHOTOS = {
   'heldout': ('coffee', 'camera'),
   'evaluate': ('chelsea', 'rocket'),
 }
-
-
-class NamedImage(NamedTuple):
-  """An image of a set.
-
-  Attributes:
-    name: file name without folder and suffix.
-    pixels: uint8 [H, W, C].
-  """
-
-  name: str
-  pixels: np.ndarray
 
 
 def load(
@@ -69,7 +59,7 @@ def load(
   elif parts := split_name(source):
     found = _tfds(*parts, field, data_dir, most)
   elif pathlib.Path(source).expanduser().is_dir():
-    paths = images.find(pathlib.Path(source).expanduser())
+    paths = find_images(pathlib.Path(source).expanduser())
     found = [
       NamedImage(path.stem, images.read(path)) for path in paths[: most or None]
     ]

@@ -10,6 +10,8 @@ import dataclasses
 import decimal
 import math
 
+import numpy as np
+
 from adafm_jax.errors import UserError
 
 # How noisy images are held: 8 bits, or unclipped; see `degrade.noise`.
@@ -201,3 +203,13 @@ def _expand(
   if not 0 <= steps < _MOST_VALUES:
     raise ValueError('the step leads away from the end, or is tiny')
   return [float(start + i * step) for i in range(int(steps) + 1)]
+
+
+def level_list(text: str, span: LevelRange, count: int) -> list[float]:
+  """Levels from a config field; '' is `count` of them, evenly spaced."""
+  if text:
+    return parse_values(text)
+  found = np.linspace(span.start, span.end, count)
+  if TASKS[span.task].whole:
+    found = np.rint(found)  # in a narrow range two may meet
+  return list(dict.fromkeys(found.round(6).tolist()))

@@ -1,1 +1,1 @@
-"""Judging a model: metrics, levels by strengths, lambda curves, reports."""
+"""Judging a network: metrics, protocols, scores."""

@@ -104,3 +104,6 @@ class Architecture:
     if found := arch.problems():
       raise UserError(found)
     return arch
+
+
+LAYER_CURVE = 'layer_curve'  # the tensor's name, and the parameter's

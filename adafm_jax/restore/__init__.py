@@ -1,1 +1,1 @@
-"""Using a model: strengths by the batch."""
+"""Restoring arrays and photographs at a level."""

@@ -14,10 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax import memory as memories
+from adafm_jax.engine import blend as masking
+from adafm_jax.engine import memory as memories
+from adafm_jax.engine import run as engine
 from adafm_jax.errors import UserError
-from adafm_jax.model_file import Model
-from adafm_jax.restore import engine, masking, pipeline, setting
+from adafm_jax.model import Model
+from adafm_jax.restore import pipeline, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
 _LARGEST_FLOAT = 8.0

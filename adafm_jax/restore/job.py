@@ -8,22 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adafm_jax import files, model_file
+from adafm_jax import files
 from adafm_jax.degrade import level as levels
+from adafm_jax.engine import blend as masking
+from adafm_jax.engine import run as engine
 from adafm_jax.errors import UserError
+from adafm_jax.estimate import level as estimate
+from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import photo as photos
+from adafm_jax.images import write as photo_write
+from adafm_jax.model_file import header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import (
-  engine,
-  estimate,
-  masking,
-  photo_alpha,
-  photo_write,
-  pipeline,
-  recipe,
-  setting,
-)
-from adafm_jax.restore import photo as photos
-from adafm_jax.restore.job_files import Pair
+from adafm_jax.restore import pipeline, recipe, setting
+from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
 
@@ -46,7 +43,7 @@ class Job:
     recipe: whether results carry a recipe.
   """
 
-  header: model_file.Header
+  header: header.Header
   params: Any
   run: engine.Run
   name: str
@@ -122,9 +119,7 @@ def choose(job: Job, photo: photos.Photo) -> Choice:
   return Choice(level, value, scale, told)
 
 
-def _estimate(
-  header: model_file.Header, photo: photos.Photo
-) -> tuple[float, str]:
+def _estimate(header: header.Header, photo: photos.Photo) -> tuple[float, str]:
   """The estimated level, and a sentence about it."""
   if not header.arch.kernel:  # it has one level only
     return header.levels.start, ''

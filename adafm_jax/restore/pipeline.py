@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from adafm_jax.degrade import colour, resize
-from adafm_jax.images import to_uint8
+from adafm_jax.images.eight_bit import to_uint8
 
 # [..., H, W, C] float32 of the network -> [..., H, W, 1 or 3], uint8 from
 # `to_network`, float32 from `prepare`.

@@ -8,8 +8,8 @@ import pathlib
 
 from PIL import Image
 
-from adafm_jax import images
 from adafm_jax.errors import UserError
+from adafm_jax.images import eight_bit as images
 
 KEY = 'adafm'  # of the text in a picture's metadata
 SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from adafm_jax.errors import UserError
-from adafm_jax.model_file import Header
+from adafm_jax.model_file.header import Header
 
 # One value, or one an image.
 Values = float | Sequence[float] | np.ndarray

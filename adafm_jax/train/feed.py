@@ -11,14 +11,14 @@ import numpy as np
 import tqdm
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from adafm_jax.config import Config, StageConfig
+from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import prepared, stream
-from adafm_jax.data.sources import NamedImage
-from adafm_jax.data.training import Images
+from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.images import to_uint8
+from adafm_jax.images.eight_bit import to_uint8
 from adafm_jax.train import mesh as meshes
+from adafm_jax.train.images import Images
 from adafm_jax.train.step import Feed
 
 # Batches that wait on the device.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import jax
 import jax.numpy as jnp
 
-from adafm_jax.config import RunConfig
+from adafm_jax.config.fields import RunConfig
 from adafm_jax.errors import UserError
 from adafm_jax.models.restorer import Params
 from adafm_jax.train import logs

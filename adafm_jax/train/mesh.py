@@ -66,3 +66,42 @@ def _leave(code: int) -> None:
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(code)
+
+
+def join_processes(
+  coordinator: str | None, processes: int | None, process: int | None
+) -> None:
+  """Makes this process one of several that train together.
+
+  Args:
+    coordinator: HOST:PORT of process 0; None trains alone.
+    processes: how many there are.
+    process: which one this is.
+
+  Raises:
+    UserError: only some of the three are given, or they make no sense.
+  """
+  if coordinator is None and processes is None and process is None:
+    return
+  if coordinator is None or processes is None or process is None:
+    raise UserError(
+      'Give all of --coordinator, --processes and --process, or none.'
+    )
+  if not 0 <= process < processes:
+    raise UserError(
+      f'--process is {process}, of --processes {processes}; it must be 0 or'
+      ' more, and less than that.'
+    )
+  if not coordinator.rpartition(':')[2].isdecimal():
+    raise UserError(
+      f'--coordinator is {coordinator!r}; it must be HOST:PORT, such as'
+      ' 10.0.0.1:1234.'
+    )
+  import jax
+
+  os.environ.setdefault('GLOG_minloglevel', '2')
+  # Without looking for SLURM and the like: where it finds one, JAX would hide
+  # all devices of a process but one.
+  jax.distributed.initialize(
+    coordinator, processes, process, cluster_detection_method='deactivate'
+  )

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from adafm_jax.config import StageConfig
+from adafm_jax.config.fields import StageConfig
 from adafm_jax.models import restorer
 
 # (label, full-match pattern): the first that matches a parameter's path names

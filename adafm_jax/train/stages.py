@@ -12,14 +12,14 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from adafm_jax.config import Config, StageConfig
-from adafm_jax.data.training import Images
+from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, logs, loop, optim
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
+from adafm_jax.train.images import Images
 from adafm_jax.train.step import TrainState
 
 # Makes the validation of one stage: (architecture, strength, level).

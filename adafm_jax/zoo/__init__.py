@@ -16,7 +16,7 @@ from adafm_jax import files
 from adafm_jax.errors import UserError
 
 if TYPE_CHECKING:
-  from adafm_jax.model_file import Model
+  from adafm_jax.model import Model
 
 FOLDER = pathlib.Path(__file__).parent
 REGISTRY = 'registry.json'
@@ -103,11 +103,11 @@ def load(model: str | os.PathLike[str]) -> Model:
 
   Raises:
     UserError: there is no such model, or its file is broken, see
-      `model_file.load`.
+      `model.load`.
   """
-  from adafm_jax import model_file
+  from adafm_jax.model import Model
 
-  return model_file.load(locate(model))
+  return Model.load(locate(model))
 
 
 def _is_name(model: str | os.PathLike[str]) -> bool:

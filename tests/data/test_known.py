@@ -5,8 +5,8 @@ import pytest
 from adafm_jax.data import known
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
-from adafm_jax.evaluate import tables
-from adafm_jax.evaluate.benchmark import Protocol
+from adafm_jax.evaluate.protocol import Protocol
+from adafm_jax.report import tables
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from adafm_jax.data import overlap
-from adafm_jax.data.overlap import Seen
+from adafm_jax.data.image import Seen, fingerprint
 from adafm_jax.errors import UserError
 
 
@@ -12,17 +12,13 @@ def _random(seed, *shape):
 
 def test_fingerprints_tell_images_apart_and_not_their_forms():
   colour, grey = _random(0, 9, 14, 3), _random(1, 9, 14, 1)
-  found = overlap.fingerprint(colour)
-  assert found == overlap.fingerprint(colour[::1].copy(order='F'))
-  assert overlap.fingerprint(grey) == overlap.fingerprint(
-    np.repeat(grey, 3, axis=-1)
-  )
+  found = fingerprint(colour)
+  assert found == fingerprint(colour[::1].copy(order='F'))
+  assert fingerprint(grey) == fingerprint(np.repeat(grey, 3, axis=-1))
   other = colour.copy()
   other[4, 7] = 255 - other[4, 7]
-  assert found != overlap.fingerprint(other)
-  assert overlap.fingerprint(grey) != overlap.fingerprint(
-    grey.reshape(14, 9, 1)
-  )
+  assert found != fingerprint(other)
+  assert fingerprint(grey) != fingerprint(grey.reshape(14, 9, 1))
 
 
 def _refuse(train, **sets):

@@ -7,6 +7,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from adafm_jax.data import sources
+from adafm_jax.data.image import NamedImage
 from adafm_jax.errors import UserError
 
 
@@ -242,7 +243,7 @@ def test_images_smaller_than_the_patch_are_named():
 def test_shrink_reduces_by_the_factor_and_keeps_brightness():
   y, x = np.mgrid[:50, :71]
   smooth = np.stack([2 * y, x, y + x], axis=-1).astype(np.uint8)
-  images = [sources.NamedImage('ramp', smooth)]
+  images = [NamedImage('ramp', smooth)]
   (small,) = sources.shrink(images, 3)
   assert small.name == 'ramp'
   assert small.pixels.shape == (16, 23, 3)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from adafm_jax import images
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate import metrics
+from adafm_jax.images import eight_bit as images
 
 
 def pair(shape=(23, 31, 3), seed=0, spread=20):

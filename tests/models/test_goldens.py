@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from adafm_jax import convert
+from adafm_jax.model_file import authors as convert
 from adafm_jax.models import restorer
 
 _FOLDER = os.environ.get('ADAFM_REFERENCE')

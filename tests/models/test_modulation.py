@@ -4,8 +4,8 @@ import numpy as np
 import numpy_network
 import pytest
 
-from adafm_jax import convert
 from adafm_jax.errors import UserError
+from adafm_jax.model_file import authors as convert
 from adafm_jax.models import border, modulation, restorer
 from adafm_jax.models.architecture import Architecture
 

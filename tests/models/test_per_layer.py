@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.polynomial import polynomial
 
+from adafm_jax.engine import run as engine
 from adafm_jax.models import restorer, strength
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import engine
 
 ARCH = Architecture(6, 2, 3, 3, 'block+trunk')
 BENT = dataclasses.replace(ARCH, layer_curve=3)

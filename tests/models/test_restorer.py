@@ -6,8 +6,8 @@ import numpy_network
 import pytest
 from flax import traverse_util
 
-from adafm_jax import convert
 from adafm_jax.errors import UserError
+from adafm_jax.model_file import authors as convert
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 

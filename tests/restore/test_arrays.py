@@ -5,10 +5,10 @@ import pytest
 import tiny_models
 
 import adafm_jax
-from adafm_jax import model_file
 from adafm_jax.degrade import colour, resize
+from adafm_jax.engine import plan
 from adafm_jax.errors import UserError
-from adafm_jax.restore import plan
+from adafm_jax.model import Model
 
 MODEL = tiny_models.random_model()
 LUMA = tiny_models.random_model('dejpeg', channels=1)
@@ -27,7 +27,7 @@ def _plain(model, image, strength):
 
 def test_a_loaded_model_restores(tmp_path):
   path = tmp_path / 'model.safetensors'
-  model_file.save(path, MODEL)
+  MODEL.save(path)
   model = adafm_jax.load_model(path)
   image = _image(9, 12, 3)
   expected = np.clip(_plain(MODEL, image, model.strength(40)), 0, 1)
@@ -307,7 +307,7 @@ def test_a_basic_model_has_one_strength():
     name: {k: v for k, v in layer.items() if 'adafm' not in k}
     for name, layer in MODEL.params.items()
   }
-  basic = model_file.Model(arch=arch, levels=MODEL.levels, params=params)
+  basic = Model(arch=arch, levels=MODEL.levels, params=params)
   image = _image(6, 6, 3)
   np.testing.assert_array_equal(
     basic.restore(image, level=15), MODEL.restore(image, strength=0)

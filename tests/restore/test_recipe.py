@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from adafm_jax.errors import UserError
-from adafm_jax.restore import photo, photo_write, recipe
+from adafm_jax.images import photo
+from adafm_jax.images import write as photo_write
+from adafm_jax.restore import recipe
 
 RECIPE = recipe.Recipe(
   adafm_jax='0.1.0',

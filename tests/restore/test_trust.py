@@ -12,12 +12,14 @@ import pytest
 import skimage.data
 import tiny_models
 
-from adafm_jax import model_file, zoo
+from adafm_jax import zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade import noise
 from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.engine import blend as masking
+from adafm_jax.engine import run as engine
+from adafm_jax.model import Model
 from adafm_jax.models import restorer
-from adafm_jax.restore import engine, masking
 
 STRENGTHS = np.linspace(0, 1, 101)
 FLAT = np.full((64, 64, 3), (120, 140, 110), np.uint8)
@@ -54,7 +56,7 @@ def _degraded(model, level, *, seed=0):
 
 def _basic(model):
   """The start model: the same weights without their AdaFM layers."""
-  return model_file.Model(
+  return Model(
     arch=model.arch.basic,
     levels=model.levels,
     params=restorer.backbone(model.params),

@@ -8,12 +8,13 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from PIL import Image
 
-from adafm_jax import config as configs
-from adafm_jax.config import StageConfig
+from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
-from adafm_jax.data import prepare, training
 from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.prepare import prepare
 from adafm_jax.train import feed
+from adafm_jax.train import images as training
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 

@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import Mesh
 from tensorboardX.proto import event_pb2
 
-from adafm_jax.config import RunConfig, StageConfig
+from adafm_jax.config.fields import RunConfig, StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.errors import UserError
 from adafm_jax.train import checkpoint, logs, loop

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import skimage.data
 
-from adafm_jax import images, zoo
+from adafm_jax import zoo
 from adafm_jax.degrade import resize
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.evaluate import metrics
+from adafm_jax.images import eight_bit as images
 
 # PSNR in dB by `Model.restore`, with the weights as they were released, at both
 # ends and between them.

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import tiny_models
 
-from adafm_jax import cli, files, model_file, zoo
+from adafm_jax import cli, files, zoo
+from adafm_jax.commands import models as listing
 from adafm_jax.errors import UserError
-from adafm_jax.zoo import listing, register
+from adafm_jax.model import Model
+from release import register
 
 SHIPPED = zoo.FOLDER
 
@@ -26,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def model(tmp_path):
   path = tmp_path / 'model.safetensors'
-  model_file.save(path, tiny_models.random_model())
+  tiny_models.random_model().save(path)
   return path
 
 
@@ -38,7 +40,7 @@ def _register(path, name='denoise', *options):
 def test_a_registered_model_is_loaded_by_its_name(model, capsys):
   assert _register(model) == 0
   assert 'quality: noise: sigma 15 30.00 dB' in capsys.readouterr().out
-  loaded, original = zoo.load('denoise'), model_file.load(model)
+  loaded, original = zoo.load('denoise'), Model.load(model)
   jax.tree.map(np.testing.assert_array_equal, loaded.params, original.params)
   assert loaded.levels == original.levels
   model.unlink()
@@ -104,7 +106,7 @@ def test_a_changed_or_missing_file_is_refused(model, folder):
   data = bytearray(path.read_bytes())
   data[-1] ^= 1  # one bit of one weight
   path.write_bytes(data)
-  model_file.load(path)  # a sound file, but another one
+  Model.load(path)  # a sound file, but another one
   with pytest.raises(UserError, match='not the released model'):
     zoo.load('denoise')
   path.unlink()
@@ -147,7 +149,7 @@ def test_wrong_entries_change_nothing(model, folder, name, options, words):
 def test_a_model_without_metrics_needs_its_quality_told(tmp_path, capsys):
   path = tmp_path / 'plain.safetensors'
   plain = dataclasses.replace(tiny_models.random_model(), provenance={})
-  model_file.save(path, plain)
+  plain.save(path)
   assert _register(path) == 2
   assert '--quality must be one line' in capsys.readouterr().err
   assert _register(path, 'denoise', '--quality', 'set: 30 dB') == 0
@@ -157,10 +159,10 @@ def test_a_model_without_metrics_needs_its_quality_told(tmp_path, capsys):
 def test_an_entry_is_replaced_on_request(model, tmp_path):
   _register(model)
   other = tmp_path / 'other.safetensors'
-  model_file.save(other, tiny_models.random_model(seed=1))
+  tiny_models.random_model(seed=1).save(other)
   assert _register(other, 'denoise', '--replace') == 0
   assert list(zoo.entries()) == ['denoise']
-  expected = model_file.load(other).params['head']['kernel']
+  expected = Model.load(other).params['head']['kernel']
   np.testing.assert_array_equal(
     zoo.load('denoise').params['head']['kernel'], expected
   )

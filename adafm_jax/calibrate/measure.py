@@ -1,0 +1,135 @@
+"""Measures the best strength of each level (paper section 3.5).
+
+For a level, all strengths of a coarse grid are tried in one batched pass over
+the calibration images; a second pass, a quarter as coarse or finer, looks
+around the best; the top of the parabola through the best three is the level's
+strength.
+Calibration images are held-out training images, never an evaluation set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from adafm_jax.data.image import NamedImage
+from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.evaluate.protocol import Protocol, make_cases
+from adafm_jax.model_file import curve as curves
+
+# The second pass tries as many strengths between the best one's neighbours:
+# always, so that it is compiled once for each image size.
+_FINER = 7
+_DECIMALS = 6  # of a strength: equal ones are then equal as floats
+_BEST = 100.0  # dB, what an image without any error counts as
+
+
+class Measurement(NamedTuple):
+  """What calibration found at one level.
+
+  Attributes:
+    level: in the task's unit.
+    strengths: [N] all that were tried, increasing.
+    psnr: [N] mean over the images, dB.
+    best: the strength with the highest PSNR, between grid points.
+  """
+
+  level: float
+  strengths: np.ndarray
+  psnr: np.ndarray
+  best: float
+
+
+def measure(
+  network: benchmark.Network,
+  images: Sequence[NamedImage],
+  level: float,
+  grid: Sequence[float],
+  protocol: Protocol,
+) -> Measurement:
+  """Finds the best strength for one level.
+
+  Args:
+    network: AdaFM-Net.
+    images: calibration images.
+    level: of the degradation.
+    grid: [N] strengths tried first, in [0, 1], any order.
+    protocol: degradation and metric.
+
+  Returns:
+    The measurement.
+  """
+  cases = make_cases(images, level, protocol)
+
+  def mean_psnr(strengths):
+    table = benchmark.psnr_grid(network, cases, strengths, protocol, level)
+    return np.minimum(table, _BEST).mean(axis=1)
+
+  coarse = np.unique(np.asarray(grid, float).round(_DECIMALS))
+  scores = mean_psnr(coarse)
+  fine = _around(coarse, int(np.argmax(scores)))
+  scores = np.concatenate([scores, mean_psnr(fine)])
+  strengths, index = np.unique(
+    np.concatenate([coarse, fine]), return_index=True
+  )
+  scores = scores[index]
+  best, _ = curves.refine(strengths, scores)
+  return Measurement(level, strengths, scores, best)
+
+
+def _around(grid: np.ndarray, best: int) -> np.ndarray:
+  """[7] strengths between the neighbours of a grid point."""
+  low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+  return np.linspace(low, high, _FINER + 2)[1:-1].round(_DECIMALS)
+
+
+class Calibration(NamedTuple):
+  """The measurements and the curves through them."""
+
+  measurements: list[Measurement]
+  polynomial: curves.Curve
+  line: curves.Curve
+  piecewise: curves.Curve
+
+
+def calibrate(
+  network: benchmark.Network,
+  images: Sequence[NamedImage],
+  levels: Sequence[float],
+  *,
+  ends: tuple[float, float],
+  grid: Sequence[float],
+  order: int,
+  protocol: Protocol,
+  report: Callable[[Measurement], None] = lambda _: None,
+) -> Calibration:
+  """Measures every level and fits the lambda curves.
+
+  Args:
+    network: AdaFM-Net.
+    images: calibration images.
+    levels: where to measure, between the ends.
+    ends: start and end level.
+    grid: see `measure`.
+    order: of the polynomial (equation 7); 3 in the paper.
+    protocol: degradation and metric.
+    report: called with each level's measurement.
+
+  Returns:
+    Measurements, and three curves through them: polynomial of the order
+    asked for, straight line, and piecewise linear; each 0 at the start, 1 at
+    the end, and monotone.
+  """
+  found = []
+  for level in levels:
+    found.append(measure(network, images, level, grid, protocol))
+    report(found[-1])
+  points = ([m.level for m in found], [m.best for m in found], *ends)
+  return Calibration(
+    found,
+    curves.fit(*points, order=order),
+    curves.fit(*points, order=1),
+    curves.fit_piecewise(*points),
+  )

@@ -1,1 +1,0 @@
-"""Cards of released models: measured, drawn and written down."""

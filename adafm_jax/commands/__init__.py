@@ -1,0 +1,1 @@
+"""What the `adafm` commands do, one file each."""

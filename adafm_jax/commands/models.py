@@ -1,0 +1,65 @@
+"""The list of released models, for people and as JSON: `adafm models`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adafm_jax import zoo
+from adafm_jax.model_file import file as model_file
+from adafm_jax.report import tables
+
+_COLUMNS = ('name', 'levels', 'MB', 'licence', 'quality')
+
+
+def summarize() -> list[dict[str, Any]]:
+  """What is known of each released model, as JSON values.
+
+  Raises:
+    UserError: a file is missing or broken.
+  """
+  found = []
+  for entry in zoo.entries().values():
+    header = model_file.read_header(entry.path)
+    found.append(
+      {
+        'name': entry.name,
+        'task': header.levels.task,
+        'start': float(header.levels.start),
+        'end': float(header.levels.end),
+        'channels': header.arch.channels,
+        'bytes': entry.path.stat().st_size,
+        'description': entry.description,
+        'quality': entry.quality,
+        'licence': entry.licence,
+        'sha256': entry.sha256,
+        'path': str(entry.path),
+      }
+    )
+  return found
+
+
+def describe() -> str:
+  """The list as text to read, the last line ended too.
+
+  Raises:
+    UserError: a file is missing or broken.
+  """
+  models = zoo.entries().values()
+  if not models:
+    return (
+      'No released models come with this version; give a model file by its'
+      ' path.\n'
+    )
+  rows = [
+    (
+      entry.name,
+      str(model_file.read_header(entry.path).levels),
+      entry.path.stat().st_size / 1e6,
+      entry.licence,
+      entry.quality,
+    )
+    for entry in models
+  ]
+  table = tables.text_table(_COLUMNS, rows, decimals=1)
+  about = ''.join(f'{entry.name}: {entry.description}\n' for entry in models)
+  return f'{table}\n{about}'

@@ -1,0 +1,114 @@
+"""The options of `adafm restore`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from adafm_jax.restore import pairs as job_files
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the command's options."""
+  add = parser.add_argument
+  add(
+    *('-i', '--input'),
+    required=True,
+    nargs='+',
+    metavar='PATH',
+    help='pictures, folders of them, or patterns such as "scans/*.png"',
+  )
+  add(
+    *('-o', '--output'),
+    required=True,
+    help='folder for the results, or for one picture the file',
+  )
+  add(
+    *('-m', '--model'),
+    required=True,
+    help='a released model by name (see `adafm models`), or a model file',
+  )
+  _strength_arguments(parser.add_argument_group('how strong'))
+  _file_arguments(parser.add_argument_group('files'))
+  _running_arguments(parser.add_argument_group('running'))
+
+
+def _strength_arguments(group: argparse._ArgumentGroup) -> None:
+  add = group.add_argument
+  add(
+    '--level',
+    type=float,
+    help="how degraded the pictures are, in the model's unit: noise sigma (of"
+    ' 255), JPEG quality, or the scale to enlarge by (which is required)',
+  )
+  add('--strength', type=float, help='0 (start level) to 1 (end level) instead')
+  add(
+    '--auto',
+    action='store_true',
+    help='estimate the level of each picture (the default)',
+  )
+  add(
+    '--from-recipe',
+    metavar='FILE',
+    help='as a picture was restored that carries a recipe',
+  )
+  add(
+    '--mask',
+    help='grey picture of the same proportions: the strength is multiplied by'
+    ' it, white 1, black 0',
+  )
+  add(
+    '--self-ensemble',
+    action='store_true',
+    help='average over the eight flips and turns: a little better, 8 times'
+    ' slower',
+  )
+
+
+def _file_arguments(group: argparse._ArgumentGroup) -> None:
+  add = group.add_argument
+  add('--suffix', default='', help='behind the names of results: _restored')
+  add(
+    '--ext',
+    default='auto',
+    choices=list(job_files.EXTENSIONS),
+    help='format of the results (auto: that of the picture)',
+  )
+  add(
+    '--quality',
+    type=int,
+    default=95,
+    help='of JPEG and WebP results, 1 to 100 (default 95)',
+  )
+  add(
+    '--recursive', action='store_true', help='sub-folders too, kept as they are'
+  )
+  add(
+    '--skip-existing',
+    action='store_true',
+    help='leave out pictures whose result exists: finishes a stopped call',
+  )
+  add(
+    '--recipe',
+    action='store_true',
+    help='keep in each result what it was made with (model, strength, ...)',
+  )
+  add('--json', metavar='FILE', help='write a report')
+
+
+def _running_arguments(group: argparse._ArgumentGroup) -> None:
+  add = group.add_argument
+  add(
+    '--tile',
+    default='auto',
+    metavar='auto|N',
+    help='side of the tiles that large pictures are cut into, in pixels',
+  )
+  add(
+    '--jobs',
+    type=int,
+    default=min(4, os.cpu_count() or 1),
+    help='threads that read, and as many that write (default %(default)s)',
+  )
+  add('--device', default='auto', help='cpu, gpu, tpu, or one such as gpu:1')
+  add('--dry-run', action='store_true', help='only say what would be done')

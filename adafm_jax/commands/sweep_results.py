@@ -1,0 +1,171 @@
+"""What a sweep writes: pictures, a contact sheet, PSNR as table and plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from adafm_jax import files
+from adafm_jax.evaluate import metrics
+from adafm_jax.images import eight_bit as images
+from adafm_jax.report import figures, sheet
+
+MOST_ROWS = 12  # of the contact sheet
+_DETAIL = 160  # pixels, side of the window it shows
+_BEST = 100.0  # dB, what an image without any error counts as
+
+
+class Reference(NamedTuple):
+  """A clean image, and how results are compared with it.
+
+  Attributes:
+    image: uint8 [H, W, C]; results may be larger at the bottom and right.
+    border: pixels left out at each side.
+    channels: 'rgb' or 'y', see `metrics.psnr`.
+  """
+
+  image: np.ndarray
+  border: int
+  channels: str
+
+
+class Result(NamedTuple):
+  """What is kept of an image when its pictures are written.
+
+  Attributes:
+    name: of the file, without suffix, printable.
+    cells: a detail of the input, each output and the reference.
+    psnr: [L] dB, or None without a reference.
+  """
+
+  name: str
+  cells: list[sheet.Cell]
+  psnr: np.ndarray | None
+
+
+def coefficient_names(strengths: Sequence[float]) -> list[str]:
+  """Strengths as '0.30': two decimals.
+
+  Up to four where they have as many, and more where that tells them apart.
+  """
+  for decimals in range(2, 18):
+    names = [f'{s:.{decimals}f}' for s in strengths]
+    exact = all(
+      abs(float(name) - s) < 5e-5
+      for name, s in zip(names, strengths, strict=True)
+    )
+    if exact and len(set(names)) == len(names):
+      break
+  return names
+
+
+def write_image(
+  folder: pathlib.Path,
+  stem: str,
+  shown: np.ndarray,
+  outputs: Iterable[tuple[int, np.ndarray]],
+  labels: Sequence[str],
+  names: Sequence[str],
+  reference: Reference | None,
+) -> Result:
+  """Writes STEM_coef_NAME.png of each output as it comes.
+
+  No output is kept, since all of a large image may not fit in memory.
+
+  Args:
+    folder: of the pictures.
+    stem: of their names.
+    shown: uint8 [H, W, C], the input.
+    outputs: (index of its strength, uint8 [H, W, C]). Without a reference the
+      first one decides which detail the sheet shows: begin with the cleanest.
+    labels: of each strength, on the sheet.
+    names: of each strength, in the file names.
+    reference: for PSNR, or None.
+
+  Returns:
+    What is kept of the image.
+  """
+  window = sheet.crop_detail(reference.image, _DETAIL) if reference else None
+  psnr = np.full(len(labels), np.nan)
+  cells = [sheet.Cell(np.zeros((1, 1, 1), np.uint8), '')] * len(labels)
+  for i, output in outputs:
+    images.write_png(folder / f'{stem}_coef_{names[i]}.png', output)
+    caption = labels[i]
+    if reference:
+      psnr[i] = _psnr(reference, output)
+      caption += f'  {psnr[i]:.2f} dB'
+    window = window or sheet.crop_detail(output, _DETAIL)
+    cells[i] = sheet.Cell(output[window].copy(), caption)  # a view keeps all
+  assert window is not None
+  cells.insert(0, sheet.Cell(shown[window].copy(), 'input'))
+  if reference:
+    cells.append(sheet.Cell(reference.image[window].copy(), 'reference'))
+  name = stem.encode('utf-8', 'replace').decode()
+  return Result(name, cells, psnr if reference else None)
+
+
+def _psnr(reference: Reference, output: np.ndarray) -> float:
+  height, width, _ = reference.image.shape
+  psnr = metrics.psnr(
+    reference.image,
+    output[:height, :width],
+    border=reference.border,
+    channels=reference.channels,
+  )
+  return min(psnr, _BEST)
+
+
+def write_sheet(
+  path: pathlib.Path, results: Sequence[Result], *, title: str, left: int
+) -> None:
+  """Writes the contact sheet.
+
+  Args:
+    path: of the PNG.
+    results: a row each.
+    title: what was swept.
+    left: how many more images are not shown.
+  """
+  title += ': most textured detail of each image, true pixels'
+  picture = sheet.contact_sheet(
+    [result.cells for result in results],
+    title=title + (f'; {left} more images not shown' if left else ''),
+    row_captions=[result.name for result in results],
+  )
+  images.write_png(path, np.asarray(picture))
+
+
+def write_psnr(
+  folder: pathlib.Path,
+  psnr: Sequence[tuple[str, np.ndarray]],
+  strengths: Sequence[float],
+  *,
+  title: str,
+) -> None:
+  """Writes psnr.csv, an image a row and the mean last, and psnr.png.
+
+  Args:
+    folder: where.
+    psnr: name and [L] dB of each image.
+    strengths: [L].
+    title: of the plot; it should name the protocol.
+  """
+  mean = np.mean([values for _, values in psnr], axis=0)
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(['image', *coefficient_names(strengths)])
+  for name, values in [*psnr, ('mean', mean)]:
+    writer.writerow([name, *(f'{value:.4f}' for value in values)])
+  files.write_text(folder / 'psnr.csv', text.getvalue())
+  order = np.argsort(strengths)
+  figures.plot_psnr(
+    folder / 'psnr.png',
+    np.array(strengths)[order],
+    {name: values[order] for name, values in psnr},
+    title=title,
+  )

@@ -1,0 +1,295 @@
+"""An experiment end to end: train, adapt, calibrate, evaluate, sweep.
+
+What a workdir holds: `config.json`, `checkpoints/`, `events/` (TensorBoard),
+and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
+`curve.png` (lambda of level), `layers.png` (lambda of each layer),
+`levels.png` (PSNR of level), `sweep.png`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from adafm_jax import files
+from adafm_jax.calibrate import curves as calibration
+from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import Config
+from adafm_jax.data import known, overlap, sources
+from adafm_jax.data.image import NamedImage, identify
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError
+from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.evaluate.protocol import Protocol, make_cases
+from adafm_jax.model import Model
+from adafm_jax.model_file import provenance
+from adafm_jax.models import restorer
+from adafm_jax.report import experiment as report
+from adafm_jax.train import images as training
+from adafm_jax.train import logs, stages
+from adafm_jax.train import mesh as meshes
+
+_HELDOUT = 'heldout'
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """The images of an experiment.
+
+  Attributes:
+    train: learnt from.
+    heldout: never learnt from; for validation and calibration.
+    sets: evaluation sets by name.
+  """
+
+  train: training.Images
+  heldout: list[NamedImage]
+  sets: dict[str, list[NamedImage]]
+
+
+def run(config: Config | None, workdir: pathlib.Path) -> None:
+  """Runs an experiment, or resumes the one that a workdir holds.
+
+  Args:
+    config: None takes the workdir's own.
+    workdir: made if it is missing.
+
+  Raises:
+    UserError: the workdir holds another experiment, or data is missing.
+  """
+  with meshes.leaving_on_failure():
+    _run(config, workdir)
+
+
+def _run(config: Config | None, workdir: pathlib.Path) -> None:
+  begun = time.monotonic()
+  config = open_workdir(config, workdir)
+  data = load_data(config)  # before anything is written: it may be missing
+  if meshes.is_main():
+    files.write_json(workdir / 'config.json', dataclasses.asdict(config))
+  placement, why = training.place(config, data.train, workdir)
+  config = dataclasses.replace(
+    config, data=dataclasses.replace(config.data, placement=placement)
+  )
+  logs.say(
+    f'{len(data.train)} training images, {len(data.heldout)} held out;'
+    f' {jax.device_count()} x {jax.devices()[0].device_kind},'
+    f' {jax.process_count()} process(es); workdir {workdir}'
+  )
+  logs.say(why)
+  params = stages.train(config, workdir, data.train, validation(config, data))
+  if meshes.is_main():
+    finish(config, workdir, data, params)
+    logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
+  if jax.process_count() > 1:
+    multihost_utils.sync_global_devices('experiment finished')
+
+
+def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
+  """Compares a config with the one that a workdir holds, if any.
+
+  Args:
+    config: None takes the workdir's own.
+    workdir: of the experiment.
+
+  Returns:
+    The config to run.
+
+  Raises:
+    UserError: there is no config at all, or the workdir has another one; all
+      differences are told.
+  """
+  path = workdir / 'config.json'
+  if not path.exists():
+    if config is None:
+      raise UserError(
+        f'{workdir} holds no run to resume (no config.json); start one with'
+        ' --config.'
+      )
+    return config
+  try:
+    old = configs.parse(json.loads(path.read_text()))
+  except (OSError, ValueError) as error:
+    raise UserError(f'Cannot use {path}: {error}') from error
+  if config is None:
+    return old
+  if changed := configs.differences(old, config):
+    raise UserError(
+      f'{workdir} holds a run of another config; give another --workdir, or'
+      f' mend: {"; ".join(changed)} (there -> now).'
+    )
+  _check_steps(workdir, old, config)
+  return config
+
+
+def _check_steps(workdir: pathlib.Path, old: Config, new: Config) -> None:
+  """Refuses other `steps` for a stage whose learning rate falls already."""
+  for field, name in (('train', 'basic'), ('adapt', 'adapt')):
+    before, after = getattr(old, field), getattr(new, field)
+    done = stages.latest_step(workdir, name) or 0
+    flat = min(before.constant_steps, after.constant_steps)
+    if before.steps != after.steps and done > flat:
+      raise UserError(
+        f'{field}.steps is {after.steps}, was {before.steps}, but the'
+        f' checkpoint in {workdir} has {done} steps, of which only the first'
+        f' {flat} have the same learning rate in both; give another --workdir.'
+      )
+
+
+def load_data(config: Config) -> Data:
+  """Loads every image the experiment will need, so that it fails early."""
+  learnt = training.load(config)
+  sets = {_HELDOUT: learnt.heldout}
+  for name, source in configs.evaluation_sets(config).items():
+    data_dir = config.data.data_dir
+    sets[name] = sources.load(
+      source or sources.named(name, data_dir),
+      field=f'evaluate.sets={name}',
+      channels=config.model.channels,
+      data_dir=data_dir,
+      most=config.evaluate.images,
+    )
+  overlap.refuse(
+    learnt.seen,
+    {name: identify(images) for name, images in sets.items()},
+    field=config.data.train,
+  )
+  return Data(learnt.train, learnt.heldout, sets)
+
+
+def validation(config: Config, data: Data) -> stages.MakeValidate:
+  """PSNR on a few held-out images, at the stage's level and strength."""
+  images = data.heldout[: config.run.validate_images]
+  protocol = Protocol.of(config.task, config.measured_noise)
+
+  def make(arch, strength, level):
+    network = benchmark.make_network(arch, {}, dtype=_dtype(config))
+    cases = make_cases(images, level, protocol)
+    label = f'psnr_{levels.TASKS[config.task].label(level).replace(" ", "_")}'
+
+    def validate(params):
+      if not meshes.is_main():
+        return
+      local = network.with_params(jax.device_get(params))
+      grid = benchmark.psnr_grid(
+        local, cases, np.array([strength]), protocol, level
+      )
+      yield label, float(grid.mean())
+
+    return validate
+
+  return make
+
+
+def finish(
+  config: Config, workdir: pathlib.Path, data: Data, params: restorer.Params
+) -> None:
+  """Calibrates, evaluates, sweeps and writes the model file."""
+  network = benchmark.make_network(config.arch, params, dtype=_dtype(config))
+  images = data.heldout[: config.calibrate.images]
+  curves = calibration.find_curves(config, network, images)
+  found = curves.calibration
+  report.write_curve(workdir / 'curve.png', found, config.task)
+  if curves.layers is not None:
+    report.write_layers(
+      workdir / 'layers.png', curves.single, curves.layers, config.task
+    )
+  scores = _evaluate(config, curves.network, data, curves.single)
+  report.write_tables(workdir, scores, found.measurements, config.task)
+  shown = list(data.sets)[-1]
+  report.write_levels(workdir / 'levels.png', scores, config.task, shown)
+  _sweep(config, workdir, curves.network, data.sets[shown])
+  model = Model(
+    arch=config.arch,
+    levels=config.levels,
+    params=params,
+    provenance=_provenance(config, data, scores, curves),
+    noise=config.noise if config.task == 'denoise' else None,
+  )
+  curves.apply_to(model).save(workdir / 'model.safetensors')
+  logs.say('\n' + report.text(scores, config.task, markdown=False))
+  names = 'model.safetensors metrics.json metrics.md curve.png levels.png'
+  logs.say(f'written to {workdir}: {names} sweep.png')
+
+
+def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
+  wanted = levels.level_list(config.evaluate.levels, config.levels, 2)
+  noises = config.evaluate.protocols or config.measured_noise
+  scores = []
+  for noise in noises.split(','):
+    for name, images in data.sets.items():
+      judged = known.judged(name, config.task)
+      protocol = Protocol.of(config.task, noise, judged)
+      for level in wanted:
+        scores += benchmark.score_set(
+          network,
+          images,
+          name=name,
+          level=level,
+          strength=float(curve.strength(level)),
+          protocol=protocol,
+          ssim=config.evaluate.ssim,
+        )
+        logs.say(
+          f'evaluated {name} ({len(images)} images) at'
+          f' {levels.TASKS[config.task].label(level)}, {protocol.label}:'
+          f' {scores[-1].psnr:.2f} dB'
+        )
+  return scores
+
+
+def _sweep(config, workdir, network, images) -> None:
+  level = config.sweep.level or config.levels.level(0.5)
+  if levels.TASKS[config.task].whole:
+    level = round(level)
+  protocol = Protocol.of(config.task, config.measured_noise)
+  strengths = levels.parse_values(config.sweep.strengths)
+  cases = make_cases(images[: config.sweep.images], level, protocol)
+  outputs = [
+    benchmark.restore(network, case, np.array(strengths)) for case in cases
+  ]
+  report.write_sweep(
+    workdir / 'sweep.png',
+    cases,
+    outputs,
+    strengths,
+    title=f'{config.task}, {levels.TASKS[config.task].label(level)} restored'
+    f' at strengths from {levels.TASKS[config.task].label(config.start)} (0)'
+    f' to {levels.TASKS[config.task].label(config.end)} (1)',
+    protocol=protocol,
+    level=level,
+  )
+
+
+def _provenance(config, data, scores, curves) -> dict[str, Any]:
+  return {
+    'config': dataclasses.asdict(config),
+    'training_images': len(data.train),
+    'curves': [c._asdict() for c in curves.comparisons],
+    'metrics': [
+      {
+        'set': s.set,
+        'level': s.level,
+        'protocol': s.protocol,
+        'strength': s.strength,
+        'psnr': round(s.psnr, 4),
+        'ssim': None if s.ssim is None else round(s.ssim, 5),
+        'images': len(s.images),
+      }
+      for s in scores
+      if s.method == 'curve'
+    ],
+    **provenance.collect(),
+  }
+
+
+def _dtype(config: Config) -> jnp.dtype:
+  return jnp.dtype(config.model.compute)

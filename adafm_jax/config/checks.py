@@ -1,0 +1,141 @@
+"""What contradicts in an experiment."""
+
+from __future__ import annotations
+
+from adafm_jax.config.fields import Config
+from adafm_jax.data import known
+from adafm_jax.degrade import level
+from adafm_jax.errors import UserError
+
+# A mistake: the fields it is about, and the sentence.
+Problem = tuple[tuple[str, ...], str]
+
+
+_RANGE = ('task', 'start', 'end')
+
+
+def contradictions(config: Config) -> list[Problem]:
+  """Mistakes in fields that are each legal but not together."""
+  found: list[Problem] = []
+  for name, stage in (('train', config.train), ('adapt', config.adapt)):
+    if stage.patch % 2:
+      found.append(
+        (
+          (f'{name}.patch',),
+          f'{name}.patch is {stage.patch}; it must be even.',
+        )
+      )
+    if stage.warmup >= stage.steps:
+      found.append(
+        (
+          (f'{name}.warmup', f'{name}.steps'),
+          f'{name}.warmup is {stage.warmup}, but {name}.steps is only'
+          f' {stage.steps}; warm-up must end before the run does.',
+        )
+      )
+  found += _protocol_problems(config) + _set_problems(config)
+  found += _strength_problems(config)
+  wrong = level.range_problems(config.task, config.start, config.end)
+  if wrong:
+    return found + [(_RANGE, sentence) for sentence in wrong]
+  return found + _level_problems(config)
+
+
+def _protocol_problems(config: Config) -> list[Problem]:
+  text = config.evaluate.protocols
+  if not text:
+    return []
+  name = 'evaluate.protocols'
+  if config.task != 'denoise':
+    sentence = (
+      f'{name} is {text!r}, but task {config.task} has no noise; leave it'
+      ' empty.'
+    )
+    return [((name, 'task'), sentence)]
+  listed = text.split(',')
+  known = set(level.NOISE_PROTOCOLS)
+  if not set(listed) <= known or len(set(listed)) < len(listed):
+    sentence = (
+      f'{name} is {text!r}; it may be clipped, float, or clipped,float.'
+    )
+    return [((name,), sentence)]
+  return []
+
+
+def _set_problems(config: Config) -> list[Problem]:
+  field = 'evaluate.sets'
+  found, seen = [], {'heldout'}  # what the held-out images are called
+  for entry in filter(None, config.evaluate.sets.split(',')):
+    name, equals, source = entry.partition('=')
+    if not (name and source) and (equals or name not in known.SETS):
+      found.append(
+        f'{field} has {entry!r}; write NAME=SOURCE, such as'
+        ' kodak=/path/to/images, or the name of a prepared set, one of'
+        f' {", ".join(known.evaluation_names())}.'
+      )
+    elif not equals and not known.SETS[name].evaluate:
+      found.append(
+        f'{field} has {name}, a training set; write NAME=SOURCE, such as'
+        f' {name}=tfds:{name}/valid.'
+      )
+    elif name in seen:
+      found.append(
+        f'{field} has two sets called {name}'
+        + (', as the held-out images are' if name == 'heldout' else '')
+        + '; rename one.'
+      )
+    seen.add(name)
+  return [((field,), sentence) for sentence in found]
+
+
+def _strength_problems(config: Config) -> list[Problem]:
+  """Sentences about lists of strengths."""
+  found: list[Problem] = []
+  for name, text, least in (
+    ('calibrate.grid', config.calibrate.grid, 3),
+    ('sweep.strengths', config.sweep.strengths, 1),
+  ):
+    try:
+      values = level.parse_values(text)
+    except UserError as error:
+      found.append(((name,), f'{name}: {error}'))
+      continue
+    for value in values:
+      if not 0 <= value <= 1:
+        sentence = f'{name} has {value:g}; strengths are 0 to 1.'
+        found.append(((name,), sentence))
+    if len(set(values)) < least:
+      sentence = f'{name} is {text!r}; give {least} different strengths or more'
+      found.append(((name,), f'{sentence}.'))
+  return found
+
+
+def _level_problems(config: Config) -> list[Problem]:
+  """Sentences about levels, which must lie between start and end."""
+  found: list[Problem] = []
+  listed = {}
+  for name, text, count in (
+    ('evaluate.levels', config.evaluate.levels, 2),
+    ('calibrate.levels', config.calibrate.levels, 7),
+    ('sweep.level', f'{config.sweep.level}' if config.sweep.level else '', 1),
+  ):
+    try:
+      listed[name] = level.level_list(text, config.levels, count)
+      for value in listed[name]:
+        config.levels.check(value)
+      if len(set(listed[name])) < len(listed[name]):
+        raise UserError(f'A level is listed twice in {text!r}.')
+    except UserError as error:
+      found.append(((name, *_RANGE), f'{name}: {error}'))
+  inner = set(listed.get('calibrate.levels', ())) - {config.start, config.end}
+  order = config.calibrate.order
+  if 'calibrate.levels' in listed and len(inner) < order - 1:
+    found.append(
+      (
+        ('calibrate.levels', 'calibrate.order', *_RANGE),
+        f'calibrate.order is {order}, which takes {order - 1} calibrate.levels'
+        f' or more strictly between {config.start:g} and {config.end:g}; there'
+        f' are {len(inner)}.',
+      )
+    )
+  return found

@@ -1,0 +1,156 @@
+"""Images of any size through tiles of one size, in bounded memory, exactly.
+
+The tiles of `stream` follow each other row by row. Their size is all that is
+compiled for and, but for the line buffers (a few rows of the image's width for
+each convolution), all that memory depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adafm_jax.engine import line_buffers as stream
+from adafm_jax.images.eight_bit import to_uint8
+from adafm_jax.models import strength as strengths
+from adafm_jax.models.architecture import Architecture
+from adafm_jax.models.restorer import Params
+
+
+class Tiler(NamedTuple):
+  """A network ready to restore images tile by tile.
+
+  Attributes:
+    arch: its sizes.
+    side: of a tile, pixels, even.
+    lag: of the network's outputs.
+    step: jitted `stream.make_step`.
+    dtype: it computes in.
+  """
+
+  arch: Architecture
+  side: int
+  lag: stream.Lag
+  step: stream.Step
+  dtype: np.dtype
+
+
+def make_tiler(
+  arch: Architecture, side: int, *, dtype: jax.typing.DTypeLike = jnp.float32
+) -> Tiler:
+  """Prepares tiles of `side` x `side` pixels; compiles when first used."""
+  step = jax.jit(stream.make_step(arch, dtype=dtype))
+  return Tiler(arch, side, stream.lag(arch), step, jnp.dtype(dtype))
+
+
+def restore(
+  tiler: Tiler,
+  params: Params,
+  images: np.ndarray,
+  strength: jax.typing.ArrayLike,
+  out: np.ndarray,
+) -> None:
+  """Restores images of one size.
+
+  Equal to the network over the whole images up to float rounding.
+
+  Args:
+    tiler: see `make_tiler`.
+    params: weights, best on the device.
+    images: [B, H, W, C], uint8 or float32 in [0, 1]; a view that repeats one
+      image costs nothing.
+    strength: in one of the forms of `strength.FORMS`.
+    out: [B, H, W, C] to be filled: uint8, rounded and clipped, or float32.
+  """
+  spread = np.asarray(
+    strengths.spread(strength, tiler.arch.adafm_layers, images.shape)
+  )
+  waiting = None
+  for place, output in _run(tiler, params, images, spread):
+    if waiting:  # while the next tile is computed
+      _write(out, *waiting)
+    waiting = place, output
+  if waiting:
+    _write(out, *waiting)
+
+
+def _run(
+  tiler: Tiler, params: Params, images: np.ndarray, spread: np.ndarray
+) -> Iterator[tuple[tuple[int, int], jax.Array]]:
+  """Yields the first row and column of each output tile, and the tile."""
+  batch, height, width, _ = images.shape
+  side, lag = tiler.side, tiler.lag.full
+  even = (height + height % 2, width + width % 2)
+  lefts = range(0, even[1] + lag, side)
+  blank = _no_carry(tiler, batch)
+  above = [blank.above] * len(lefts)
+  for top in range(0, even[0] + lag, side):
+    beside = blank.left
+    for j, left in enumerate(lefts):
+      tile = _cut(images, (top, left), side)
+      part = _cut_map(spread, (top // 2, left // 2), side // 2, tiler.lag.half)
+      output, carry = tiler.step(
+        params,
+        tile,
+        part,
+        stream.Place(top, left, *even),
+        stream.Carry(above[j], beside),
+      )
+      above[j], beside = carry
+      yield (top - lag, left - lag), output
+
+
+def _no_carry(tiler: Tiler, batch: int) -> stream.Carry:
+  """The zeros beyond the upper and left edge of the image."""
+  shapes = stream.carry_shapes(tiler.arch, tiler.side, tiler.dtype)
+  return jax.tree.map(
+    lambda x: jnp.zeros((batch, *x.shape[1:]), x.dtype), shapes
+  )
+
+
+def _cut(images: np.ndarray, start: tuple[int, int], side: int) -> np.ndarray:
+  """A tile as float32; beyond the image the last row and column repeat."""
+  tile = _window(images, 1, start, (side, side))
+  if tile.dtype == np.uint8:
+    return (tile / 255).astype(np.float32)
+  return np.asarray(tile, np.float32)
+
+
+def _cut_map(
+  spread: np.ndarray, start: tuple[int, int], side: int, reach: int
+) -> np.ndarray:
+  """The strengths under a tile and `reach` pixels before it."""
+  if spread.shape[2:4] == (1, 1):
+    return spread
+  begin = (start[0] - reach, start[1] - reach)
+  return _window(spread, 2, begin, (side + reach, side + reach))
+
+
+def _window(
+  array: np.ndarray, axis: int, start: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+  """A window on two axes from `axis`; beyond the edges they repeat."""
+  for offset in (0, 1):
+    last = array.shape[axis + offset] - 1
+    index = start[offset] + np.arange(size[offset])
+    array = np.take(array, np.clip(index, 0, last), axis=axis + offset)
+  return array
+
+
+def _write(out: np.ndarray, start: tuple[int, int], output: jax.Array) -> None:
+  """Puts the part of a tile that lies in the image where it belongs."""
+  (top, left), (height, width) = start, output.shape[1:3]
+  rows = slice(max(top, 0), min(top + height, out.shape[1]))
+  columns = slice(max(left, 0), min(left + width, out.shape[2]))
+  if rows.start >= rows.stop or columns.start >= columns.stop:
+    return
+  part = np.asarray(output)[
+    :,
+    rows.start - top : rows.stop - top,
+    columns.start - left : columns.stop - left,
+  ]
+  out[:, rows, columns] = to_uint8(part) if out.dtype == np.uint8 else part

@@ -1,0 +1,1 @@
+"""How degraded a photograph is."""

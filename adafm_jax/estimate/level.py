@@ -1,0 +1,174 @@
+"""Levels read off a photograph: noise sigma and JPEG quality."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from adafm_jax.degrade import colour
+from adafm_jax.degrade import level as level_module
+from adafm_jax.degrade.level import LevelRange
+from adafm_jax.errors import UserError
+from adafm_jax.estimate import jpeg as estimate_jpeg
+from adafm_jax.estimate import noise as estimate_noise
+from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images.photo import Photo
+
+PIXELS, TABLES = 'pixels', 'quantisation tables'
+BLOCKING, NO_TRACES = 'blocking', 'no traces of compression'
+_BEST_QUALITY = 100
+# An earlier compression counts if it was stronger by so much: the nearest
+# qualities look alike through the later one.
+_LEAST_STEP = 5.0
+_LEAST_SHARE = 0.1
+# Qualities that two ways of looking at one compression may differ by.
+_SAME = 2
+
+_LUMA = colour.JPEG_Y_WEIGHTS.astype(np.float32)
+# Luma noise above the channels' by this factor and this much of sigma is no
+# chance: with white noise, from held-out photographs, they differ by less.
+_SMOOTHED_CHROMA = (1.3, 1.5)
+
+
+class Estimate(NamedTuple):
+  """An estimated level.
+
+  Attributes:
+    value: in the task's unit: sigma in 0..255 units, or JPEG quality 1..100.
+    source: what it was read off: `PIXELS` (noise), `TABLES`, `BLOCKING`, or
+      `NO_TRACES`.
+    stated: of a quality from blocking, the better one of a later compression,
+      which the file's tables or its pixels show as well; or None.
+  """
+
+  value: float
+  source: str
+  stated: float | None = None
+
+
+class LevelEstimate(NamedTuple):
+  """A level to restore with.
+
+  Attributes:
+    level: inside the model's range, in the task's unit.
+    sentence: for the user: the estimate, where it came from, and whether it was
+      clipped to the model's range.
+    estimate: before clipping.
+  """
+
+  level: float
+  sentence: str
+  estimate: Estimate
+
+
+def estimate_sigma(pixels: np.ndarray) -> float:
+  """Standard deviation of the noise of an image, in 0..255 units.
+
+  A camera's JPEG file keeps half of the chroma's pixels, whose noise is so
+  smoothed away: in the three channels together little noise seems left, where
+  luma has it all. There the estimate is that of white noise with such a luma.
+
+  Args:
+    pixels: float32 [H, W, 1 or 3] in [0, 1].
+
+  Returns:
+    Sigma of one channel; see `estimate_noise.estimate_sigma`.
+  """
+  sigma = estimate_noise.estimate_sigma(pixels)
+  if pixels.shape[-1] == 1:
+    return sigma
+  luma = estimate_noise.estimate_sigma((pixels @ _LUMA)[..., None])
+  from_luma = luma / float(np.linalg.norm(_LUMA))
+  factor, more = _SMOOTHED_CHROMA
+  return from_luma if from_luma > factor * sigma + more else sigma
+
+
+def estimate_quality(photo: Photo) -> Estimate:
+  """JPEG quality that a photograph was compressed with, the lowest of several.
+
+  The tables of a JPEG file tell its last compression; other files' pixels do,
+  if they were stored without loss since. An earlier and stronger compression
+  shows in the pixels alone, on any grid.
+
+  Args:
+    photo: of any format.
+
+  Returns:
+    Quality 1 to 100, on the IJG's scale, and where it was read off; 100 where
+    there are no traces.
+  """
+  pixels = _seen(photo)
+  found = estimate_jpeg.find_compression(pixels)
+  if photo.jpeg_tables:
+    later = photo.jpeg_tables[0]
+    last = Estimate(estimate_jpeg.table_quality(later), TABLES)
+  elif found:
+    later = estimate_jpeg.luma_table(found.quality)
+    later = later.T if found.turned else later
+    last = Estimate(found.quality, BLOCKING)
+  else:
+    return Estimate(_BEST_QUALITY, NO_TRACES)
+  # A picture that was turned or cropped has its blocks elsewhere.
+  if found and abs(found.quality - last.value) <= _SAME:
+    pixels = pixels[found.grid[0] :, found.grid[1] :]
+  earlier = estimate_jpeg.find_compression(pixels, later)
+  step = max(_LEAST_STEP, _LEAST_SHARE * last.value)
+  if earlier and earlier.quality <= last.value - step:
+    return Estimate(earlier.quality, BLOCKING, last.value)
+  return last
+
+
+def estimate_level(photo: Photo, levels: LevelRange) -> LevelEstimate:
+  """The level to restore a photograph with, inside a model's range.
+
+  Args:
+    photo: of any format.
+    levels: of the model; its task says what is estimated.
+
+  Raises:
+    UserError: the task is super-resolution, whose scale the user gives.
+  """
+  task = level_module.get_task(levels.task)
+  if task.name == 'denoise':
+    sigma = round(estimate_sigma(_seen(photo)), 1)
+    estimate = Estimate(sigma, PIXELS)
+    sentence = f'Noise of {task.label(sigma)}, estimated from the pixels'
+  elif task.name == 'dejpeg':
+    estimate = estimate_quality(photo)
+    sentence = _tell_quality(estimate)
+  else:
+    raise UserError(
+      f'The level of task {task.name} ({task.unit}) cannot be estimated; give'
+      ' it.'
+    )
+  low, high = sorted((levels.start, levels.end))
+  level = min(max(estimate.value, low), high)
+  if level != estimate.value:
+    sentence += (
+      f'; {task.label(level)} is used, the nearest in the range of the model'
+      f' ({levels})'
+    )
+  return LevelEstimate(level, sentence + '.', estimate)
+
+
+def _seen(photo: Photo) -> np.ndarray:
+  """Pixels, black where they are fully transparent."""
+  if photo.alpha is None:
+    return photo.pixels
+  opaque = (photo.alpha > 0).astype(np.float32)
+  return photo_alpha.premultiply(photo.pixels, opaque)
+
+
+def _tell_quality(estimate: Estimate) -> str:
+  if estimate.source == NO_TRACES:
+    return 'No traces of JPEG compression'
+  quality = f'JPEG quality {estimate.value:g}'
+  if estimate.source == TABLES:
+    return f"{quality}, from the file's quantisation tables"
+  if estimate.stated is None:
+    return f'{quality}, estimated from the pixels'
+  return (
+    f'{quality}, estimated from the pixels: compressed again at'
+    f' {estimate.stated:g} since'
+  )

@@ -1,0 +1,95 @@
+"""How images are degraded and results judged."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from adafm_jax.data import known
+from adafm_jax.data.image import NamedImage
+from adafm_jax.degrade import resize
+from adafm_jax.degrade.degradation import Degradation
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+  """How a degraded image is made and its restoration judged.
+
+  Attributes:
+    degradation: the task, and whether noisy images are 8-bit.
+    channels: 'rgb' or 'y' (MATLAB), what PSNR and SSIM compare.
+    seed: of the noise.
+    shave: pixels left out at each side, or 'scale'; None is the task's usual.
+  """
+
+  degradation: Degradation
+  channels: str = 'rgb'
+  seed: int = 0
+  shave: int | str | None = None
+
+  @classmethod
+  def of(
+    cls, task: str, noise: str = 'clipped', judged: known.Judged | None = None
+  ) -> Protocol:
+    """That of a set, or the task's usual one (the paper's, `known.USUAL`)."""
+    channels, border, seed = judged or known.USUAL[task]
+    return cls(Degradation(task, noise), channels, seed, border)
+
+  def border(self, level: float) -> int:
+    """Pixels left out at each side: the scale in super-resolution, else 0."""
+    usual = known.USUAL[self.degradation.task]
+    shave = usual.border if self.shave is None else self.shave
+    return usual._replace(border=shave).pixels(level)
+
+  @property
+  def label(self) -> str:
+    """For tables."""
+    channels = self.channels.upper()
+    task = self.degradation.task
+    if task == 'denoise':
+      kind = {
+        'clipped': 'noisy input clipped to 8 bits',
+        'float': 'noisy input unclipped',
+      }[self.degradation.noise]
+      return f'{channels}, {kind}'
+    if task == 'sr':
+      return f'{channels}, border of the scale cropped'
+    return f'{channels}, Pillow JPEG'
+
+
+class Case(NamedTuple):
+  """One image to restore.
+
+  Attributes:
+    name: of the image.
+    clean: uint8 [H, W, C].
+    degraded: float32 [H, W, C] in [0, 1]; beyond it where noise is unclipped.
+  """
+
+  name: str
+  clean: np.ndarray
+  degraded: np.ndarray
+
+
+def make_case(image: NamedImage, level: float, protocol: Protocol) -> Case:
+  """Degrades an image to one level.
+
+  For a whole scale factor, its size is first cropped to a multiple of it.
+  """
+  name, clean = image
+  if protocol.degradation.task == 'sr' and level == int(level):
+    clean = resize.modcrop(clean, int(level))
+  degraded = protocol.degradation.apply(
+    clean, level, seed=protocol.seed, name=name
+  )
+  return Case(name, clean, degraded)
+
+
+def make_cases(
+  images: Sequence[NamedImage], level: float, protocol: Protocol
+) -> list[Case]:
+  """Degrades images that are needed again and again; see `make_case`."""
+  return [make_case(image, level, protocol) for image in images]

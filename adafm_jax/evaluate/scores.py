@@ -1,0 +1,281 @@
+"""PSNR and SSIM of a network: images by levels by strengths.
+
+Every figure depends on its protocol, so a protocol is an explicit argument
+and part of every table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adafm_jax.data.image import NamedImage
+from adafm_jax.degrade import colour
+from adafm_jax.engine import batched, plan
+from adafm_jax.engine import memory as memories
+from adafm_jax.evaluate import metrics
+from adafm_jax.evaluate.protocol import Case, Protocol, make_case
+from adafm_jax.images.eight_bit import to_uint8
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+
+
+class Network(NamedTuple):
+  """A network ready to be measured, compiled once for each image size.
+
+  Attributes:
+    arch: its sizes.
+    params: its weights.
+    dtype: compute dtype.
+    memory: bytes a batched pass may take.
+    psnr: jitted, see `_scored`.
+    restore: jitted `batched.make_sweep`.
+  """
+
+  arch: Architecture
+  params: restorer.Params
+  dtype: jax.typing.DTypeLike
+  memory: int
+  psnr: Callable[..., jax.Array]
+  restore: batched.Sweep
+
+  def with_params(self, params: restorer.Params) -> Network:
+    """The same compiled functions with other weights."""
+    return self._replace(params=params)
+
+  def with_network(
+    self, arch: Architecture, params: restorer.Params
+  ) -> Network:
+    """Another network, run alike."""
+    return make_network(arch, params, dtype=self.dtype, memory=self.memory)
+
+
+def make_network(
+  arch: Architecture,
+  params: restorer.Params,
+  *,
+  dtype: jax.typing.DTypeLike = jnp.float32,
+  memory: int = 0,
+) -> Network:
+  """Compiles lazily; `memory` 0 is `memory.available()`."""
+  sweep = batched.make_sweep(restorer.make_apply(arch, dtype=dtype))
+  return Network(
+    arch,
+    params,
+    dtype,
+    memory or memories.available(),
+    jax.jit(_scored(sweep), static_argnames='border'),
+    jax.jit(sweep),
+  )
+
+
+def _scored(sweep: batched.Sweep) -> Callable[..., jax.Array]:
+  """A sweep of one image whose outputs never leave the device."""
+
+  def scored(params, image, strengths, clean, border):
+    outputs = sweep(params, image, strengths)[:, 0]
+    return metrics.error_products(clean, outputs, border=border)
+
+  return scored
+
+
+def _chunk(network: Network, case: Case, count: int) -> int:
+  """Strengths at once: `count` of them are one pass if memory allows."""
+  height, width, _ = case.clean.shape
+  planned = plan.make_whole_plan(
+    network.arch, (height, width), count, network.memory
+  )
+  return planned.chunk
+
+
+def psnr_grid(
+  network: Network,
+  cases: Sequence[Case],
+  strengths: np.ndarray,
+  protocol: Protocol,
+  level: float,
+) -> np.ndarray:
+  """PSNR of every case at every strength, all strengths in one batched pass.
+
+  Args:
+    network: what is measured.
+    cases: degraded images and their originals.
+    strengths: [L] in [0, 1].
+    protocol: how PSNR is taken.
+    level: of the cases.
+
+  Returns:
+    float64 [L, cases], dB, equal to `metrics.psnr` of the rounded outputs.
+  """
+  border = protocol.border(level)
+  columns = []
+  for case in cases:
+    scored = functools.partial(network.psnr, clean=case.clean, border=border)
+    length = _chunk(network, case, len(strengths))
+    products = np.concatenate(
+      [
+        np.asarray(part)
+        for part in batched.in_chunks(
+          scored, network.params, case.degraded[None], strengths, length
+        )
+      ]
+    )
+    width = case.clean.shape[1] - 2 * border
+    columns.append(
+      metrics.psnr_from_products(products, width, channels=protocol.channels)
+    )
+  return np.stack(columns, axis=1)
+
+
+def restore(network: Network, case: Case, strengths: np.ndarray) -> np.ndarray:
+  """Restores one case at every strength: uint8 [L, H, W, C]."""
+  length = _chunk(network, case, len(strengths))
+  parts = batched.in_chunks(
+    network.restore, network.params, case.degraded[None], strengths, length
+  )
+  return np.concatenate([to_uint8(np.asarray(p)[:, 0]) for p in parts])
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+  """One line of a results table: a set restored at one level and strength.
+
+  Attributes:
+    set: name of the image set.
+    level: of the degradation.
+    protocol: `Protocol.label`.
+    method: 'input' (nothing done), 'start' (strength 0), 'end' (strength 1),
+      'curve' (the strength that the lambda curve gives for the level), or the
+      name given to `score_methods`.
+    strength: used; None for 'input' and what has none.
+    psnr: mean over the images, dB.
+    ssim: mean over the images, or None.
+    images: (name, PSNR, SSIM or None) of each image.
+  """
+
+  set: str
+  level: float
+  protocol: str
+  method: str
+  strength: float | None
+  psnr: float
+  ssim: float | None
+  images: tuple[tuple[str, float, float | None], ...]
+
+
+def score_methods(
+  images: Sequence[NamedImage],
+  methods: Mapping[str, float | None],
+  run: Callable[[Case], Sequence[np.ndarray]],
+  *,
+  name: str,
+  level: float,
+  protocol: Protocol,
+  ssim: bool = True,
+) -> list[Score]:
+  """Measures any methods on a set at one level.
+
+  Args:
+    images: of the set.
+    methods: each method's strength by its name; None if it has none.
+    run: restores a case by every method, in order: uint8 [H, W, C] each.
+    name: of the set, for the table.
+    level: of the degradation.
+    protocol: degradation and metric.
+    ssim: whether to compute SSIM too.
+
+  Returns:
+    The scores of 'input' (nothing done) and of each method.
+  """
+  methods = {'input': None, **methods}
+  found: dict[str, list] = {method: [] for method in methods}
+  for image in images:  # one at a time: a large set is many GiB as floats
+    case = make_case(image, level, protocol)
+    pictures = [to_uint8(case.degraded), *run(case)]
+    for method, picture in zip(methods, pictures, strict=True):
+      found[method].append(_measure(case, picture, level, protocol, ssim))
+    if protocol.degradation.task == 'denoise':
+      found['input'][-1] = _noisy_input(case, protocol, found['input'][-1])
+  return [
+    Score(
+      name,
+      level,
+      protocol.label,
+      method,
+      methods[method],
+      float(np.mean([row[1] for row in rows])),
+      float(np.mean([row[2] for row in rows])) if ssim else None,
+      tuple(rows),
+    )
+    for method, rows in found.items()
+  ]
+
+
+def score_set(
+  network: Network,
+  images: Sequence[NamedImage],
+  *,
+  name: str,
+  level: float,
+  strength: float,
+  protocol: Protocol,
+  ssim: bool = True,
+) -> list[Score]:
+  """Measures a set at one level: input, both ends and the curve's strength.
+
+  Args:
+    network: what is measured.
+    images: of the set.
+    name: of the set, for the table.
+    level: of the degradation.
+    strength: that the lambda curve gives for the level.
+    protocol: degradation and metric.
+    ssim: whether to compute SSIM too.
+
+  Returns:
+    Four scores: 'input', 'start', 'end', 'curve'.
+  """
+  # Always three strengths, even if two are equal: one compilation a size.
+  tried = np.array([0.0, 1.0, strength])
+  return score_methods(
+    images,
+    {'start': 0.0, 'end': 1.0, 'curve': strength},
+    lambda case: list(restore(network, case, tried)),
+    name=name,
+    level=level,
+    protocol=protocol,
+    ssim=ssim,
+  )
+
+
+def _measure(
+  case: Case, picture: np.ndarray, level: float, protocol: Protocol, ssim: bool
+) -> tuple[str, float, float | None]:
+  border, channels = protocol.border(level), protocol.channels
+  pair = (case.clean, picture)
+  psnr = metrics.psnr(*pair, border=border, channels=channels)
+  structure = None
+  if ssim:
+    structure = metrics.ssim(*pair, border=border, channels=channels)
+  return case.name, _finite(psnr), structure
+
+
+def _noisy_input(case: Case, protocol: Protocol, row: tuple) -> tuple:
+  """The input's PSNR without rounding it: unclipped noise has no 8 bits."""
+  error = case.degraded.astype(np.float64) * 255 - case.clean
+  if protocol.channels == 'y' and error.shape[-1] == 3:
+    error = error @ colour.Y_WEIGHTS
+  with np.errstate(divide='ignore'):
+    psnr = 10 * np.log10(255**2 / np.mean(error**2))
+  return (row[0], _finite(float(psnr)), row[2])
+
+
+def _finite(psnr: float) -> float:
+  """An image restored without any error counts as 100 dB."""
+  return min(psnr, 100.0)

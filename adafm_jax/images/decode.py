@@ -1,0 +1,139 @@
+"""Decoding image files other than TIFF: Pillow, and 16-bit PNG."""
+
+from __future__ import annotations
+
+import io
+from typing import NamedTuple
+
+import imagecodecs
+import numpy as np
+from PIL import Image, ImageCms
+
+from adafm_jax.images import metadata as metadatas
+from adafm_jax.images.metadata import Metadata
+
+# The mode of each kind of picture, and what its samples are: grey, colour,
+# and either with alpha.
+_MODES = {'1': 'L', 'L': 'L', 'LA': 'LA', 'La': 'LA', 'RGBA': 'RGBA'}
+_MODES |= {'RGBa': 'RGBA', 'PA': 'RGBA', 'P': 'RGB', 'RGB': 'RGB'}
+_MODES |= {'RGBX': 'RGB', 'YCbCr': 'RGB', 'CMYK': 'RGB'}
+
+
+class Decoded(NamedTuple):
+  """An image file's samples as they are stored.
+
+  Attributes:
+    samples: [H, W, N] uint8, uint16 or float32: grey, grey and alpha, RGB, or
+      RGB and alpha; alpha is straight.
+    highest: the sample that means 1.
+    depth: 8, 16 or 32.
+    metadata: see `Photo`.
+    orientation: EXIF orientation of the samples, 1 to 8.
+    jpeg_tables: see `Photo`.
+    notes: sentences for the user.
+  """
+
+  samples: np.ndarray
+  highest: float
+  depth: int
+  metadata: Metadata
+  orientation: int = 1
+  jpeg_tables: tuple[np.ndarray, ...] | None = None
+  notes: tuple[str, ...] = ()
+
+
+def decode(data: bytes, kind: str) -> Decoded:
+  """Decodes a PNG, JPEG, WebP or BMP file.
+
+  Raises:
+    ValueError: the file is refused; the reason completes 'Cannot read it: '.
+    Exception: whatever a decoder raises for broken data.
+  """
+  with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+    frames, pictures = getattr(image, 'n_frames', 1), ''
+    if frames > 1 and image.format != 'MPO':
+      raise ValueError(
+        f'it is animated, with {frames} frames; save each frame as an image'
+      )
+    if frames > 1:  # previews and gain maps of cameras and telephones
+      pictures = f'Of the {frames} pictures in the file, the first was taken.'
+    image.load()
+    metadata, orientation, notes = metadatas.of_image(image)
+    if kind == 'PNG' and data[24] == 16:  # IHDR: bits of a sample
+      samples = imagecodecs.png_decode(data)
+      samples = samples.reshape(*samples.shape[:2], -1)
+      return Decoded(samples, 65535, 16, metadata, orientation, notes=notes)
+    samples, icc, converted = samples_of(image, metadata.icc)
+    tables = [
+      np.array(table, np.uint16).reshape(8, 8)
+      for _, table in sorted(getattr(image, 'quantization', {}).items())
+    ]
+  return Decoded(
+    samples,
+    255,
+    8,
+    metadata._replace(icc=icc),
+    orientation,
+    tuple(tables) or None,
+    tuple(filter(None, (*notes, pictures, converted))),
+  )
+
+
+def samples_of(
+  image: Image.Image, icc: bytes | None
+) -> tuple[np.ndarray, bytes | None, str]:
+  """Samples of an 8-bit Pillow image: grey or RGB, with alpha if it has some.
+
+  Args:
+    image: loaded.
+    icc: its colour profile, or None.
+
+  Returns:
+    uint8 [H, W, 1 to 4], the colour profile of that, and a note for the user,
+    '' if there is none.
+
+  Raises:
+    ValueError: of a colour space that is neither grey, RGB nor CMYK.
+  """
+  if image.mode not in _MODES:
+    raise ValueError(
+      f'its colours ({image.mode}) are neither grey, RGB nor CMYK; convert it'
+      ' to RGB first'
+    )
+  note = ''
+  if image.mode == 'CMYK':
+    image, icc, note = _from_cmyk(image, icc)
+  mode = _MODES[image.mode]
+  if image.mode == 'P' and _grey_palette(image):
+    mode = 'L'
+  if 'transparency' in image.info and mode in ('L', 'RGB'):
+    mode = {'L': 'LA', 'RGB': 'RGBA'}[mode]
+  # Pillow knows no way from a palette to grey with alpha, but over RGBA.
+  if image.mode == 'P' and mode == 'LA':
+    image = image.convert('RGBA')
+  samples = np.asarray(image.convert(mode))
+  return samples.reshape(*samples.shape[:2], -1), icc, note
+
+
+def _grey_palette(image: Image.Image) -> bool:
+  colours = np.array(image.getpalette('RGB')).reshape(-1, 3)
+  used = colours[np.unique(np.asarray(image))]
+  return bool((used == used[:, :1]).all())
+
+
+def _from_cmyk(
+  image: Image.Image, icc: bytes | None
+) -> tuple[Image.Image, bytes | None, str]:
+  """CMYK as RGB: by its colour profile into sRGB, else by plain arithmetic."""
+  if icc:
+    try:
+      srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB'))
+      profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+      rgb = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB')
+      assert rgb is not None  # not in place
+      note = 'It is CMYK and was converted to sRGB by its colour profile.'
+      return rgb, srgb.tobytes(), note
+    except (ImageCms.PyCMSError, OSError):
+      pass  # a damaged profile is none
+  note = 'It is CMYK without a colour profile, so that colours are a guess.'
+  return image.convert('RGB'), None, note

@@ -1,0 +1,112 @@
+"""Image files as uint8 arrays, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from adafm_jax import files
+from adafm_jax.degrade import colour
+from adafm_jax.errors import UserError
+
+# How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 in silence.
+_DEEP = re.compile(r';16[BLN]')
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+  """Tells whatever goes wrong in decoding an image file in one sentence.
+
+  Decoders raise all kinds of errors for files that are broken or no images,
+  and warn of what they could not make out.
+
+  Raises:
+    UserError: for any error inside but a `UserError`.
+  """
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')
+      yield
+  except UserError:
+    raise
+  except Exception as error:
+    # Pillow's words for these name no file, but an object in memory.
+    reason = getattr(error, 'strerror', None) or str(error)
+    if isinstance(error, UnidentifiedImageError) or not reason:
+      reason = 'it is damaged, or no image of a known kind'
+    reason = ' '.join(reason.split()).rstrip('.')
+    raise UserError(f'Cannot read the image {path}: {reason}.') from error
+
+
+def check_size(width: int, height: int) -> None:
+  """Refuses images that would fill the memory, as Pillow does.
+
+  A small file may unfold to any size.
+
+  Raises:
+    ValueError: there are more than twice `Image.MAX_IMAGE_PIXELS` pixels.
+  """
+  if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
+    raise ValueError(
+      f'{width} x {height} pixels exceeds limit of'
+      f' {2 * Image.MAX_IMAGE_PIXELS} pixels'
+    )
+
+
+def read(path: str | os.PathLike[str]) -> np.ndarray:
+  """Reads an image, turned as its EXIF orientation says.
+
+  Args:
+    path: of an 8-bit image file.
+
+  Returns:
+    uint8 [H, W, 1] if it is grey, else [H, W, 3]; palettes are resolved and
+    alpha is dropped.
+
+  Raises:
+    UserError: the file can't be read, or has more than 8 bits a channel.
+  """
+  with reading(path), Image.open(path) as image:
+    coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
+    if image.mode[0] in 'IF' or _DEEP.search(coding):
+      raise UserError(
+        f'The image {path} has more than 8 bits a channel; convert it to 8'
+        ' bits first.'
+      )
+    upright = ImageOps.exif_transpose(image)
+    upright.info.pop('transparency', None)  # Pillow would warn
+    grey = upright.mode in ('1', 'L', 'LA')
+    array = np.asarray(upright.convert('L' if grey else 'RGB'))
+  return array[..., None] if grey else array
+
+
+def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+  """Writes uint8 [H, W, 1 or 3] as PNG, whole or not at all."""
+  with files.atomic_path(path) as temporary:
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+      temporary, format='PNG'
+    )
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+  """Rounds an image in [0, 1], clipped to that, to 8 bits."""
+  return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def to_channels(image: np.ndarray, channels: int) -> np.ndarray:
+  """Brings uint8 [H, W, 1 or 3] to the channels a network works on.
+
+  Grey becomes RGB by repetition; RGB becomes MATLAB's Y (16 to 235), rounded,
+  as the DeJPEG data of the paper; a grey image is taken to be luma already.
+  """
+  if image.shape[-1] == channels:
+    return image
+  if channels == 3:
+    return np.repeat(image, 3, axis=-1)
+  return np.rint(colour.rgb_to_y(image)).astype(np.uint8)[..., None]

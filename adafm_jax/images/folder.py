@@ -1,0 +1,60 @@
+"""Image files in folders."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable
+
+from adafm_jax.errors import UserError
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+
+def find_images(
+  paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> list[pathlib.Path]:
+  """Lists image files, sorted by name.
+
+  Args:
+    paths: files and folders (not their sub-folders).
+
+  Returns:
+    The files, each once; of folders those with one of `SUFFIXES`, in any case,
+    hidden ones left out.
+
+  Raises:
+    UserError: a path doesn't exist, or a folder holds no image or can't be
+      read.
+  """
+  if isinstance(paths, str | os.PathLike):
+    paths = [paths]
+  found = []
+  for path in map(pathlib.Path, paths):
+    if path.is_dir():
+      found += _inside(path)
+    elif path.exists():
+      found.append(path)
+    else:
+      raise UserError(f'There is no file or folder {path}.')
+  return list(dict.fromkeys(found))
+
+
+def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
+  try:
+    found = sorted(
+      path
+      for path in folder.iterdir()
+      if path.suffix.lower() in SUFFIXES
+      and not path.name.startswith('.')
+      and not path.is_dir()
+    )
+  except OSError as error:
+    raise UserError(
+      f'Cannot read the folder {folder}: {error.strerror}.'
+    ) from error
+  if not found:
+    raise UserError(
+      f'The folder {folder} holds no images ({", ".join(SUFFIXES)}).'
+    )
+  return found

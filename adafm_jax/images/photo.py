@@ -1,0 +1,161 @@
+"""Photographs: image files of any depth, with all that they carry."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from adafm_jax.images import eight_bit as images
+from adafm_jax.images.metadata import Metadata
+
+_KINDS = (
+  ('PNG', b'\x89PNG\r\n\x1a\n'),
+  ('JPEG', b'\xff\xd8\xff'),
+  ('TIFF', b'II*\0'),
+  ('TIFF', b'MM\0*'),
+  ('TIFF', b'II+\0'),
+  ('TIFF', b'MM\0+'),
+  ('BMP', b'BM'),
+)
+# Known by their first bytes only to be named in the refusal.
+_OTHERS = (
+  ('a GIF', b'GIF8'),
+  ('a Photoshop document', b'8BPS'),
+  ('a PDF', b'%PDF'),
+  ('a JPEG 2000 image', b'\0\0\0\x0cjP'),
+  ('a JPEG XL image', b'\0\0\0\x0cJXL'),
+  ('a Radiance HDR image', b'#?RAD'),
+  ('an OpenEXR image', b'\x76\x2f\x31\x01'),
+)
+_SUPPORTED = 'PNG, JPEG, TIFF, WebP or BMP'
+SUFFIXES = {
+  '.png': 'PNG',
+  '.jpg': 'JPEG',
+  '.jpeg': 'JPEG',
+  '.tif': 'TIFF',
+  '.tiff': 'TIFF',
+  '.webp': 'WEBP',
+  '.bmp': 'BMP',
+}
+
+
+class Photo(NamedTuple):
+  """An image file, read.
+
+  Attributes:
+    pixels: float32 [H, W, C] in [0, 1], C = 1 (grey) or 3 (RGB), upright.
+      Colours under an alpha channel are straight, not premultiplied.
+    alpha: float32 [H, W, 1] in [0, 1], 1 is opaque; None if the file has none.
+    depth: bits of a channel in the file: 8, 16, or 32 for floats.
+    format: what the file is, whatever its name says: 'PNG', 'JPEG', 'TIFF',
+      'WEBP' or 'BMP'.
+    metadata: EXIF, ICC profile, DPI and XMP.
+    jpeg_tables: quantisation tables of a JPEG file, luma first, each [8, 8]
+      with the vertical frequency first, turned as the pixels; otherwise None.
+    notes: sentences for the user about what was changed in reading.
+    grey_rgb: whether the file has RGB channels, though all three are equal, so
+      that `pixels` has one. It is written as RGB again.
+  """
+
+  pixels: np.ndarray
+  alpha: np.ndarray | None = None
+  depth: int = 8
+  format: str = 'PNG'
+  metadata: Metadata = Metadata()
+  jpeg_tables: tuple[np.ndarray, ...] | None = None
+  notes: tuple[str, ...] = ()
+  grey_rgb: bool = False
+
+
+def read_photo(path: str | os.PathLike[str]) -> Photo:
+  """Reads an image file.
+
+  Args:
+    path: of a PNG, JPEG, TIFF, WebP or BMP file with one picture.
+
+  Returns:
+    The photograph; `notes` tells what the user should know.
+
+  Raises:
+    UserError: the file can't be read, holds several pictures, or is of a kind
+      that is not supported; one sentence that names the file.
+  """
+  # Some 0.1 s, which `import adafm_jax` should not take.
+  from adafm_jax.images import decode as photo_decode
+  from adafm_jax.images import tiff as photo_tiff
+
+  path = pathlib.Path(path)
+  with images.reading(path):
+    with path.open('rb') as file:
+      kind = _kind(file.read(16))
+      file.seek(0)
+      data = file.read()
+    if kind == 'TIFF':
+      decoded = photo_tiff.decode(data)
+    else:
+      decoded = photo_decode.decode(data, kind)
+  samples = upright(decoded.samples, decoded.orientation)
+  colours = 3 if samples.shape[-1] > 2 else 1
+  picture = samples[..., :colours]
+  grey_rgb = colours == 3 and bool((picture == picture[..., :1]).all())
+  if grey_rgb:
+    picture = picture[..., :1]
+  alpha = samples[..., colours:] if samples.shape[-1] > colours else None
+  tables = decoded.jpeg_tables
+  if tables and decoded.orientation >= 5:
+    tables = tuple(table.T for table in tables)
+  notes = decoded.notes
+  named = SUFFIXES.get(path.suffix.lower(), kind)
+  if named != kind:
+    notes = (f'It is a {kind} file, though its name says {named}.', *notes)
+  return Photo(
+    _unit(picture, decoded.highest),
+    None if alpha is None else _unit(alpha, decoded.highest),
+    decoded.depth,
+    kind,
+    decoded.metadata,
+    tables,
+    notes,
+    grey_rgb,
+  )
+
+
+def _kind(head: bytes) -> str:
+  """The format by a file's first bytes.
+
+  Raises:
+    ValueError: the file is empty, or is none that we read.
+  """
+  if not head:
+    raise ValueError('the file is empty')
+  for kind, magic in _KINDS:
+    if head.startswith(magic):
+      return kind
+  if head[:4] == b'RIFF' and head[8:12] == b'WEBP':
+    return 'WEBP'
+  for name, magic in _OTHERS:
+    if head.startswith(magic):
+      raise ValueError(f'it is {name}; convert it to {_SUPPORTED}')
+  if head[4:8] == b'ftyp':
+    raise ValueError(f'it is a HEIC, AVIF or video; convert it to {_SUPPORTED}')
+  raise ValueError(f'it is no image of a known kind ({_SUPPORTED})')
+
+
+def upright(image: np.ndarray, orientation: int) -> np.ndarray:
+  """Turns [H, W, C] that is stored in an EXIF orientation, 1 to 8."""
+  if orientation >= 5:
+    image = image.transpose(1, 0, 2)
+  # What is left after exchanging the axes: which of them run backwards.
+  if orientation in (3, 4, 7, 8):
+    image = image[::-1]
+  if orientation in (2, 3, 6, 7):
+    image = image[:, ::-1]
+  return image
+
+
+def _unit(samples: np.ndarray, highest: float) -> np.ndarray:
+  """Samples as contiguous float32 in [0, 1]; the highest becomes 1 exactly."""
+  return np.ascontiguousarray(samples / np.float32(highest), np.float32)

@@ -1,0 +1,179 @@
+"""Decoding TIFF files: what Pillow can't carry goes through tifffile."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import numpy as np
+import tifffile
+from PIL import Image
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
+
+from adafm_jax.images import decode as photo_decode
+from adafm_jax.images import eight_bit as images
+from adafm_jax.images import metadata as metadatas
+from adafm_jax.images.decode import Decoded
+
+# It logs damage that it got over; what matters is told as an error.
+logging.getLogger('tifffile').addHandler(logging.NullHandler())
+
+_DNG_VERSION = 50706
+# Bits of NewSubfileType: a smaller copy, a transparency mask.
+_REDUCED, _MASK = 1, 4
+_COLOURS: dict[int, int] = {
+  PHOTOMETRIC.MINISWHITE: 1,
+  PHOTOMETRIC.MINISBLACK: 1,
+  PHOTOMETRIC.RGB: 3,
+}
+# More than half of a float image above 1 is no highlight: other units.
+_MOST_ABOVE = 0.5
+
+
+def decode(data: bytes) -> Decoded:
+  """Decodes a TIFF file of one page.
+
+  Raises:
+    ValueError: the file is refused; the reason completes 'Cannot read it: '.
+    Exception: whatever a decoder raises for broken data.
+  """
+  with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+    page = _only_page(tiff, data)
+    images.check_size(page.imagewidth, page.imagelength)
+    metadata, orientation, notes = metadatas.of_tiff(
+      lambda: _directory(tiff, page, data)
+    )
+    if page.bitspersample > 8 or page.sampleformat != SAMPLEFORMAT.UINT:
+      samples, highest, depth, more = _deep(page)
+      return Decoded(
+        samples, highest, depth, metadata, orientation, None, (*notes, *more)
+      )
+  with Image.open(io.BytesIO(data), formats=('TIFF',)) as image:
+    image.load()  # turned as the orientation says
+    samples, icc, note = photo_decode.samples_of(image, metadata.icc)
+  metadata = metadata._replace(icc=icc)
+  notes = (*notes, note) if note else notes
+  return Decoded(samples, 255, 8, metadata, notes=notes)
+
+
+def _directory(
+  tiff: tifffile.TiffFile, page: tifffile.TiffPage, data: bytes
+) -> Image.Exif:
+  """A page's directory in the form of EXIF data, which it is."""
+  exif = Image.Exif()
+  exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
+  exif.load_from_fp(io.BytesIO(data), page.offset)
+  return exif
+
+
+def _only_page(tiff: tifffile.TiffFile, data: bytes) -> tifffile.TiffPage:
+  """The one page of a file, smaller copies and masks left aside."""
+  first = tiff.pages.first
+  if (
+    _DNG_VERSION in first.tags
+    or first.subfiletype & _REDUCED
+    or data[8:10] == b'CR'
+  ):
+    raise ValueError(
+      'it is a camera raw file; develop it first and save it as TIFF or PNG'
+    )
+  pages = [p for p in tiff.pages if not _subfile(p) & (_REDUCED | _MASK)]
+  if len(pages) > 1:
+    raise ValueError(
+      f'it holds {len(pages)} pages; save each page as a file of its own'
+    )
+  return first
+
+
+def _subfile(page: tifffile.TiffPage | tifffile.TiffFrame) -> int:
+  tags = getattr(page, 'tags', None)
+  return tags.valueof(254, 0) if tags is not None else 0
+
+
+def _deep(
+  page: tifffile.TiffPage,
+) -> tuple[np.ndarray, float, int, list[str]]:
+  """Samples of over 8 bits: them, the highest, the depth, and notes."""
+  bits, kind = page.bitspersample, page.sampleformat
+  colours = _COLOURS.get(page.photometric)
+  if colours is None or page.samplesperpixel < colours:
+    raise ValueError(
+      f'its colours ({PHOTOMETRIC(page.photometric).name}, {bits} bits) are'
+      ' neither grey nor RGB; convert it to RGB first'
+    )
+  if kind not in (SAMPLEFORMAT.UINT, SAMPLEFORMAT.IEEEFP) or (
+    kind == SAMPLEFORMAT.UINT and bits > 16
+  ):
+    raise ValueError(
+      f'it has {bits}-bit samples ({SAMPLEFORMAT(kind).name}); save it with 8'
+      ' or 16 bits, or 32-bit floats'
+    )
+  samples = page.asarray()
+  if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
+    samples = np.moveaxis(samples, 0, -1)
+  samples = samples.reshape(*samples.shape[:2], -1)
+  notes: list[str] = []
+  if kind == SAMPLEFORMAT.IEEEFP:
+    highest, depth = 1.0, 32
+    samples, notes = _floats(samples, bits)
+  else:
+    highest, depth = 2.0**bits - 1, 16
+  if page.photometric == PHOTOMETRIC.MINISWHITE:
+    samples = np.concatenate(
+      [(highest - samples[..., :1]).astype(samples.dtype), samples[..., 1:]],
+      axis=-1,
+    )
+  samples, highest = _with_alpha(page, samples, colours, highest, notes)
+  return samples, highest, depth, notes
+
+
+def _floats(samples: np.ndarray, bits: int) -> tuple[np.ndarray, list[str]]:
+  """Checks floats, and clips highlights to what a network can take."""
+  if not np.isfinite(samples).all():
+    raise ValueError('it has values that are not numbers (NaN or infinity)')
+  low, high = float(samples.min()), float(samples.max())
+  if np.mean(samples > 1) > _MOST_ABOVE:
+    raise ValueError(
+      f'its values reach {high:g}, most of them above 1; scale them to 0..1'
+    )
+  notes = []
+  if bits > 32:
+    notes.append(f'Its {bits}-bit floats were cut to 32 bits.')
+  if low < 0 or high > 1:
+    notes.append(f'Its values from {low:g} to {high:g} were clipped to 0..1.')
+  return np.clip(samples, 0, 1).astype(np.float32), notes
+
+
+def _with_alpha(
+  page: tifffile.TiffPage,
+  samples: np.ndarray,
+  colours: int,
+  highest: float,
+  notes: list[str],
+) -> tuple[np.ndarray, float]:
+  """Keeps the alpha channel of the extra samples, straight, and drops others.
+
+  Returns:
+    [H, W, colours or colours + 1], and the sample that means 1.
+  """
+  extra = list(page.extrasamples)
+  extra += [EXTRASAMPLE.UNSPECIFIED] * (
+    samples.shape[-1] - colours - len(extra)
+  )
+  alphas = [
+    i for i, kind in enumerate(extra) if kind != EXTRASAMPLE.UNSPECIFIED
+  ]
+  if len(extra) > len(alphas[:1]):
+    notes.append('It has extra channels that were left out.')
+  if not alphas:
+    return samples[..., :colours], highest
+  picture, alpha = (
+    samples[..., :colours],
+    samples[..., colours + alphas[0], None],
+  )
+  if extra[alphas[0]] == EXTRASAMPLE.ASSOCALPHA:
+    part = np.maximum(alpha.astype(np.float32), 1e-6)
+    straight = np.minimum(picture / part, 1).astype(np.float32)
+    alpha = (alpha / np.float32(highest)).astype(np.float32)
+    picture, highest = straight, 1.0
+  return np.concatenate([picture, alpha], axis=-1), highest

@@ -1,0 +1,169 @@
+"""A released model: one .safetensors file that says all about itself.
+
+The tensors are the parameters, 'block_00/conv_1/kernel' and so on. The key
+'adafm' of the file's metadata holds a JSON header: the architecture, the
+levels between which the model restores, its lambda curve and where it comes
+from. Reading the header needs neither JAX nor the weights.
+
+A model may have two lambda curves. 'single' is the paper's: one lambda for all
+AdaFM layers, a function of the level. 'layers' bends it for each layer, by the
+tensor `layer_curve`. Both are in the file; the architecture's `layer_curve` is
+0 where the first is the default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from adafm_jax import files
+from adafm_jax.errors import UserError
+from adafm_jax.model_file.header import DTYPES, FORMAT, Header, parse, to_json
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+  """Reads what a model file says about its model, without the weights.
+
+  Raises:
+    UserError: there is no such file, or it isn't a model file of a version
+      known here.
+  """
+  with _open(path) as file:
+    return _header(path, file)
+
+
+def read(
+  path: str | os.PathLike[str],
+  check: Callable[[Header, dict[str, tuple[int, ...]]], None],
+) -> tuple[Header, dict[str, np.ndarray]]:
+  """Reads a whole model file.
+
+  Args:
+    path: of the file.
+    check: called with the header and the tensors' shapes before any tensor is
+      read; raises UserError if they do not fit.
+
+  Returns:
+    The header, and the tensors by name as float32.
+
+  Raises:
+    UserError: see `read_header`; or a tensor is not finite or of another dtype.
+  """
+  with _open(path) as file:
+    found, shapes = _header(path, file), _shapes(file)
+    check(found, dict(shapes))
+    tensors = {name: _read(path, file, name) for name in shapes}
+  _check_finite(path, tensors)
+  return found, tensors
+
+
+def write(
+  path: str | os.PathLike[str],
+  header: Header,
+  tensors: Mapping[str, np.ndarray],
+  *,
+  dtype: str,
+) -> None:
+  """Writes a model file, whole or not at all; see `Model.save`.
+
+  Args:
+    path: of the file.
+    header: what it says about the model.
+    tensors: float arrays by name.
+    dtype: of the tensors in the file, 'float32' or 'float16'.
+
+  Raises:
+    UserError: a tensor is not finite in that dtype, the provenance isn't JSON,
+      or the file can't be written.
+  """
+  if dtype not in DTYPES.values():
+    raise UserError(f'Weights are saved as float32 or float16, not as {dtype}.')
+  with np.errstate(over='ignore'):  # to infinity, which is refused below
+    stored = {
+      name: np.ascontiguousarray(x, dtype) for name, x in tensors.items()
+    }
+  _check_finite(path, stored)
+  try:
+    text = json.dumps(to_json(header), allow_nan=False)
+  except (TypeError, ValueError) as error:
+    raise UserError(
+      f'Cannot write {path}: its provenance must be JSON ({error}).'
+    ) from error
+  with files.atomic_path(path) as temporary:
+    safetensors.numpy.save_file(stored, temporary, {FORMAT: text})
+
+
+def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+  """The shape of each tensor by its name, without reading the weights.
+
+  Raises:
+    UserError: there is no such file, or it isn't a safetensors file.
+  """
+  with _open(path) as file:
+    return _shapes(file)
+
+
+@contextlib.contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
+  """A safetensors file, whose header alone has been read."""
+  try:
+    with safetensors.safe_open(path, 'numpy') as file:
+      yield file
+  except FileNotFoundError as error:
+    raise UserError(f'There is no model file {path}.') from error
+  except OSError as error:
+    raise UserError(f'Cannot read the model file {path}: {error}.') from error
+  except safetensors.SafetensorError as error:
+    raise UserError(
+      f'{path} is not a whole safetensors file ({error}); it may be cut short,'
+      ' or no model file at all.'
+    ) from error
+
+
+def _header(path: str | os.PathLike[str], file: Any) -> Header:
+  """Parses the JSON header; every mistake in it names the file."""
+  text = (file.metadata() or {}).get(FORMAT)
+  if text is None:
+    raise UserError(
+      f'{path} is a safetensors file, but not a model of adafm: its metadata'
+      f' have no {FORMAT!r} header.'
+    )
+  try:
+    return parse(text)
+  except UserError as error:
+    raise UserError([f'{path}: {line}' for line in error.problems]) from error
+
+
+def _shapes(file: Any) -> dict[str, tuple[int, ...]]:
+  names = list(file.keys())
+  return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+def _read(path: str | os.PathLike[str], file: Any, name: str) -> np.ndarray:
+  """One tensor as float32, copied out of the mapped file."""
+  dtype = file.get_slice(name).get_dtype()
+  if dtype not in DTYPES:
+    raise UserError(
+      f'{path}: Tensor {name} holds {dtype}; it must hold F32 or F16.'
+    )
+  return np.array(file.get_tensor(name), np.float32)
+
+
+def _check_finite(
+  path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
+) -> None:
+  bad = [
+    name for name, x in sorted(tensors.items()) if not np.isfinite(x).all()
+  ]
+  if bad:
+    raise UserError(
+      f'{path}: weights must be finite numbers of the type they are saved in;'
+      f' {", ".join(bad[:3])} ({len(bad)} of {len(tensors)} tensors) are not.'
+    )

@@ -1,0 +1,160 @@
+"""What a folder of images holds, checked against what the set should hold."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import os
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import tqdm
+
+from adafm_jax import files
+from adafm_jax.data import known, overlap, prepared
+from adafm_jax.data.image import fingerprint
+from adafm_jax.errors import UserError
+from adafm_jax.images import eight_bit as images
+from adafm_jax.images.folder import SUFFIXES
+
+# Sentences told at once; a wrong folder would fill the screen.
+_MOST_TOLD = 20
+
+
+def find(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Images of a folder; where it holds none itself, those below it.
+
+  Raises:
+    UserError: there are none.
+  """
+  inside = [folder, *sorted(p for p in folder.rglob('*') if p.is_dir())]
+  for deep in (False, True):
+    found: list[pathlib.Path] = []
+    for place in inside if deep else inside[:1]:
+      found += [
+        path
+        for path in place.iterdir()
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith('.')
+        and path.is_file()
+      ]
+    if found:
+      return sorted(found, key=lambda path: (path.stem, path))
+  raise UserError(
+    f'The folder {folder} holds no images ({", ".join(SUFFIXES)}).'
+  )
+
+
+def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
+  """Reads and hashes images, and says all at once which cannot be read.
+
+  Args:
+    paths: of the files.
+    name: of the set, for the progress bar.
+
+  Returns:
+    One entry a file, in order of `paths`.
+
+  Raises:
+    UserError: one sentence for every file that can't be read, or whose name
+      another one has too.
+  """
+  twice = collections.Counter(path.stem for path in paths)
+  problems = [
+    f'{count} images of {name} are called {stem}; keep one of them.'
+    for stem, count in twice.items()
+    if count > 1
+  ]
+  entries = []
+  workers = min(8, os.cpu_count() or 1)  # decoding and hashing free the GIL
+  with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    results = pool.map(_entry, paths)
+    for entry in tqdm.tqdm(
+      results, total=len(paths), desc=f'checking {name}', unit='image'
+    ):
+      if isinstance(entry, prepared.Entry):
+        entries.append(entry)
+      else:
+        problems += entry
+  tell(problems)
+  return entries
+
+
+def _entry(path: pathlib.Path) -> prepared.Entry | list[str]:
+  """The entry of a file, or what is wrong with it."""
+  try:
+    pixels = images.read(path)
+    digest = files.sha256(path)
+  except UserError as error:
+    return error.problems
+  except OSError as error:
+    return [f'Cannot read {path}: {error.strerror}.']
+  height, width = pixels.shape[:2]
+  luma = images.to_channels(pixels, 1)
+  hashes = fingerprint(pixels), fingerprint(luma)
+  return prepared.Entry(path.stem, path, digest, *hashes, height, width)
+
+
+def check(name: str, splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
+  """Compares a set with what it is known to hold.
+
+  Args:
+    name: of the set.
+    splits: its images.
+
+  Raises:
+    UserError: a sentence for each wrong count and each wrong size.
+  """
+  rule = known.get(name)
+  problems = []
+  for split, entries in splits.items():
+    count = rule.splits[split].count
+    if count is not None and len(entries) != count:
+      problems.append(
+        f'{name} has {count} images in split {split}, but {len(entries)} were'
+        f' found{_where(entries)}.'
+      )
+    for entry in entries:
+      if why := rule.size_problem(entry.height, entry.width):
+        problems.append(
+          f'{entry.path} has {entry.width} x {entry.height} pixels; {why}.'
+        )
+  if problems:
+    problems.append(
+      'Mend the files, or prepare what is there as it is with --unchecked.'
+    )
+  tell(problems)
+
+
+def _where(entries: Sequence[prepared.Entry]) -> str:
+  return f' in {entries[0].path.parent}' if entries else ''
+
+
+def check_apart(splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
+  """Refuses images that are in two splits.
+
+  Raises:
+    UserError: with their names.
+  """
+  problems = []
+  for name, entries in splits.items():
+    if name == 'train':
+      continue
+    seen = [entry.seen() for entry in entries]
+    train = [entry.seen() for entry in splits.get('train', ())]
+    if found := overlap.common(train, seen):
+      problems.append(
+        f'{len(found)} image(s) of split {name} are in split train too, by'
+        f' their pixels: {", ".join(found[:5])}; remove the copies.'
+      )
+  tell(problems)
+
+
+def tell(problems: Iterable[str]) -> None:
+  """Raises UserError if there are problems, a screenful of them."""
+  problems = list(problems)
+  if len(problems) > _MOST_TOLD:
+    rest = len(problems) - _MOST_TOLD
+    problems = [*problems[:_MOST_TOLD], f'There are {rest} more of these.']
+  if problems:
+    raise UserError(problems)

@@ -1,0 +1,224 @@
+"""The TFDS builder of a set of images, written as array_record.
+
+It needs no TensorFlow: TFDS's GeneratorBasedBuilder does as soon as a split has
+more than a gigabyte, since it then shuffles through files; a ShardBasedBuilder
+writes records in the order they come, and training shuffles when it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from adafm_jax.data import known, prepared, tiles
+from adafm_jax.data.prepared import Entry
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.errors import UserError
+from adafm_jax.images import eight_bit as images
+
+# Uncompressed bytes of a file of records, which are held in memory at once.
+_SHARD = 2**28
+
+Example = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What is to be prepared.
+
+  Attributes:
+    base: the set, a key of `known.SETS`.
+    splits: its images; those of 'train' are cut into sub-images.
+    called: name of the prepared set; '' is `base`.
+    side: of a sub-image, pixels; 0 leaves images whole.
+    step: from one to the next, pixels.
+    task: whose degraded partners are kept beside the images; '' for none.
+    levels: of the partners.
+    channels: 1 or 3, what images are brought to; 0 leaves them as they are.
+  """
+
+  base: str
+  splits: Mapping[str, Sequence[Entry]]
+  called: str = ''
+  side: int = tiles.SIDE
+  step: int = tiles.STEP
+  task: str = ''
+  levels: tuple[float, ...] = ()
+  channels: int = 0
+
+  @property
+  def name(self) -> str:
+    """Of the prepared set."""
+    name = self.called or self.base
+    return (
+      prepared.partner_set(name, self.task, self.channels)
+      if self.task
+      else name
+    )
+
+  def cut(self, split: str, height: int, width: int) -> list[tiles.Tile]:
+    """The sub-images of an image: only training images are cut."""
+    side = self.side if split == 'train' else 0
+    return tiles.cut(height, width, side, self.step)
+
+
+def write(plan: Plan, data_dir: pathlib.Path) -> pathlib.Path:
+  """Writes the set with TFDS.
+
+  Args:
+    plan: what to write.
+    data_dir: where; the set's folder must not exist there yet.
+
+  Returns:
+    The folder of the prepared set.
+
+  Raises:
+    UserError: an image can't be read any more, or the disk is full.
+  """
+  import tensorflow_datasets as tfds
+
+  total = sum(map(len, plan.splits.values()))
+  with tqdm.tqdm(
+    total=total, desc=f'preparing {plan.name}', unit='image'
+  ) as bar:
+    builder = _builder_class(plan, bar.update)(data_dir=data_dir)
+    tfds.disable_progress_bar()
+    try:
+      with open(os.devnull, 'w') as null, contextlib.redirect_stdout(null):
+        builder.download_and_prepare(file_format='array_record')
+    except UserError:
+      raise
+    except (OSError, RuntimeError) as error:  # array_record's own errors
+      raise UserError(
+        f'Cannot write {plan.name} to {data_dir}: {error}.'
+      ) from (error)
+  return pathlib.Path(builder.data_dir)
+
+
+def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
+  """A TFDS builder class that bears the set's name."""
+  import tensorflow_datasets as tfds
+
+  pixels = tfds.features.Tensor(
+    shape=(None, None, plan.channels or None),
+    dtype=np.uint8,
+    # Not PNG: decoding that takes ten times as long as inflating records.
+    encoding=tfds.features.Encoding.BYTES,
+  )
+  names = ['image', *map(prepared.level_feature, plan.levels)]
+  features = dict.fromkeys(names, pixels)
+
+  class ImageBuilder(  # type: ignore[call-arg]
+    tfds.core.ShardBasedBuilder, skip_registration=True
+  ):
+    """Images, whole or cut, with their names and degraded partners."""
+
+    name = plan.name
+    VERSION = tfds.core.Version(prepared.VERSION)
+
+    def _info(self):
+      return tfds.core.DatasetInfo(
+        builder=self,
+        description=known.get(plan.base).title,
+        features=tfds.features.FeaturesDict(
+          {**features, 'name': tfds.features.Text()}
+        ),
+        disable_shuffling=True,
+      )
+
+    def _shard_iterators_per_split(self, dl_manager):
+      del dl_manager  # files were found, and checked, before
+      return {
+        split: [
+          lambda shard=shard, split=split: _examples(plan, split, shard, done)
+          for shard in _shards(entries, len(names))
+        ]
+        for split, entries in plan.splits.items()
+      }
+
+  return ImageBuilder
+
+
+def _shards(entries: Sequence[Entry], planes: int) -> list[list[Entry]]:
+  """Images of one file of records each, `planes` arrays an image."""
+  shards: list[list[Entry]] = []
+  room = 0
+  for entry in entries:
+    if room <= 0:
+      shards.append([])
+      room = _SHARD
+    shards[-1].append(entry)
+    # In RGB; sub-images hold most pixels four times.
+    room -= planes * 3 * entry.height * entry.width * 4
+  return shards
+
+
+def _examples(
+  plan: Plan, split: str, entries: Sequence[Entry], done: Callable[[], Any]
+) -> Iterator[tuple[str, Example]]:
+  """Records of some images, in order."""
+  for entry in entries:
+    planes = _planes(plan, entry)
+    parts = plan.cut(split, entry.height, entry.width)
+    for index, (top, left, height, width) in enumerate(parts):
+      name = tiles.name(entry.name, index, len(parts))
+      window = np.s_[top : top + height, left : left + width]
+      yield name, {'name': name} | {k: v[window] for k, v in planes.items()}
+    done()
+
+
+def _planes(plan: Plan, entry: Entry) -> dict[str, np.ndarray]:
+  """The image and its partners, made of the whole image: {feature: uint8}."""
+  pixels = images.read(entry.path)
+  if pixels.shape[:2] != (entry.height, entry.width):
+    raise UserError(f'{entry.path} has changed while it was prepared.')
+  if plan.channels:
+    pixels = images.to_channels(pixels, plan.channels)
+  planes = {'image': pixels}
+  for level in plan.levels:
+    degraded = Degradation(plan.task).apply(pixels, level, name=entry.name)
+    planes[prepared.level_feature(level)] = images.to_uint8(degraded)
+  return planes
+
+
+def write_index(plan: Plan, where: pathlib.Path) -> None:
+  """Writes `images.json` for records that were just written.
+
+  Raises:
+    UserError: it can't be written, or a split has not all its records.
+  """
+  index: dict[str, Any] = {
+    'format': prepared.FORMAT,
+    'base': plan.base,
+    'side': plan.side,
+    'step': plan.step,
+    'task': plan.task,
+    'levels': list(plan.levels),
+    'channels': plan.channels,
+    'splits': {},
+    'files': {
+      p.name: prepared.checksum(p) for p in sorted(where.glob('*record*'))
+    },
+  }
+  for split, entries in plan.splits.items():
+    index['splits'][split] = [
+      {**entry._asdict(), 'path': entry.path.name} for entry in entries
+    ]
+  (where / prepared.INDEX).write_text(
+    json.dumps(index, indent=1), encoding='utf-8'
+  )
+  for split in plan.splits:
+    part = prepared.Split(where, index, split)
+    if (found := len(part.records())) != len(part.sizes):
+      raise UserError(
+        f'{where} has {found} records in split {split} and not'
+        f' {len(part.sizes)}; it was not written right.'
+      )

@@ -1,0 +1,234 @@
+"""The training images of an experiment, and where they are kept.
+
+Images of a folder are loaded and put on the device. A prepared set can be
+read from disk instead, patch by patch, where it is too large for that.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from adafm_jax import files
+from adafm_jax.config.fields import Config
+from adafm_jax.data import bank, prepared, sources
+from adafm_jax.data.image import NamedImage, Seen, identify
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.engine import memory
+from adafm_jax.errors import UserError
+
+# Images that are loaded, or a split of a prepared set that need not be.
+Images = list[NamedImage] | prepared.Split
+
+_FIELD = 'data.train'
+
+
+class Training(NamedTuple):
+  """What is learnt from, and what validates it.
+
+  Attributes:
+    train: learnt from.
+    heldout: never learnt from.
+    seen: what identifies the images learnt from.
+  """
+
+  train: Images
+  heldout: list[NamedImage]
+  seen: list[Seen]
+
+
+def load(config: Config) -> Training:
+  """Opens the training images of an experiment.
+
+  Raises:
+    UserError: there are none, they are smaller than a patch, or they can't be
+      had as `data.placement` asks.
+  """
+  heldout = config.data.heldout or _valid(config)
+  ours = _prepared(config)
+  train: Images
+  if ours is not None:
+    train, seen = ours, ours.seen(config.model.channels)
+    sizes = ours.sizes
+  else:
+    train = _load(config, config.data.train, _FIELD)
+    if not heldout:
+      train, rest = _hold_out(config, train)
+    seen = identify(train)
+    train = sources.shrink(train, config.data.shrink)
+    sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
+  patch = max(config.train.patch, config.adapt.patch)
+  sources.check_sizes(sizes, patch, _FIELD)
+  if heldout:
+    return Training(train, _load(config, heldout, 'data.heldout'), seen)
+  return Training(train, sources.shrink(rest, config.data.shrink), seen)
+
+
+def _load(config: Config, source: str, field: str) -> list[NamedImage]:
+  return sources.load(
+    source,
+    field=field,
+    channels=config.model.channels,
+    data_dir=config.data.data_dir,
+  )
+
+
+def _hold_out(
+  config: Config, images: list[NamedImage]
+) -> tuple[list[NamedImage], list[NamedImage]]:
+  """Keeps the last images from training."""
+  count = config.data.holdout
+  if len(images) <= count:
+    raise UserError(
+      f'data.holdout is {count}, but data.train has only {len(images)}'
+      ' image(s); hold out fewer, or name data.heldout.'
+    )
+  return images[:-count], images[-count:]
+
+
+def _split(config: Config, split: str | None = None) -> prepared.Split | None:
+  """The prepared split that data.train names, or another one of its set."""
+  parts = sources.split_name(config.data.train)
+  if parts is None:
+    return None
+  return prepared.open_split(parts[0], split or parts[1], config.data.data_dir)
+
+
+def _valid(config: Config) -> str:
+  """The source of a prepared set's own validation images, or ''."""
+  train, valid = _split(config), _split(config, 'valid')
+  if train is None or valid is None or train.split == 'valid':
+    return ''
+  return f'tfds:{valid.name}/valid'
+
+
+def _prepared(config: Config) -> prepared.Split | None:
+  """The split to train from, None where images are to be loaded.
+
+  Raises:
+    UserError: streaming is asked of what can't be streamed.
+  """
+  split = _split(config)
+  streamed = config.data.placement == 'stream'
+  if split is None:
+    if streamed:
+      raise UserError(
+        f'data.placement is stream, but {_FIELD} is {config.data.train!r}; only'
+        ' sets that python -m adafm_jax.data.prepare has prepared, given as'
+        ' tfds:NAME/SPLIT, can be streamed.'
+      )
+    return None
+  if config.data.shrink > 1:
+    if streamed or split.is_cut:
+      raise UserError(
+        f'data.shrink is {config.data.shrink}, but {_FIELD} is read as it was'
+        ' prepared; leave data.shrink at 1, or give a folder of images.'
+      )
+    return None
+  if not Degradation(config.task).whole_image:
+    return _with_validation(config, split)
+  partners = _partners(config, split)
+  if partners is None and (streamed or split.is_cut):
+    raise UserError(_no_partners(config, split))
+  return partners and _with_validation(config, partners)
+
+
+def _with_validation(config: Config, split: prepared.Split) -> prepared.Split:
+  if not (config.data.heldout or _valid(config)):
+    raise UserError(
+      f'{config.data.train} has no split "valid"; name images to validate on'
+      ' with data.heldout, or prepare it again with --holdout.'
+    )
+  return split
+
+
+def _partners(config: Config, split: prepared.Split) -> prepared.Split | None:
+  """The split itself, or its like in the set with partners of both levels."""
+  task, channels = config.task, config.model.channels
+  name = prepared.partner_set(split.name, task, channels)
+  other = prepared.open_split(name, split.split, config.data.data_dir)
+  for candidate in filter(None, (split, other)):
+    if all(
+      candidate.has_level(task, level, channels)
+      for level in (config.start, config.end)
+    ):
+      return candidate
+  return None
+
+
+def _no_partners(config: Config, split: prepared.Split) -> str:
+  where = config.data.data_dir or '~/tensorflow_datasets'
+  base = split.index['base']
+  named = '' if base == split.name else f' --name {split.name}'
+  return (
+    f'{config.data.train} holds no images degraded to the levels'
+    f' {config.start:g} and {config.end:g} of task {config.task}, which are'
+    ' made of whole images: run python -m adafm_jax.data.prepare --dataset'
+    f' {base}{named} --source FOLDER --data_dir {where} --task {config.task}'
+    f' --levels {config.start:g},{config.end:g} --channels'
+    f' {config.model.channels}.'
+  )
+
+
+def needed_bytes(config: Config, split: prepared.Split) -> int:
+  """Memory that a split takes on the device, as uint8."""
+  planes = 2 if Degradation(config.task).whole_image else 1
+  return split.pixels * config.model.channels * planes
+
+
+def place(
+  config: Config, train: Images, workdir: pathlib.Path
+) -> tuple[str, str]:
+  """Decides where the training images are kept, once for a workdir.
+
+  Args:
+    config: of the experiment.
+    train: its training images.
+    workdir: remembers the choice, and which preparation of the set was used.
+
+  Returns:
+    ('device' or 'stream', a sentence that says why).
+
+  Raises:
+    UserError: the set was prepared anew since the run began.
+  """
+  if not isinstance(train, prepared.Split):
+    return 'device', 'training images are kept on the device'
+  note = workdir / 'data.json'
+  begun = json.loads(note.read_text()) if note.exists() else None
+  if begun and begun['identity'] != train.identity:
+    raise UserError(
+      f'{config.data.train} is not what the run in {workdir} began with: it was'
+      ' prepared again; give another --workdir.'
+    )
+  chosen, why = _choose(config, train)
+  if begun:
+    chosen, why = begun['placement'], 'as the run began'
+  if jax.process_count() > 1:  # memory may differ: the first process decides
+    flag = np.int32(chosen == 'stream')
+    chosen = ['device', 'stream'][
+      int(multihost_utils.broadcast_one_to_all(flag))
+    ]
+  if jax.process_index() == 0 and not begun:
+    files.write_json(note, {'placement': chosen, 'identity': train.identity})
+  where = 'read from disk' if chosen == 'stream' else 'kept on the device'
+  return chosen, f'training images are {where} ({why})'
+
+
+def _choose(config: Config, train: prepared.Split) -> tuple[str, str]:
+  """(placement, why) by the config or by memory."""
+  if config.data.placement != 'auto':
+    return config.data.placement, 'data.placement'
+  size, free = needed_bytes(config, train), memory.available()
+  if train.pixels > bank.MOST_PIXELS:
+    return 'stream', f'{train.pixels:,} pixels are too many for one array'
+  word = 'of' if size <= free else 'of only'
+  return (
+    'device' if size <= free else 'stream',
+    f'{memory.show(size)} {word} {memory.show(free)} that may be used',
+  )

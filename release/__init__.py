@@ -1,0 +1,1 @@
+"""How a released model is made, measured and described; not installed."""

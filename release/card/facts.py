@@ -1,0 +1,227 @@
+"""The table of facts of a card: what a model is, and how it was made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import safetensors
+
+from adafm_jax import zoo
+from adafm_jax.degrade import level as levels
+from adafm_jax.model_file import file as model_file
+from adafm_jax.model_file import header
+from adafm_jax.model_file.header import count_parameters
+from adafm_jax.models import architecture
+from adafm_jax.report import tables
+from release.card import words as card_words
+from release.card.results import Results
+
+
+class Facts(NamedTuple):
+  """What the table says, and what other parts of the card need of it.
+
+  Attributes:
+    rows: (name, text).
+    millions: of trained parameters.
+    steps: of training, in words.
+  """
+
+  rows: list[tuple[str, str]]
+  millions: float
+  steps: str
+
+
+def collect(entry: zoo.Entry, results: Results) -> Facts:
+  """Everything a reader may look up.
+
+  Args:
+    entry: of the registry.
+    results: of the model.
+  """
+  header = results.header
+  shapes = model_file.read_shapes(entry.path)
+  bends = shapes.get(architecture.LAYER_CURVE, (0,))
+  counts = count_parameters(shapes)
+  config = header.provenance.get('config') or {}
+  steps = _steps(config)
+  rows = [
+    ('task', _task(results)),
+    ('network', _network(results)),
+    ('parameters', _parameters(counts, math.prod(bends))),
+    (
+      'file',
+      f'`{entry.file}`, {entry.path.stat().st_size:,} bytes, {_dtype(entry)}',
+    ),
+    ('SHA-256', f'`{entry.sha256}`'),
+    ('licence of the weights', entry.licence),
+    ('training data', _data(header.provenance, config)),
+    ('held out', _held_out(config)),
+    ('steps', steps),
+    ('batch', _batch(config)),
+    ('optimizer', _optimizer(config)),
+    ('trained on', _trained_on(header.provenance)),
+    ('speed', _speed(results.found)),
+  ]
+  total = sum(counts.values()) / 1e6
+  return Facts([row for row in rows if row[1]], total, steps)
+
+
+def table(facts: Facts) -> str:
+  """The facts as Markdown."""
+  return tables.markdown_table(('', ''), facts.rows)
+
+
+def curve_lines(results: Results) -> str:
+  """The lambda curves in words and as a formula."""
+  header, task = results.header, levels.TASKS[results.task]
+  if not header.arch.kernel:
+    return 'None: the model has no AdaFM layers.\n'
+  if header.curve is None:
+    text = 'lambda is linear between the ends'
+  else:
+    text = f'`{header.curve.formula(task.prefix.strip() or "x")}`'
+  if not results.both:
+    return f'One lambda for all AdaFM layers, as in the paper: {text}.\n'
+  chosen = {
+    'single': 'the one lambda for all AdaFM layers',
+    'layers': 'a lambda for each AdaFM layer',
+  }[results.default]
+  return (
+    f'The file holds two. One lambda for all AdaFM layers, as in the paper:'
+    f' {text}. And a lambda for each layer, bent from that one by a polynomial'
+    ' that was fitted to held-out training images; at both ends the two are'
+    f' equal. The default is {chosen}; `model.with_curve(...)` gives the'
+    ' other.\n'
+  )
+
+
+def measured_with(found: Mapping[str, Any]) -> str:
+  """Versions and machine of the evaluation."""
+  made = found['provenance']
+  packages = made.get('packages') or {}
+  revision = made.get('git_revision')
+  return (
+    f'adafm_jax {made["adafm_jax"]}'
+    + (f' at revision {_short(revision)}' if revision else '')
+    + f', JAX {packages.get("jax", "?")}, Python {made["python"]},'
+    f' {made["device"]}'
+    + (f' ({made["processor"]})' if made.get('processor') else '')
+  )
+
+
+def _task(results: Results) -> str:
+  header = results.header
+  text = f'{results.task}, {header.levels} ({levels.TASKS[results.task].unit})'
+  kinds = {'clipped': 'noisy images in 8 bits', 'float': 'unclipped noise'}
+  if header.noise:
+    text += f'; trained on {kinds[header.noise]}'
+  return text
+
+
+def _network(results: Results) -> str:
+  arch = results.header.arch
+  channels = {1: 'luma', 3: 'RGB'}[arch.channels]
+  text = f'{arch.features} features, {arch.blocks} residual blocks, {channels}'
+  if arch.kernel:
+    text += (
+      f'; {arch.adafm_layers} AdaFM layers of {arch.kernel} x {arch.kernel}'
+    )
+  return text
+
+
+def _parameters(counts: Mapping[str, int], bends: int) -> str:
+  adafm = counts['adafm_weights'] + counts['adafm_biases']
+  backbone = counts['weights'] + counts['biases']
+  text = f'{backbone + adafm:,}'
+  if adafm:
+    share = counts['adafm_weights'] / counts['weights']
+    text += f', of which {adafm:,} AdaFM ({share:.2%} of the weights)'
+  if bends:
+    text += f'; and {bends:,} coefficients of lambda by layer'
+  return text
+
+
+def _dtype(entry: zoo.Entry) -> str:
+  with safetensors.safe_open(entry.path, 'numpy') as file:
+    kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+  return ' and '.join(sorted(header.DTYPES[kind] for kind in kinds))
+
+
+def _data(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+  name = (config.get('data') or {}).get('train')
+  if not name:
+    return ''
+  note = card_words.DATA_NOTES.get(name)
+  count = provenance.get('training_images')
+  counted = f'{count} ' if count else ''
+  return f'{name}: {counted}{note}' if note else f'{counted}images of {name}'
+
+
+def _held_out(config: Mapping[str, Any]) -> str:
+  data = config.get('data') or {}
+  if data.get('heldout'):
+    return f'{data["heldout"]}'
+  if not data.get('holdout'):
+    return ''
+  return (
+    f'the {data["holdout"]} last training images by name: for validation, the'
+    ' lambda curve and every choice of settings'
+  )
+
+
+def _steps(config: Mapping[str, Any]) -> str:
+  stages = [(config.get(key) or {}).get('steps') for key in ('train', 'adapt')]
+  if None in stages:
+    return ''
+  return f'{stages[0]:,} steps, and {stages[1]:,} of the AdaFM layers'
+
+
+def _batch(config: Mapping[str, Any]) -> str:
+  stage = config.get('train') or {}
+  if 'batch' not in stage:
+    return ''
+  return (
+    f'{stage["batch"]} patches of {stage["patch"]} x {stage["patch"]} pixels'
+  )
+
+
+def _optimizer(config: Mapping[str, Any]) -> str:
+  stage = config.get('train') or {}
+  if 'learning_rate' not in stage:
+    return ''
+  return (
+    f'Adam, b2 {stage["b2"]:g}, learning rate {stage["learning_rate"]:g},'
+    f' {stage["schedule"]} schedule, L1 loss'
+  )
+
+
+def _trained_on(provenance: Mapping[str, Any]) -> str:
+  device = provenance.get('device')
+  if not device:
+    return ''
+  seconds = provenance.get('seconds')
+  time = f', {seconds / 60:.0f} minutes' if seconds else ''
+  version = provenance.get('adafm_jax')
+  revision = provenance.get('git_revision')
+  made = f'; adafm_jax {version}' if version else ''
+  return device + time + made + (f' at {_short(revision)}' if revision else '')
+
+
+def _short(revision: str) -> str:
+  """A git revision of 12 digits, '+changes' kept."""
+  digits, plus, changes = revision.partition('+')
+  return digits[:12] + plus + changes
+
+
+def _speed(found: Mapping[str, Any]) -> str:
+  speed, made = found['speed'], found['provenance']
+  height, width = speed['pixels']
+  where = made.get('processor') or made['device']
+  if not made['device'].endswith('cpu'):
+    where = made['device']
+  return (
+    f'{speed["megapixels_per_second"]:g} megapixels per second ({height} x'
+    f' {width} in {speed["seconds"]:.3f} s, {where})'
+  )

@@ -1,0 +1,52 @@
+"""The index of all cards: docs/models/README.md."""
+
+from __future__ import annotations
+
+import pathlib
+
+from adafm_jax import zoo
+from adafm_jax.model_file import file as model_file
+from adafm_jax.report import tables
+
+# What follows this line in README.md is written by hand, and kept.
+MARK = '<!-- Below: written by hand. Above: python -m release.card.card -->'
+
+_INTRODUCTION = """\
+# Released models
+
+Small networks, trained on a CPU, that come with the package: `adafm models`
+lists them, `adafm restore -m NAME` uses them. Each has a card: what it is for,
+how it was made, what it reaches beside simple and published methods, and where
+it fails.
+"""
+
+
+def measured(folder: pathlib.Path) -> list[str]:
+  """Released models that have results, in the registry's order."""
+  return [n for n in zoo.entries() if (folder / f'{n}.json').is_file()]
+
+
+def render(folder: pathlib.Path) -> str:
+  """The index as Markdown; what was written by hand in it stays.
+
+  Args:
+    folder: of the cards.
+  """
+  rows = []
+  for name in measured(folder):
+    entry = zoo.entries()[name]
+    header = model_file.read_header(entry.path)
+    size = entry.path.stat().st_size / 1e6
+    rows.append(
+      (f'[{name}]({name}.md)', str(header.levels), size, entry.quality)
+    )
+  columns = ('model', 'levels', 'MB', 'measured')
+  table = tables.markdown_table(columns, rows)
+  return '\n'.join([_INTRODUCTION, table, MARK + '\n']) + _by_hand(folder)
+
+
+def _by_hand(folder: pathlib.Path) -> str:
+  path = folder / 'README.md'
+  text = path.read_text('utf-8') if path.is_file() else ''
+  _, mark, rest = text.partition(MARK + '\n')
+  return rest if mark else ''

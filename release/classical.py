@@ -1,0 +1,102 @@
+"""What can be done without a network: non-local means, told the true level.
+
+Buades, Coll and Morel (2005), in scikit-image's fast form. Its settings were
+chosen for each level on held-out training images (four of the last 31 of BSD431
+by name), never on an evaluation set:
+
+  python -m release.tune_classical /path/to/BSD431 --task denoise
+  python -m release.tune_classical /path/to/BSD431 --task dejpeg
+
+In super-resolution there is nothing to choose: the classical method is bicubic
+enlargement, which is the network's input as well.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from adafm_jax.images.eight_bit import to_uint8
+
+# What a card calls the classical method of a task.
+TITLES = {
+  'denoise': 'non-local means',
+  'dejpeg': 'non-local means',
+  'sr': 'bicubic, the input',
+}
+
+
+class Settings(NamedTuple):
+  """How non-local means is run.
+
+  Attributes:
+    patch: side of the patches that are compared, pixels.
+    reach: how far away they may lie in x and y, pixels.
+    h: how different they may be, of 255; larger is smoother.
+    sigma: of the noise that is expected in them, of 255.
+  """
+
+  patch: int
+  reach: int
+  h: float
+  sigma: float
+
+
+CHOSEN: dict[str, dict[float, Settings]] = {
+  'denoise': {
+    15.0: Settings(3, 6, 9.0, 12.0),
+    25.0: Settings(5, 6, 12.5, 25.0),
+    35.0: Settings(5, 6, 14.0, 35.0),
+    50.0: Settings(5, 6, 25.0, 40.0),
+    75.0: Settings(5, 6, 30.0, 60.0),
+  },
+  'dejpeg': {
+    80.0: Settings(5, 6, 2.0, 0.0),
+    60.0: Settings(5, 6, 3.0, 1.5),
+    40.0: Settings(5, 6, 4.0, 2.0),
+    30.0: Settings(5, 6, 4.0, 2.0),
+    20.0: Settings(5, 6, 6.0, 3.0),
+    10.0: Settings(5, 6, 10.0, 0.0),
+  },
+}
+
+
+def settings(task: str, level: float) -> Settings:
+  """The settings of a level; between those chosen, h and sigma are linear.
+
+  Raises:
+    KeyError: the task has none: its classical method is its input.
+  """
+  chosen = CHOSEN[task]
+  known = np.array(sorted(chosen))
+  nearest = chosen[float(known[np.argmin(np.abs(known - level))])]
+  h, sigma = (
+    float(np.interp(level, known, [getattr(chosen[x], name) for x in known]))
+    for name in ('h', 'sigma')
+  )
+  return nearest._replace(h=h, sigma=sigma)
+
+
+def restore(degraded: np.ndarray, how: Settings) -> np.ndarray:
+  """Restores an image.
+
+  Args:
+    degraded: float32 [H, W, C] in [0, 1], beyond it where noise is unclipped.
+    how: see `Settings`.
+
+  Returns:
+    uint8 [H, W, C].
+  """
+  from skimage import restoration
+
+  restored = restoration.denoise_nl_means(
+    degraded.astype(np.float64),
+    patch_size=how.patch,
+    patch_distance=how.reach,
+    h=how.h / 255,
+    sigma=how.sigma / 255,
+    fast_mode=True,
+    channel_axis=-1,
+  )
+  return to_uint8(restored).reshape(degraded.shape)  # it drops a lone channel

@@ -1,0 +1,259 @@
+"""Measures a released model, for its card.
+
+  python -m release.evaluate denoise --sets cbsd68=/path/to/CBSD68 \
+    --data-train /path/to/BSD431 --float32 run/model.safetensors \
+    --dedicated 35=run35/model.safetensors -o docs/models
+
+Writes NAME.json: PSNR and SSIM of every set, level, protocol and method (see
+`cards.measure`), the network's speed, and what was measured with what; and the
+card's pictures. `python -m release.card.card NAME` makes the card of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tqdm
+
+from adafm_jax import files, zoo
+from adafm_jax.data import overlap, sources
+from adafm_jax.data.image import NamedImage, identify
+from adafm_jax.degrade import level as levels
+from adafm_jax.engine import compile_cache
+from adafm_jax.errors import UserError, entry_point
+from adafm_jax.model import Model
+from adafm_jax.model_file import file as model_file
+from adafm_jax.model_file import header, provenance
+from release import classical, measure
+from release.pictures import pictures
+
+HELD_OUT = 'heldout'
+_USUAL_HOLDOUT = 31
+
+
+def evaluate(
+  name: str,
+  sets: Mapping[str, Sequence[NamedImage]],
+  *,
+  wanted: Sequence[float] = (),
+  dedicated: Mapping[float, str] | None = None,
+  float32: str | None = None,
+) -> dict[str, Any]:
+  """Measures a released model.
+
+  Args:
+    name: of the model.
+    sets: images by the name of their set, at least one.
+    wanted: levels in the task's unit; none: the task's usual ones.
+    dedicated: model files of networks trained for one level, by that level.
+    float32: the run's own model file, before its weights were rounded.
+
+  Returns:
+    JSON values: what NAME.json holds, but for its pictures.
+
+  Raises:
+    UserError: there is no such model or file, or one doesn't fit the other.
+  """
+  model = zoo.load(name)
+  others = {x: Model.load(path) for x, path in (dedicated or {}).items()}
+  subjects = measure.make_subjects(
+    model,
+    dedicated=others,
+    float32=Model.load(float32) if float32 else None,
+  )
+  chosen = list(wanted) or measure.default_levels(model)
+  for level in (*chosen, *others):
+    model.levels.check(level)
+  if missing := sorted(set(others) - set(chosen)):
+    raise UserError(
+      f'A dedicated network is given for level {missing[0]:g}, which is not one'
+      f' of those measured ({", ".join(f"{x:g}" for x in chosen)}); add it to'
+      ' --levels.'
+    )
+  task = model.levels.task
+  return {
+    'model': name,
+    'sha256': zoo.entries()[name].sha256,
+    'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
+    'levels': chosen,
+    'sets': {key: len(images) for key, images in sets.items()},
+    'classical': _classical(task, chosen),
+    'dedicated': [
+      _about(level, other, (dedicated or {})[level])
+      for level, other in others.items()
+    ],
+    'float32': files.sha256(float32) if float32 else None,
+    'speed': measure.speed(model),
+    'scores': _scores(subjects, sets, task, chosen),
+    'provenance': provenance.collect() | {'processor': provenance.processor()},
+  }
+
+
+def _scores(
+  subjects: measure.Subjects,
+  sets: Mapping[str, Sequence[NamedImage]],
+  task: str,
+  wanted: Sequence[float],
+) -> list[dict[str, Any]]:
+  jobs = [
+    (key, noise, protocol, level)
+    for key in sets
+    for noise, protocol in measure.protocols(task, key).items()
+    for level in wanted
+  ]
+  rows: list[dict[str, Any]] = []
+  with tqdm.tqdm(jobs, unit='level') as bar:
+    for key, noise, protocol, level in bar:
+      bar.set_description(' '.join(filter(None, (key, noise, f'{level:g}'))))
+      rows += measure.measure(
+        subjects,
+        sets[key],
+        name=key,
+        noise=noise,
+        level=level,
+        protocol=protocol,
+      )
+  return rows
+
+
+def _classical(task: str, wanted: Sequence[float]) -> list[dict[str, Any]]:
+  if task not in classical.CHOSEN:
+    return []
+  return [
+    {'level': level, **classical.settings(task, level)._asdict()}
+    for level in wanted
+  ]
+
+
+def _about(level: float, model: Model, path: str) -> dict[str, Any]:
+  """What a dedicated network is, for the card."""
+  return {
+    'level': level,
+    'sha256': files.sha256(path),
+    'features': model.arch.features,
+    'blocks': model.arch.blocks,
+    'further_steps': model.provenance.get('further_steps'),
+  }
+
+
+def load_sets(
+  model: header.Header, text: str, train: str = '', most: int = 0
+) -> dict[str, list[NamedImage]]:
+  """Loads the images to measure on.
+
+  Args:
+    model: whose channels they are brought to.
+    text: 'cbsd68=/path,live1=/path'; a known set's name alone is its
+      preparation, see `data.prepare`.
+    train: the model's training images: those that it held out become the set
+      'heldout', and sets that share images with the others are refused.
+    most: take only the first so many of each set; 0 is all.
+
+  Raises:
+    UserError: there are no such images, or training has seen them.
+  """
+
+  def load(source: str, field: str, count: int = 0) -> list[NamedImage]:
+    channels = model.arch.channels
+    return sources.load(source, field=field, channels=channels, most=count)
+
+  sets = {}
+  for entry in filter(None, text.split(',')):
+    name, _, source = entry.partition('=')
+    sets[name] = load(source or sources.named(name, ''), f'sets={name}', most)
+  if train:
+    learnt = load(train, 'data-train')
+    held = (model.provenance.get('config') or {}).get('data') or {}
+    count = held.get('holdout') or _USUAL_HOLDOUT
+    if len(learnt) <= count:
+      raise UserError(
+        f'--data-train {train} holds {len(learnt)} images, of which the model'
+        f' held out {count}: it is not the whole set.'
+      )
+    overlap.refuse(
+      identify(learnt[:-count]),
+      {name: identify(images) for name, images in sets.items()},
+      field=train,
+    )
+    sets[HELD_OUT] = learnt[-count:][: most or None]
+  if not sets:
+    raise UserError('Give images to measure on: --sets NAME=FOLDER,...')
+  return sets
+
+
+def parse_dedicated(text: str) -> dict[float, str]:
+  """Reads '35=FILE,50=FILE'.
+
+  Raises:
+    UserError: it is something else.
+  """
+  found = {}
+  for entry in filter(None, text.split(',')):
+    level, equals, path = entry.partition('=')
+    if not equals or not path:
+      raise UserError(
+        f'--dedicated is {text!r}; it must be LEVEL=FILE, several parted by'
+        ' commas.'
+      )
+    found[levels.parse_values(level)[0]] = path
+  return found
+
+
+def _kept(path: pathlib.Path, sha256: str) -> dict[str, Any]:
+  """The pictures of earlier results, if they are of the same model file."""
+  if not path.is_file():
+    return {}
+  before = json.loads(path.read_text('utf-8'))
+  return before.get('pictures', {}) if before['sha256'] == sha256 else {}
+
+
+@entry_point
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command `python -m release.evaluate`."""
+  parser = argparse.ArgumentParser(
+    prog='python -m release.evaluate',
+    description='Measures a released model, for its card.',
+  )
+  add = parser.add_argument
+  add('name', help='of the model, as adafm models lists it')
+  add('--sets', default='', help='such as cbsd68=/path,set14=/path')
+  add('--data-train', default='', help='training images, for the held-out ones')
+  add('--levels', default='', help="such as 15,25,50 (default: the task's)")
+  add('--dedicated', default='', help='networks of one level: 35=FILE,50=FILE')
+  add('--float32', help='the model file before its weights were rounded')
+  add('--images', type=int, default=0, help='only the first so many of a set')
+  add(
+    '--pictures',
+    action=argparse.BooleanOptionalAction,
+    default=True,
+    help='make the pictures of the card (default), or keep those there are',
+  )
+  add('-o', '--output', type=pathlib.Path, default=pathlib.Path('docs/models'))
+  options = parser.parse_args(argv)
+  compile_cache.enable()
+  header = model_file.read_header(zoo.locate(options.name))
+  sets = load_sets(header, options.sets, options.data_train, options.images)
+  found = evaluate(
+    options.name,
+    sets,
+    wanted=levels.parse_values(options.levels) if options.levels else (),
+    dedicated=parse_dedicated(options.dedicated),
+    float32=options.float32,
+  )
+  path = options.output / f'{options.name}.json'
+  if options.pictures:
+    found['pictures'] = pictures.make(options.name, options.output)
+  else:
+    found['pictures'] = _kept(path, found['sha256'])
+  files.write_json(path, found)
+  print(f'written: {path}; now python -m release.card.card {options.name}')
+
+
+if __name__ == '__main__':
+  sys.exit(main())

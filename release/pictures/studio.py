@@ -1,0 +1,187 @@
+"""What the pictures of a card are made with: photographs, details, a network.
+
+Photographs are those that come with scikit-image and matplotlib, free to show;
+no released model has learnt from them.
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from adafm_jax.data.image import NamedImage
+from adafm_jax.evaluate import metrics
+from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.evaluate.protocol import Case, Protocol, make_case
+from adafm_jax.evaluate.scores import Network
+from adafm_jax.images import eight_bit as images
+from adafm_jax.model import Model
+from adafm_jax.report.sheet import Cell
+
+DETAIL = 112  # side of the window that a failure shows, pixels
+FACE = (slice(20, 20 + DETAIL), slice(180, 180 + DETAIL))  # of the astronaut
+
+
+class Scene(NamedTuple):
+  """One row of a picture, and what it shows in words.
+
+  Attributes:
+    title: a few words.
+    text: one or two sentences, with what was measured.
+    cells: left to right.
+  """
+
+  title: str
+  text: str
+  cells: list[Cell]
+
+
+class Studio(NamedTuple):
+  """A model at work on photographs.
+
+  Attributes:
+    model: by its default lambda curve.
+    network: its compiled functions.
+    protocol: the one it was trained for.
+  """
+
+  model: Model
+  network: Network
+  protocol: Protocol
+
+  def case(self, image: NamedImage, level: float, noise: str = '') -> Case:
+    """Degrades a photograph; `noise` other than the model's own is possible."""
+    protocol = self.protocol
+    if noise:
+      protocol = Protocol.of(self.model.levels.task, noise)
+    return make_case(image, level, protocol)
+
+  def restore(self, case: Case, level: float) -> np.ndarray:
+    """uint8 [H, W, C], restored at the strength of a level."""
+    tried = np.array([self.model.strength(level)])
+    return benchmark.restore(self.network, case, tried)[0]
+
+  def photo(self, name: str) -> NamedImage:
+    """A photograph of scikit-image, in the network's channels."""
+    pixels = photograph(name)
+    channels = self.model.arch.channels
+    return NamedImage(name, images.to_channels(pixels, channels))
+
+  def near(self, level: float) -> float:
+    """The level of the range that is nearest to one."""
+    low, high = sorted((self.model.levels.start, self.model.levels.end))
+    return float(min(max(level, low), high))
+
+
+def open_studio(model: Model) -> Studio:
+  """Readies a model; nothing is compiled yet."""
+  protocol = Protocol.of(model.levels.task, model.noise or 'clipped')
+  network = benchmark.make_network(model.arch, model.params)
+  return Studio(model, network, protocol)
+
+
+@functools.cache
+def photograph(name: str) -> np.ndarray:
+  """A photograph as uint8 [H, W, 1 or 3].
+
+  Args:
+    name: of a file of scikit-image's wheel, without suffix; or grace_hopper,
+      matplotlib's sample.
+  """
+  if name == 'grace_hopper':
+    import matplotlib as mpl
+
+    folder = pathlib.Path(mpl.get_data_path(), 'sample_data')
+  else:
+    import skimage.data
+
+    folder = pathlib.Path(skimage.data.__file__).parent
+  return images.read(next(folder.glob(f'{name}.*[gG]')))
+
+
+def worst(clean: np.ndarray, picture: np.ndarray) -> tuple[slice, slice]:
+  """The window in which a picture errs most, of `DETAIL` pixels a side.
+
+  Args:
+    clean: uint8 [H, W, C].
+    picture: likewise.
+  """
+  error = (clean.astype(np.float64) - picture) ** 2
+  return highest(error.mean(axis=-1))
+
+
+def at_worst(
+  taken: Studio, photo: str, level: float
+) -> tuple[Case, np.ndarray, tuple[slice, slice]]:
+  """A photograph degraded, restored, and the window in which that errs most."""
+  case = taken.case(taken.photo(photo), level)
+  restored = taken.restore(case, level)
+  return case, restored, worst(case.clean, restored)
+
+
+def flattest(clean: np.ndarray) -> tuple[slice, slice]:
+  """The window of uint8 [H, W, C] that varies least."""
+  luma = clean.mean(axis=-1)
+  change = np.hypot(ndimage.sobel(luma, 0), ndimage.sobel(luma, 1))
+  return highest(-change)
+
+
+def highest(values: np.ndarray) -> tuple[slice, slice]:
+  """The window of [H, W] with the highest sum, `DETAIL` pixels a side.
+
+  Of equals the first; a smaller side is taken whole.
+  """
+  height, width = (min(DETAIL, side) for side in values.shape)
+  total = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+  rows = total[height:] - total[:-height]
+  sums = (rows[:, width:] - rows[:, :-width]).round(3)
+  top, left = np.unravel_index(np.argmax(sums), sums.shape)
+  return (
+    slice(int(top), int(top) + height),
+    slice(int(left), int(left) + width),
+  )
+
+
+def cell(case: Case, picture: np.ndarray, window, words: str) -> Cell:
+  """A detail with its own PSNR below it.
+
+  Args:
+    case: whose original it is compared with.
+    picture: uint8 [H, W, C].
+    window: slices of rows and columns.
+    words: of the caption.
+  """
+  detail = picture[window]
+  psnr = metrics.psnr(case.clean[window], detail)
+  return Cell(detail, f'{words}: {psnr:.1f} dB')
+
+
+def row(
+  case: Case,
+  pictures: Sequence[tuple[np.ndarray, str]],
+  window: tuple[slice, slice],
+) -> list[Cell]:
+  """The input, restorations with their captions, and the original."""
+  return [
+    cell(case, images.to_uint8(case.degraded), window, 'input'),
+    *(cell(case, picture, window, words) for picture, words in pictures),
+    Cell(case.clean[window], 'original'),
+  ]
+
+
+def texture_kept(clean: np.ndarray, picture: np.ndarray) -> float:
+  """Variance of fine detail that is the original's, 0 to 1.
+
+  The squared correlation of both images less what a Gaussian of 2 pixels leaves
+  of them: 1 where all detail is there, at whatever contrast.
+  """
+  fine = []
+  for image in (clean, picture):
+    luma = image.astype(np.float64).mean(axis=-1)
+    fine.append((luma - ndimage.gaussian_filter(luma, 2)).ravel())
+  return float(np.corrcoef(*fine)[0, 1] ** 2)

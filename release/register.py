@@ -1,0 +1,147 @@
+"""Adds a model to the released ones.
+
+  python -m release.register FILE --name denoise \
+    --description 'colour photographs' --licence Apache-2.0 --dtype float16
+
+Copies the weights into this folder under the model's name and enters it in
+registry.json; a name that is taken is replaced with --replace only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adafm_jax import files, zoo
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError, entry_point
+from adafm_jax.model import Model
+from adafm_jax.model_file import header
+
+# A path from the root, not the end of a URL or of a relative path.
+_ABSOLUTE = re.compile(r'(?<![\w.:/])/(?:[^/,=\s]+/)+([^/,=\s]+)')
+
+
+def register(
+  path: str,
+  *,
+  name: str,
+  description: str,
+  licence: str,
+  quality: str | None = None,
+  dtype: str = 'float32',
+  replace: bool = False,
+) -> zoo.Entry:
+  """Copies a model into the zoo and enters it in the registry.
+
+  Args:
+    path: of the model file.
+    name: lower-case letters, digits and hyphens.
+    description: what it is for, one line.
+    licence: of the weights.
+    quality: what was measured, one line; None takes it from the file's
+      metrics.
+    dtype: of the weights in the zoo, 'float32' or 'float16'.
+    replace: whether an entry of this name may be replaced.
+
+  Returns:
+    The entry.
+
+  Raises:
+    UserError: a bad name, one that is taken, a text of several lines, no
+      measured quality, or a bad model file.
+  """
+  if not re.fullmatch(r'[a-z][a-z0-9-]*', name):
+    raise UserError(
+      f'{name!r} is no name for a model; give lower-case letters, digits and'
+      ' hyphens, such as denoise or sr-x2-x4.'
+    )
+  known = zoo.entries()
+  if name in known and not replace:
+    raise UserError(
+      f'There is a model {name!r} already; give --replace to replace it.'
+    )
+  model = Model.load(path)
+  public = without_folders(model.provenance)
+  model = dataclasses.replace(model, provenance=public)
+  texts = {
+    'description': description,
+    'licence': licence,
+    'quality': measured(model) if quality is None else quality,
+  }
+  for field, text in texts.items():
+    if not text.strip() or '\n' in text:
+      raise UserError(f'--{field} must be one line of text, not {text!r}.')
+  file = f'{name}.safetensors'
+  model.save(zoo.FOLDER / file, dtype=dtype)
+  checksum = files.sha256(zoo.FOLDER / file)
+  entry = zoo.Entry(name=name, file=file, sha256=checksum, **texts)
+  listed = [dataclasses.asdict(e) for e in (known | {name: entry}).values()]
+  files.write_json(zoo.FOLDER / zoo.REGISTRY, listed)
+  return entry
+
+
+def without_folders(value: Any) -> Any:
+  """JSON values with the last name alone of every absolute path in them.
+
+  A run's config says where its images lay; a released model says which.
+  """
+  if isinstance(value, str):
+    return _ABSOLUTE.sub(r'\1', value)
+  if isinstance(value, Mapping):
+    return {key: without_folders(x) for key, x in value.items()}
+  if isinstance(value, list | tuple):
+    return [without_folders(x) for x in value]
+  return value
+
+
+def measured(model: header.Header) -> str:
+  """Metrics of a model file in one line; '' if it has none.
+
+  All levels of the first set (of one that is not held-out training images, if
+  there is any) under its first protocol, such as
+  'cbsd68 (RGB, noisy input unclipped): sigma 15 33.12, sigma 75 25.40 dB'.
+  """
+  rows = model.provenance.get('metrics') or []
+  if not rows:
+    return ''
+  others = [row for row in rows if row['set'] != 'heldout']
+  first = (others or rows)[0]
+  label = levels.TASKS[model.levels.task].label
+  same = [
+    f'{label(row["level"])} {row["psnr"]:.2f}'
+    for row in rows
+    if all(row.get(key) == first.get(key) for key in ('set', 'protocol'))
+  ]
+  protocol = f' ({first["protocol"]})' if first.get('protocol') else ''
+  return f'{first["set"]}{protocol}: {", ".join(same)} dB'
+
+
+@entry_point
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command `python -m release.register`."""
+  parser = argparse.ArgumentParser(
+    prog='python -m release.register',
+    description='Adds a model to the released ones, in this checkout.',
+  )
+  add = parser.add_argument
+  add('file', help='model file (.safetensors)')
+  add('--name', required=True, help='such as denoise')
+  add('--description', required=True, help='what it is for, one line')
+  add('--licence', required=True, help='of the weights, such as Apache-2.0')
+  add('--quality', help='what was measured (default: from the file)')
+  add('--dtype', default='float32', choices=list(header.DTYPES.values()))
+  add('--replace', action='store_true', help='replace an entry of this name')
+  options = vars(parser.parse_args(argv))
+  entry = register(options.pop('file'), **options)
+  size = entry.path.stat().st_size / 1e6
+  print(f'registered {entry.name}: {entry.path} ({size:.2f} MB)')
+  print(f'quality: {entry.quality}')
+
+
+if __name__ == '__main__':
+  sys.exit(main())

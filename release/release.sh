@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Makes a released model, from its config and folders of images to its card:
+#
+#   release/release.sh denoise DATA RUNS    # or dejpeg, sr
+#
+# DATA holds BSD431, CBSD68, LIVE1, Set5 and Set14. The run is kept in
+# RUNS/NAME; what is done already is not done again, so that the same command
+# goes on after any stop.
+#
+#   PYTHON   interpreter, default: python
+#   MINUTES  ends training after so many: with a GPU that is lent for nine
+#            minutes at a time, say MINUTES=8 each time. Training goes on from
+#            the last checkpoint, to the same weights as in one stretch.
+set -eu
+
+fail() {
+  echo "error: $1" >&2
+  exit 2
+}
+
+case ${1:-} in
+denoise) sets='cbsd68=CBSD68,set5=Set5,set14=Set14' dedicated='35 50' ;;
+dejpeg) sets='live1=LIVE1,set5=Set5,set14=Set14' dedicated='' ;;
+sr) sets='set5=Set5,set14=Set14' dedicated='' ;;
+*) fail 'Give the model first: release/release.sh denoise|dejpeg|sr DATA RUNS.' ;;
+esac
+name=$1
+data=${2:?error: Give the folder of image sets second.}
+run=${3:?error: Give the folder of runs third.}/$name
+[[ -d $data/BSD431 ]] || fail "There is no $data/BSD431, the training images."
+python=${PYTHON:-python}
+limit=()
+[[ -n ${MINUTES:-} ]] && limit=(timeout -s KILL "${MINUTES}m")
+sets=${sets//=/=$data/}
+
+# Training, calibration and evaluation; or a dedicated network.
+stretch() {
+  local code=0
+  "${limit[@]+"${limit[@]}"}" "$python" "$@" || code=$?
+  if ((code == 124 || code == 137)); then
+    echo "stopped after $MINUTES minutes; the same command goes on from there"
+    exit 0
+  fi
+  ((code == 0)) || exit "$code"
+}
+
+if [[ ! -f $run/model.safetensors ]]; then
+  stretch -m adafm_jax.main --config "configs/${name}_small.py" \
+    --workdir "$run" --config.data.train="$data/BSD431" \
+    --config.evaluate.sets="${sets%%,*}"
+fi
+beside=()
+for level in $dedicated; do
+  file=$run/dedicated_$level.safetensors
+  [[ -f $file ]] || stretch -m release.dedicated "$run" --level "$level" -o "$file"
+  beside+=("$level=$file")
+done
+
+"$python" -m release.register "$run/model.safetensors" --name "$name" \
+  --dtype float16 --replace --licence Apache-2.0 \
+  --description "trained by release/release.sh on BSD images, which are for research"
+joined=$(IFS=, && echo "${beside[*]+"${beside[*]}"}")
+"$python" -m release.evaluate "$name" --sets "$sets" \
+  --float32 "$run/model.safetensors" ${joined:+--dedicated "$joined"} \
+  -o docs/models
+"$python" -m release.card.card "$name"

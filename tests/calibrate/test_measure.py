@@ -1,0 +1,158 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adafm_jax.calibrate import measure as calibrate
+from adafm_jax.data.image import NamedImage
+from adafm_jax.engine import batched
+from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.evaluate.protocol import Protocol, make_case, make_cases
+from adafm_jax.models.architecture import Architecture
+
+PROTOCOL = Protocol.of('denoise', 'float')
+
+
+def _network(apply):
+  sweep = batched.make_sweep(apply)
+  return benchmark.Network(
+    Architecture(features=8),
+    {},
+    jnp.float32,
+    10**9,
+    jax.jit(benchmark._scored(sweep), static_argnames='border'),
+    jax.jit(sweep),
+  )
+
+
+def _images(count=2):
+  rng = np.random.default_rng(3)
+  y, x = np.mgrid[:48, :40]
+  base = 120 + 50 * np.sin((x + y) / 9)[..., None]
+  return [
+    NamedImage(
+      f'{i}', (base + rng.uniform(-3, 3, (48, 40, 3))).astype(np.uint8)
+    )
+    for i in range(count)
+  ]
+
+
+def _shrink(params, image, strength):
+  """Wiener's filter of a known picture: best where strength fits the noise.
+
+  It blends the noisy image with the clean mean: the error of a weight w is
+  w^2 sigma^2 + (1 - w)^2 variance, least at w = variance / (sum of both).
+  """
+  del params
+  weight = 1 - strength
+  return weight * image + (1 - weight) * np.float32(120 / 255)
+
+
+def _best(images, level):
+  """The strength at which `_shrink` errs least, in closed form."""
+  clean = np.stack([i.pixels for i in images]) / 255
+  noisy = np.stack(
+    [make_case(i, level, PROTOCOL).degraded for i in images]
+  ).astype(np.float64)
+  noise, signal = noisy - clean, 120 / 255 - noisy
+  # error = noise + strength * signal; PSNR is averaged in dB, image by image.
+  found = [
+    -(n * s).sum() / (s * s).sum() for n, s in zip(noise, signal, strict=True)
+  ]
+  return float(np.mean(found))
+
+
+@pytest.mark.parametrize('level', [10, 22, 31])
+def test_finds_the_best_strength_below_the_grids_step(level):
+  images = _images()
+  found = calibrate.measure(
+    _network(_shrink), images, level, np.arange(11) / 10, PROTOCOL
+  )
+  wanted = _best(images, level)
+  assert 0.04 < wanted < 0.6
+  # Ten times as fine as the grid; rounding to 8 bits shifts it a little.
+  assert found.best == pytest.approx(wanted, abs=0.01)
+  assert abs(found.best * 10 - round(found.best * 10)) > 0.02
+  assert found.level == level
+  assert (np.diff(found.strengths) > 1e-7).all()
+  assert set(np.arange(11) / 10) <= set(found.strengths)
+  assert len(found.strengths) == len(found.psnr) > 11 + 5
+  top = found.strengths[found.psnr.argmax()]
+  assert abs(top - found.best) < 0.025 + 1e-9
+
+
+def test_the_psnr_is_the_mean_over_the_images():
+  images = _images(3)
+  network = _network(_shrink)
+  found = calibrate.measure(network, images, 20, (0, 0.5, 1), PROTOCOL)
+  cases = make_cases(images, 20, PROTOCOL)
+  grid = benchmark.psnr_grid(network, cases, found.strengths, PROTOCOL, 20)
+  assert grid.shape[1] == 3
+  np.testing.assert_allclose(found.psnr, grid.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize('end', [0, 1])
+def test_a_best_at_the_end_of_the_grid(end):
+  def apply(params, image, strength):
+    del params
+    # Off by a tenth of the distance to the end, so the end is best.
+    return image + np.float32(0.2) * jnp.abs(strength - np.float32(end))
+
+  found = calibrate.measure(
+    _network(apply), _images(1), 5, (1, 0.5, 0), PROTOCOL
+  )
+  assert found.best == pytest.approx(end, abs=0.02)
+  assert len(found.strengths) == 3 + 7
+
+
+def test_a_perfect_restoration_is_no_infinity():
+  clean = np.full((16, 16, 3), 51, np.uint8)
+
+  def apply(params, image, strength):
+    del params
+    off = np.float32(40 / 255) * jnp.abs(strength - np.float32(0.5))
+    return image * 0 + np.float32(51 / 255) + off
+
+  image = NamedImage('flat', clean)
+  found = calibrate.measure(
+    _network(apply), [image], 5, np.arange(11) / 10, PROTOCOL
+  )
+  assert found.psnr.max() == 100
+  assert found.best == pytest.approx(0.5, abs=0.03)
+
+
+def test_two_shapes_of_pass_whatever_the_best_is():
+  traced = []
+
+  def apply(params, image, strength):
+    traced.append(image.shape)
+    return _shrink(params, image, strength)
+
+  network = _network(apply)
+  for level in (0, 5, 15, 30):
+    calibrate.measure(network, _images(), level, np.arange(11) / 10, PROTOCOL)
+  assert len(traced) == 2  # the grid and the finer look
+
+
+def test_calibrate_joins_the_levels():
+  images = _images()
+  told = []
+  found = calibrate.calibrate(
+    _network(_shrink),
+    images,
+    [10, 20, 30, 40],
+    ends=(0, 50),
+    grid=np.arange(11) / 10,
+    order=3,
+    protocol=PROTOCOL,
+    report=told.append,
+  )
+  assert [m.level for m in told] == [10, 20, 30, 40]
+  assert told == found.measurements
+  orders = [c.order for c in (found.polynomial, found.line, found.piecewise)]
+  assert orders == [3, 1, None]
+  for curve in (found.polynomial, found.line, found.piecewise):
+    assert (curve.strength(0), curve.strength(50)) == (0, 1)
+    assert curve.strengths == tuple(m.best for m in told)
+  for m in told:
+    assert found.piecewise.strength(m.level) == pytest.approx(m.best)

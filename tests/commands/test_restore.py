@@ -1,0 +1,345 @@
+"""`adafm restore` on real files, through the command's own main function."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tiny_models
+from PIL import Image
+
+from adafm_jax import cli, files, zoo
+from adafm_jax.images import photo as photos
+from adafm_jax.restore import recipe
+
+MODELS = {
+  'denoise': tiny_models.random_model(),
+  'dejpeg': tiny_models.random_model('dejpeg', channels=1),
+  'sr': tiny_models.random_model('sr'),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  """The working folder, with models in it."""
+  monkeypatch.chdir(tmp_path)
+  for name, model in MODELS.items():
+    model.save(f'{name}.safetensors')
+  return tmp_path
+
+
+def _pixels(seed=0, size=(16, 24), channels=3):
+  rng = np.random.default_rng(seed)
+  shape = size if channels == 1 else (*size, channels)
+  return rng.integers(60, 200, shape, np.uint8)
+
+
+def _make(name, **options):
+  path = pathlib.Path(name)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  Image.fromarray(_pixels(**options)).save(path)
+
+
+def _restore(inputs, output, *options, model='denoise'):
+  inputs = [inputs] if isinstance(inputs, str) else inputs
+  argv = ['restore', '-i', *inputs, '-o', output]
+  argv += ['-m', f'{model}.safetensors', *options]
+  return cli.main([str(x) for x in argv])
+
+
+def _read(path):
+  with Image.open(path) as image:
+    return np.asarray(image)
+
+
+def _files(folder):
+  found = pathlib.Path(folder).rglob('*')
+  return sorted(str(x.relative_to(folder)) for x in found if x.is_file())
+
+
+def test_a_picture_is_what_the_library_gives(capsys):
+  _make('a.png')
+  assert _restore('a.png', 'b.png', '--level', 40) == 0
+  expected = MODELS['denoise'].restore(_read('a.png'), level=40)
+  np.testing.assert_array_equal(_read('b.png'), expected)
+  out = capsys.readouterr().out
+  strength = MODELS['denoise'].strength(40)
+  assert f'a.png -> b.png: sigma 40. Strength {strength:.3g}.' in out
+  assert '1 picture(s): 1 restored' in out
+  assert _restore('a.png', 'c.png', '--strength', 0) == 0
+  start = MODELS['denoise'].restore(_read('a.png'), strength=0)
+  np.testing.assert_array_equal(_read('c.png'), start)
+  assert (start != expected).any()
+
+
+def test_the_level_is_estimated_by_default(capsys):
+  rng = np.random.default_rng(0)
+  noise = rng.normal(128, 30, (96, 96, 3))
+  Image.fromarray(np.uint8(np.clip(noise, 0, 255))).save('noisy.png')
+  for options in ([], ['--auto']):
+    report = ['--json', 'report.json']
+    assert _restore('noisy.png', 'out', *options, *report) == 0
+    (told,) = json.loads(pathlib.Path('report.json').read_text())['files']
+    assert abs(told['level'] - 30) < 6
+    assert told['strength'] == MODELS['denoise'].strength(told['level'])
+    assert told['how'] in capsys.readouterr().out
+    expected = MODELS['denoise'].restore(
+      _read('noisy.png'), level=told['level']
+    )
+    np.testing.assert_array_equal(_read('out/noisy.png'), expected)
+
+
+def test_a_folder_with_a_bad_file_in_it(capsys):
+  _make('in/a.png')
+  _make('in/c.png', seed=1)
+  _make('in/x/d.jpg', seed=2)
+  whole = pathlib.Path('in/a.png').read_bytes()
+  pathlib.Path('in/b.png').write_bytes(whole[: len(whole) // 2])
+  options = ['--strength', 1, '--recursive', '--json', 'report.json']
+  assert _restore('in', 'out', *options) == 1
+  assert _files('out') == ['a.png', 'c.png', 'x/d.jpg']
+  captured = capsys.readouterr()
+  assert '4 picture(s): 3 restored, 1 failed' in captured.out
+  errors = [x for x in captured.err.splitlines() if x.startswith('error: ')]
+  assert len(errors) == 1
+  assert 'in/b.png' in errors[0]
+  assert 'restoring' in captured.err  # the progress bar
+  report = json.loads(pathlib.Path('report.json').read_text())
+  status = {x['input']: x['status'] for x in report['files']}
+  assert status == {
+    'in/a.png': 'restored',
+    'in/b.png': 'failed',
+    'in/c.png': 'restored',
+    'in/x/d.jpg': 'restored',
+  }
+  assert report['model']['sha256'] == files.sha256('denoise.safetensors')
+
+
+def test_what_exists_is_skipped_and_the_rest_is_finished():
+  for i in range(4):
+    _make(f'in/{i}.png', seed=i)
+  assert _restore(['in/0.png', 'in/2.png'], 'out', '--strength', 0.5) == 0
+  done = {name: os.stat(f'out/{name}').st_mtime_ns for name in _files('out')}
+  options = ['--strength', 0.5, '--skip-existing', '--json', 'report.json']
+  assert _restore('in', 'out', *options) == 0
+  assert _files('out') == [f'{i}.png' for i in range(4)]
+  for name, changed in done.items():
+    assert os.stat(f'out/{name}').st_mtime_ns == changed
+  report = json.loads(pathlib.Path('report.json').read_text())
+  assert [x['status'] for x in report['files']] == [
+    *('skipped', 'restored', 'skipped', 'restored')
+  ]
+
+
+@pytest.mark.parametrize('how', ['SIGINT', 'SIGKILL'])
+def test_stopped_at_any_moment_it_is_finished_later(how):
+  count = 200
+  for i in range(count):
+    _make(f'in/{i:03}.png', seed=i, size=(40, 60))
+  command = [sys.executable, '-m', 'adafm_jax.cli', 'restore', '-i', 'in']
+  command += ['-o', 'out', '-m', 'denoise.safetensors', '--strength', '0.5']
+  command += ['--jobs', '2']
+  root = pathlib.Path(__file__).parents[2]
+  environment = os.environ | {'PYTHONPATH': str(root)}
+  process = subprocess.Popen(
+    command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+  )
+  deadline = time.monotonic() + 60
+  while not list(pathlib.Path().glob('out/[0-9]*.png')):
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+  process.send_signal(getattr(signal, how))
+  out, _ = process.communicate(timeout=60)
+  done = sorted(pathlib.Path().glob('out/[0-9]*.png'))
+  assert 0 < len(done) < count
+  for path in done:
+    assert _read(path).shape == (40, 60, 3)  # whole
+  if how == 'SIGINT':
+    assert process.returncode == 130
+    assert b'--skip-existing' in out
+    assert len(_files('out')) == len(done)  # no temporary file is left
+  assert _restore('in', 'out', '--strength', 0.5, '--skip-existing') == 0
+  assert len(list(pathlib.Path().glob('out/[0-9]*.png'))) == count
+
+
+def test_a_dry_run_writes_nothing(capsys):
+  _make('in/a.png')
+  pathlib.Path('in/b.png').write_bytes(b'no image')
+  before = _files('.')
+  assert _restore('in', 'out', '--strength', 0.25, '--dry-run') == 1
+  assert _files('.') == before
+  out = capsys.readouterr().out
+  assert 'in/a.png would become out/a.png: Strength 0.25.' in out
+  assert '1 planned, 1 failed' in out
+
+
+def test_a_mask_is_the_strength_of_each_pixel(capsys):
+  _make('a.png')
+  mask = np.zeros((16, 24), np.uint8)
+  mask[:, 12:] = 255
+  Image.fromarray(mask).save('mask.png')
+  assert _restore('a.png', 'b.png', '--strength', 1, '--mask', 'mask.png') == 0
+  expected = MODELS['denoise'].restore(_read('a.png'), strength=1, mask=mask)
+  np.testing.assert_array_equal(_read('b.png'), expected)
+  # Half the size is fitted, other proportions and colour are not.
+  Image.fromarray(mask[::2, ::2]).save('half.png')
+  assert _restore('a.png', 'c.png', '--strength', 1, '--mask', 'half.png') == 0
+  differing = np.abs(_read('c.png').astype(int) - expected)
+  assert differing.max() <= 12
+  Image.fromarray(mask[:, :16]).save('wrong.png')
+  capsys.readouterr()
+  assert _restore('a.png', 'd.png', '--strength', 1, '--mask', 'wrong.png') == 1
+  assert 'same proportions' in capsys.readouterr().err
+  _make('colour.png')
+  options = ['--strength', 1, '--mask', 'colour.png']
+  assert _restore('a.png', 'd.png', *options) == 2
+  assert 'is in colour' in capsys.readouterr().err
+
+
+def test_a_scale_between_the_ends_gives_its_size(capsys):
+  rgba = np.dstack([_pixels(), np.full((16, 24), 255, np.uint8)])
+  rgba[:8, :, 3] = 0
+  Image.fromarray(rgba).save('a.png')
+  assert _restore('a.png', 'b.png', '--level', 3.4, model='sr') == 0
+  restored = _read('b.png')
+  assert restored.shape == (55, 82, 4)
+  assert (restored[:20, :, 3] == 0).all()
+  assert (restored[35:, :, 3] == 255).all()
+  for options, words in (
+    ([], 'give one level, the scale'),
+    (['--strength', 0.5], 'give one level, the scale'),
+    (['--level', 4.5], 'outside the range'),
+  ):
+    assert _restore('a.png', 'c.png', *options, model='sr') == 2
+    assert words in capsys.readouterr().err
+  assert not os.path.exists('c.png')
+
+
+def test_colour_through_a_luma_model_and_grey_through_rgb():
+  _make('a.png')
+  _make('grey.png', channels=1)
+  assert _restore('a.png', 'b.png', '--level', 20, model='dejpeg') == 0
+  expected = MODELS['dejpeg'].restore(_read('a.png'), level=20)
+  np.testing.assert_array_equal(_read('b.png'), expected)
+  assert _restore('grey.png', 'g.png', '--level', 20) == 0
+  assert _read('g.png').ndim == 2
+
+
+def test_formats_and_depth():
+  deep = np.random.default_rng(0).integers(2**16, size=(40, 52), dtype='uint16')
+  Image.fromarray(deep).save('deep.png')
+  assert _restore('deep.png', 'out', '--strength', 0.5) == 0
+  restored = photos.read_photo('out/deep.png')
+  assert restored.depth == 16
+  assert len(np.unique(restored.pixels)) > 256
+  _make('a.png')
+  options = ['--strength', 0.5, '--suffix', '_r']
+  for ext, kind in (('jpg', 'JPEG'), ('webp', 'WEBP'), ('tiff', 'TIFF')):
+    assert _restore('a.png', 'made', '--ext', ext, *options) == 0
+    with Image.open(f'made/a_r.{ext}') as image:
+      assert image.format == kind
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp', 'a.tif', 'a.bmp'])
+def test_a_recipe_makes_a_result_again(name, capsys):
+  _make(name)
+  options = ['--level', 33, '--recipe', '--self-ensemble']
+  assert _restore(name, 'out', *options) == 0
+  told = recipe.read(f'out/{name}')
+  assert (told.level, told.self_ensemble, told.source) == (33, True, name)
+  assert told.strength == MODELS['denoise'].strength(33)
+  assert told.model_sha256 == files.sha256('denoise.safetensors')
+  assert told.source_sha256 == files.sha256(name)
+  again = ['--from-recipe', f'out/{name}', '--recipe']
+  assert _restore(name, 'again', *again) == 0
+  for file in _files('out'):
+    first, second = (pathlib.Path(x, file) for x in ('out', 'again'))
+    assert first.read_bytes() == second.read_bytes()
+  tiny_models.random_model(seed=1).save('other.safetensors')
+  assert _restore(name, 'third', *again, model='other') == 2
+  assert 'is of the model denoise.safetensors' in capsys.readouterr().err
+  assert _restore(name, 'third', '--from-recipe', name) == 2
+  assert 'holds no recipe' in capsys.readouterr().err
+
+
+def test_a_recipe_of_a_scale_and_a_mask(capsys):
+  _make('a.png')
+  Image.fromarray(_pixels(seed=3, channels=1)).save('mask.png')
+  options = ['--level', 2.5, '--strength', 0.9, '--mask', 'mask.png']
+  assert _restore('a.png', 'b.png', *options, '--recipe', model='sr') == 0
+  again = ['--from-recipe', 'b.png']
+  mask = ['--mask', 'mask.png']
+  assert _restore('a.png', 'c.png', *again, *mask, model='sr') == 0
+  np.testing.assert_array_equal(_read('b.png'), _read('c.png'))
+  assert _restore('a.png', 'd.png', *again, model='sr') == 2
+  assert 'with another mask' in capsys.readouterr().err
+
+
+def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(zoo, 'FOLDER', tmp_path)
+  checksum = files.sha256('denoise.safetensors')
+  entry = {
+    'name': 'denoise',
+    'file': 'denoise.safetensors',
+    'sha256': checksum,
+    'description': 'd',
+    'licence': 'l',
+    'quality': 'q',
+  }
+  pathlib.Path('registry.json').write_text(json.dumps([entry]))
+  _make('a.png')
+  argv = ['restore', '-i', 'a.png', '-o', 'b.png', '--level', '15', '-m']
+  assert cli.main([*argv, 'denoise']) == 0
+  assert cli.main([*argv, 'denois']) == 2
+  assert 'did you mean denoise?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('options', 'words'),
+  [
+    (['--level', '80'], 'outside the range'),
+    (['--strength', '1.5'], 'must be from 0'),
+    (['--level', '20', '--strength', '1'], 'not both'),
+    (['--auto', '--strength', '1'], 'not both'),
+    (['--from-recipe', 'a.png', '--level', '20'], 'A recipe says'),
+    (['--strength', '1', '--jobs', '0'], '--jobs is 0'),
+    (['--strength', '1', '--quality', '101'], '--quality is 101'),
+    (['--strength', '1', '--tile', '33'], 'even number'),
+    (['--strength', '1', '--device', 'abacus'], "no device 'abacus'"),
+    (['--strength', '1', '--device', 'cpu:99'], "no device 'cpu:99'"),
+    (['--strength', '1', '--mask', 'none.png'], 'none.png'),
+    (['--strength', '1', '--json', 'a.png'], 'would overwrite'),
+    (['--strength', '1', '--json', './in/../a.png'], 'would overwrite'),
+  ],
+)
+def test_mistakes_are_told_before_anything_is_written(options, words, capsys):
+  _make('a.png')
+  pathlib.Path('in').mkdir()
+  before = {x: pathlib.Path(x).read_bytes() for x in _files('.')}
+  assert _restore('a.png', 'out/', *options) == 2
+  err = capsys.readouterr().err
+  assert words in err
+  assert err.count('\n') == 1
+  assert {x: pathlib.Path(x).read_bytes() for x in _files('.')} == before
+  assert not pathlib.Path('out').exists()
+
+
+def test_in_tiles_it_is_the_same():
+  _make('a.png', size=(26, 40))
+  assert _restore('a.png', 'b.png', '--strength', 1, '--tile', 16) == 0
+  assert _restore('a.png', 'c.png', '--strength', 1) == 0
+  differing = np.abs(_read('b.png').astype(int) - _read('c.png'))
+  assert differing.max() <= 1  # 0.5 may round either way
+  assert np.mean(differing) < 0.001
+
+
+def test_on_a_named_device():
+  _make('a.png')
+  assert _restore('a.png', 'b.png', '--strength', 1, '--device', 'cpu:1') == 0
+  assert _restore('a.png', 'c.png', '--strength', 1) == 0
+  np.testing.assert_array_equal(_read('b.png'), _read('c.png'))

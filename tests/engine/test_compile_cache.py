@@ -1,0 +1,58 @@
+"""The cache of compiled functions, by real processes."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import jax, jax.numpy as jnp
+from adafm_jax.engine import compile_cache
+compile_cache.enable()
+@jax.jit
+def f(x):
+  for _ in range(400):
+    x = jnp.sin(x @ x) + jnp.cumsum(x, axis=0)
+  return x
+f(jnp.ones((9, 9)))
+"""
+
+
+def _run(**variables):
+  done = subprocess.run(
+    [sys.executable, '-c', PROGRAM],
+    env={**os.environ, **variables},
+    capture_output=True,
+    text=True,
+    check=True,
+    timeout=120,
+  )
+  assert done.stderr == ''
+
+
+def _files(folder):
+  return {
+    path.name
+    for path in folder.rglob('*-cache')
+    if path.name.startswith('jit_')
+  }
+
+
+def test_what_is_compiled_is_kept_in_the_users_cache_folder(tmp_path):
+  home = {'XDG_CACHE_HOME': str(tmp_path), 'ADAFM_COMPILE_CACHE': ''}
+  _run(**home)
+  kept = _files(tmp_path / 'adafm_jax')
+  assert kept
+  _run(**home)  # finds it: nothing new is written
+  assert _files(tmp_path / 'adafm_jax') == kept
+
+
+def test_another_folder_or_none(tmp_path):
+  _run(ADAFM_COMPILE_CACHE=str(tmp_path / 'here'))
+  assert _files(tmp_path / 'here')
+  _run(ADAFM_COMPILE_CACHE='off', XDG_CACHE_HOME=str(tmp_path / 'none'))
+  assert not (tmp_path / 'none').exists()
+
+
+def test_a_folder_that_cannot_be_made_does_no_harm(tmp_path):
+  (tmp_path / 'file').write_text('in the way')
+  _run(ADAFM_COMPILE_CACHE=str(tmp_path / 'file' / 'folder'))

@@ -1,0 +1,47 @@
+import numpy as np
+
+from adafm_jax.images import alpha as photo_alpha
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_there_and_back_changes_no_file():
+  for highest in (255, 65535):
+    pixels = RANDOM.integers(0, highest + 1, (64, 64, 3)) / np.float32(highest)
+    alpha = RANDOM.integers(0, highest + 1, (64, 64, 1)) / np.float32(highest)
+    pixels, alpha = pixels.astype(np.float32), alpha.astype(np.float32)
+    alpha[:8], pixels[:, :8] = 0, 1
+    alpha[8, 0] = 1 / highest
+    seen = photo_alpha.premultiply(pixels, alpha)
+    back = photo_alpha.unpremultiply(seen, alpha, pixels)
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(
+      np.rint(back * highest), np.rint(pixels * highest)
+    )
+
+
+def test_hidden_colours_do_not_reach_the_network():
+  alpha = np.zeros((4, 4, 1), np.float32)
+  one, other = RANDOM.random((2, 4, 4, 3), np.float32)
+  np.testing.assert_array_equal(
+    photo_alpha.premultiply(one, alpha), photo_alpha.premultiply(other, alpha)
+  )
+  # And what the network makes of nothing does not reach the file.
+  back = photo_alpha.unpremultiply(other, alpha, one)
+  np.testing.assert_array_equal(back, one)
+
+
+def test_what_is_seen_is_what_the_network_gave():
+  """Put on black, the result is the network's output, where that can be."""
+  alpha = np.float32(RANDOM.uniform(0.01, 1, (32, 32, 1)))
+  output = alpha * RANDOM.random((32, 32, 3), np.float32)
+  straight = photo_alpha.unpremultiply(output, alpha, np.zeros_like(output))
+  np.testing.assert_allclose(straight * alpha, output, rtol=1e-5)
+  clipped = photo_alpha.unpremultiply(output * 0 + 2, alpha, output)
+  assert (clipped == 1).all()
+
+
+def test_without_alpha_nothing_changes():
+  pixels = RANDOM.random((4, 4, 3), np.float32)
+  assert photo_alpha.premultiply(pixels, None) is pixels
+  assert photo_alpha.unpremultiply(pixels, None, pixels) is pixels

@@ -1,0 +1,191 @@
+import pathlib
+import re
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from adafm_jax.errors import UserError
+from adafm_jax.model_file import authors as convert
+from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
+
+F, BLOCKS, CHANNELS = 4, 2, 3
+
+
+def _state(kernel, trunk=False):
+  """The authors' names and shapes, spelt out; random values."""
+  conv = {
+    'model.0': (F, CHANNELS, 3, 3),
+    'model.1.sub.0.res.0': (F, F, 3, 3),
+    'model.1.sub.0.res.3': (F, F, 3, 3),
+    'model.1.sub.1.res.0': (F, F, 3, 3),
+    'model.1.sub.1.res.3': (F, F, 3, 3),
+    'model.1.sub.2': (F, F, 3, 3),
+    'model.2': (4 * F, F, 3, 3),
+    'model.5': (F, F, 3, 3),
+    'model.7': (CHANNELS, F, 3, 3),
+  }
+  adafm = [f'model.1.sub.{i}.res.{j}' for i in (0, 1) for j in (1, 4)]
+  adafm += ['model.1.sub.3'] if trunk else []
+  shapes = conv | (
+    {f'{name}.transformer': (F, 1, kernel, kernel) for name in adafm}
+    if kernel
+    else {}
+  )
+  rng = np.random.default_rng(kernel)
+  state = {}
+  for name, shape in shapes.items():
+    state[f'{name}.weight'] = rng.normal(size=shape).astype(np.float32)
+    state[f'{name}.bias'] = rng.normal(size=shape[0]).astype(np.float32)
+  return state
+
+
+def _check_equal(actual, expected):
+  assert actual.keys() == expected.keys()
+  for name, value in expected.items():
+    assert actual[name].dtype == np.float32
+    np.testing.assert_array_equal(actual[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize(
+  ('kernel', 'trunk'),
+  [(0, False), (1, False), (3, True), (5, False), (7, True)],
+)
+def test_there_and_back_is_exact(kernel, trunk):
+  state = _state(kernel, trunk)
+  arch, params = convert.from_authors(state)
+  placement = 'block+trunk' if trunk else 'block'
+  assert arch == Architecture(F, BLOCKS, CHANNELS, kernel, placement)
+  _check_equal(convert.to_authors(params, arch), state)
+
+
+@pytest.mark.parametrize('placement', ['block', 'block+trunk'])
+def test_back_and_there_is_exact(placement):
+  arch = Architecture(3, 11, 1, 3, placement)  # two-digit block numbers
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(
+    lambda x: rng.normal(size=x.shape).astype(np.float32),
+    restorer.parameter_shapes(arch),
+  )
+  again_arch, again = convert.from_authors(convert.to_authors(params, arch))
+  assert again_arch == arch
+  jax.tree.map(np.testing.assert_array_equal, again, params)
+
+
+def test_every_axis_goes_where_it_belongs():
+  state = _state(5, trunk=True)
+  _, params = convert.from_authors(state)
+  for ours, theirs in (
+    (params['head'], 'model.0'),
+    (params['block_01']['conv_2'], 'model.1.sub.1.res.3'),
+    (params['trunk'], 'model.1.sub.2'),
+    (params['upsample'], 'model.2'),
+    (params['hidden'], 'model.5'),
+    (params['tail'], 'model.7'),
+  ):
+    weight = state[f'{theirs}.weight']
+    for o, i, y, x in np.ndindex(weight.shape):
+      assert ours['kernel'][y, x, i, o] == weight[o, i, y, x]
+    np.testing.assert_array_equal(ours['bias'], state[f'{theirs}.bias'])
+  for ours, theirs in (
+    (params['block_00']['adafm_1'], 'model.1.sub.0.res.1.transformer'),
+    (params['block_01']['adafm_2'], 'model.1.sub.1.res.4.transformer'),
+    (params['trunk_adafm'], 'model.1.sub.3.transformer'),
+  ):
+    weight = state[f'{theirs}.weight']
+    for c, _, y, x in np.ndindex(weight.shape):
+      assert ours['kernel'][y, x, 0, c] == weight[c, 0, y, x]
+
+
+def test_missing_and_unexpected_names_are_listed():
+  state = _state(1)
+  del state['model.5.bias'], state['model.1.sub.1.res.4.transformer.weight']
+  state |= {'model.9.weight': np.zeros(3), 'epoch': np.zeros(())}
+  with pytest.raises(UserError) as caught:
+    convert.from_authors(state)
+  lacks, unexpected = caught.value.problems
+  assert 'model.1.sub.1.res.4.transformer.weight, model.5.bias.' in lacks
+  assert 'unexpected entries: epoch, model.9.weight.' in unexpected
+
+
+def test_long_lists_are_cut():
+  state = {k: v for k, v in _state(1).items() if not k.endswith('bias')}
+  missing = len(_state(1)) - len(state)
+  with pytest.raises(UserError, match=f'and {missing - 8} more'):
+    convert.from_authors(state)
+
+
+@pytest.mark.parametrize('state', [{}, {'conv1.weight': np.zeros((3, 3))}])
+def test_other_state_dicts_are_user_errors(state):
+  shown = ', '.join(state) or 'no names at all'
+  with pytest.raises(UserError, match=f'not a state dict.*{re.escape(shown)}'):
+    convert.from_authors(state)
+
+
+def test_shapes_that_do_not_fit_are_user_errors():
+  state = _state(3)
+  state['model.7.weight'] = np.zeros((CHANNELS, F + 1, 3, 3))
+  with pytest.raises(UserError, match='tail/kernel has shape'):
+    convert.from_authors(state)
+  state = _state(2)
+  with pytest.raises(UserError, match='kernel is 2'):
+    convert.from_authors(state)
+
+
+def test_the_authors_have_no_layers_after_activations():
+  arch = Architecture(F, BLOCKS, CHANNELS, 1, 'activation')
+  params = jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), restorer.parameter_shapes(arch)
+  )
+  with pytest.raises(UserError, match="'activation' can't be converted"):
+    convert.to_authors(params, arch)
+
+
+def test_parameters_of_another_architecture_are_user_errors():
+  arch, params = convert.from_authors(_state(3))
+  with pytest.raises(UserError, match='Tensor block_00/adafm_1/bias is not'):
+    convert.to_authors(params, arch.basic)
+
+
+def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'torch', None)
+  with pytest.raises(UserError) as caught:
+    convert.read_pth('weights.pth')
+  assert str(caught.value) == (
+    "Reading .pth files needs PyTorch: pip install 'adafm_jax[torch]'."
+  )
+
+
+class _Code:
+  """Pickled, this is a call."""
+
+  def __init__(self, touched):
+    self.touched = touched
+
+  def __reduce__(self):
+    return pathlib.Path.touch, (self.touched,)
+
+
+def test_pth_files_are_read_and_never_run(tmp_path):
+  torch = pytest.importorskip('torch')
+  path = tmp_path / 'weights.pth'
+  state = _state(1)
+  torch.save({k: torch.from_numpy(v) for k, v in state.items()}, path)
+  _check_equal(convert.read_pth(path), state)
+  data = path.read_bytes()
+  for bad in (b'', b'junk', data[: len(data) // 2]):
+    path.write_bytes(bad)
+    with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
+      convert.read_pth(path)
+  touched = tmp_path / 'touched'
+  torch.save(_Code(touched), path)
+  with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
+    convert.read_pth(path)
+  assert not touched.exists()
+  torch.save({'epoch': 3}, path)
+  with pytest.raises(UserError, match='must map names to tensors'):
+    convert.read_pth(path)
+  with pytest.raises(UserError, match='There is no file'):
+    convert.read_pth(tmp_path / 'none.pth')

@@ -1,0 +1,102 @@
+"""A zoo of one small model, for tests of what is made of released models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import tiny_models
+
+from adafm_jax import zoo
+from release import register
+
+
+def with_both_curves(task='denoise', **options):
+  """A small random model that has a lambda for each layer as well."""
+  model = tiny_models.random_model(task, **options)
+  bends = np.linspace(-1, 1, 2 * model.arch.adafm_layers, dtype=np.float32)
+  return dataclasses.replace(
+    model,
+    noise='clipped' if task == 'denoise' else None,
+    layer_curve=bends.reshape(-1, 2),
+  )
+
+
+def make_zoo(tmp_path, monkeypatch, model, name='small', dtype='float32'):
+  """Registers a model in an empty zoo; returns the file it was made of."""
+  folder = tmp_path / 'zoo'
+  folder.mkdir()
+  monkeypatch.setattr(zoo, 'FOLDER', folder)
+  (folder / 'registry.json').write_text('[]')
+  path = tmp_path / 'run.safetensors'
+  model.save(path)
+  register.register(
+    str(path),
+    name=name,
+    description='for tests',
+    licence='CC0-1.0',
+    quality='set: sigma 15 30.00 dB',
+    dtype=dtype,
+  )
+  return path
+
+
+def results(
+  name='small', *, levels=(15.0, 35.0, 75.0), methods=None, **changes
+):
+  """What `cards.evaluate` might write: CBSD68, both protocols, made-up PSNR."""
+  methods = methods or {
+    'input': 10,
+    'classical': 20,
+    'single': 30,
+    'layers': 31,
+  }
+  scores = [
+    {
+      'set': 'cbsd68',
+      'noise': noise,
+      'protocol': f'RGB, {noise}',
+      'level': level,
+      'method': method,
+      'strength': 0.5 if psnr >= 30 else None,
+      'psnr': psnr - level / 100 - (noise == 'float'),
+      'ssim': psnr / 100,
+      'least_gain': psnr - 11.0,
+      'images': 2,
+    }
+    for noise in ('clipped', 'float')
+    for level in levels
+    for method, psnr in methods.items()
+  ]
+  return {
+    'model': name,
+    'sha256': zoo.entries()[name].sha256,
+    'date': '2026-01-31',
+    'levels': list(levels),
+    'sets': {'cbsd68': 2},
+    'classical': [],
+    'dedicated': [],
+    'float32': None,
+    'speed': {
+      'pixels': [512, 512],
+      'seconds': 0.25,
+      'megapixels_per_second': 1.049,
+    },
+    'scores': scores,
+    'provenance': {
+      'adafm_jax': '1.2.3',
+      'python': '3.12.0',
+      'packages': {'jax': '0.9'},
+      'device': '1 x cpu',
+      'git_revision': 'a' * 40 + '+changes',
+      'processor': 'a processor',
+    },
+    'pictures': {},
+  } | changes
+
+
+def write(folder, found):
+  """Writes results where a card is made of them."""
+  folder.mkdir(exist_ok=True)
+  (folder / f'{found["model"]}.json').write_text(json.dumps(found))

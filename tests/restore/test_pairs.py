@@ -1,0 +1,149 @@
+import os
+import pathlib
+
+import pytest
+
+from adafm_jax.errors import UserError
+from adafm_jax.restore import pairs as job_files
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  return tmp_path
+
+
+def _make(*names):
+  for name in names:
+    path = pathlib.Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(name)
+
+
+def _plan(inputs, output, **options):
+  inputs = [inputs] if isinstance(inputs, str) else inputs
+  return [
+    (str(source), str(target))
+    for source, target in job_files.plan(inputs, output, **options)
+  ]
+
+
+def test_a_file_to_a_file_or_a_folder():
+  _make('a.jpg', 'out/old.png')
+  assert _plan('a.jpg', 'b.png') == [('a.jpg', 'b.png')]
+  assert _plan('a.jpg', 'new/b.png') == [('a.jpg', 'new/b.png')]
+  assert _plan('a.jpg', 'out') == [('a.jpg', 'out/a.jpg')]
+  assert _plan('a.jpg', 'new.png/') == [('a.jpg', 'new.png/a.jpg')]
+  pathlib.Path('folder.png').mkdir()
+  assert _plan('a.jpg', 'folder.png') == [('a.jpg', 'folder.png/a.jpg')]
+
+
+def test_a_folder_without_and_with_its_sub_folders():
+  _make('in/b.JPG', 'in/a.png', 'in/x/a.png', 'in/x/y/c.tif', 'in/notes.txt')
+  _make('in/.hidden.png', 'in/.thumbs/a.png')
+  flat = [('in/a.png', 'out/a.png'), ('in/b.JPG', 'out/b.JPG')]
+  assert _plan('in', 'out') == flat
+  deep = [('in/x/a.png', 'out/x/a.png'), ('in/x/y/c.tif', 'out/x/y/c.tif')]
+  assert _plan('in', 'out', recursive=True) == flat + deep
+
+
+def test_patterns_and_names_that_look_like_them():
+  _make('s/a 1.png', 's/b.png', 's/b.txt', 's/t/c.png', 'x[1].png')
+  assert _plan('s/*', 'o') == [
+    ('s/a 1.png', 'o/a 1.png'),
+    ('s/b.png', 'o/b.png'),
+  ]
+  assert len(_plan('s/**', 'o')) == 3
+  assert _plan('x[1].png', 'o') == [('x[1].png', 'o/x[1].png')]
+  with pytest.raises(UserError, match='No image matches'):
+    _plan('s/*.jpg', 'o')
+
+
+def test_a_picture_given_twice_is_restored_once():
+  _make('in/a.png')
+  os.symlink('a.png', 'in/same.png')
+  found = _plan(['in', 'in/a.png', './in/*.png'], 'out')
+  assert found == [('in/a.png', 'out/a.png')]
+
+
+def test_suffix_and_extension():
+  _make('in/a.b.jpg', 'in/c.tif', 'in/plain')
+  assert _plan('in', 'out', suffix='_r', ext='png') == [
+    ('in/a.b.jpg', 'out/a.b_r.png'),
+    ('in/c.tif', 'out/c_r.png'),
+  ]
+  assert _plan('in/plain', 'out') == [('in/plain', 'out/plain.png')]
+  with pytest.raises(UserError, match='file name'):
+    _plan('in', 'out', suffix='/r')
+
+
+@pytest.mark.parametrize('output', ['in', 'in/../in', './in/', 'link'])
+def test_an_input_is_never_overwritten(output):
+  _make('in/a.png', 'in/b.png')
+  os.symlink('in', 'link')
+  with pytest.raises(UserError, match='would overwrite the input') as caught:
+    _plan('in', output)
+  assert len(caught.value.problems) == 2
+  with pytest.raises(UserError, match='would overwrite the input'):
+    _plan('in/a.png', 'in/a.png')
+
+
+def test_nor_is_an_input_behind_another_name():
+  _make('in/a.png', 'in/b.png', 'out/c.png')
+  os.link('in/b.png', 'out/a.png')
+  with pytest.raises(UserError, match=r'overwrite the input out/a\.png'):
+    _plan(['in/a.png', 'in/b.png'], 'out')
+  assert len(_plan('in/a.png', 'out')) == 1  # b.png is no input now
+
+
+def test_a_mask_is_not_overwritten_either():
+  _make('a.png', 'masks/a.png')
+  with pytest.raises(UserError, match=r'would overwrite masks/a\.png'):
+    _plan('a.png', 'masks', keep=['masks/a.png'])
+
+
+def test_two_results_of_one_name():
+  _make('x/a.png', 'y/a.png', 'z/a.png', 'z/a.jpg')
+  with pytest.raises(UserError, match='both be written to out/a'):
+    _plan(['x', 'y'], 'out')
+  assert len(_plan('z', 'out')) == 2
+  with pytest.raises(UserError, match='both be written to out/a'):
+    _plan('z', 'out', ext='png')
+
+
+def test_results_of_an_earlier_call_are_no_inputs():
+  _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png')
+  assert _plan('in', 'in', suffix='_r') == [
+    ('in/_r.png', 'in/_r_r.png'),
+    ('in/a.png', 'in/a_r.png'),
+    ('in/b_r.png', 'in/b_r_r.png'),
+  ]
+  # Elsewhere they are pictures like others.
+  assert len(_plan('in', 'out', suffix='_r')) == 4
+  _make('in/out/a.png', 'in/out/x/a.png')
+  found = _plan('in', 'in/out', recursive=True)
+  assert [source for source, _ in found] == [
+    'in/_r.png',
+    'in/a.png',
+    'in/a_r.png',
+    'in/b_r.png',
+  ]
+
+
+@pytest.mark.parametrize(
+  ('inputs', 'output', 'options', 'words'),
+  [
+    (['none.png'], 'out', {}, 'no file or folder none.png'),
+    (['empty'], 'out', {}, 'holds no images'),
+    (['empty'], 'out', {'recursive': True}, 'nor any below it'),
+    (['in'], 'out.png', {}, 'name of one picture'),
+    (['in/a.png', 'in/b.png'], 'out.png', {}, 'name of one picture'),
+    (['in/a.png'], 'b.png', {'ext': 'jpg'}, 'leave --suffix and --ext out'),
+    (['in/a.png'], 'notes', {}, 'is a file'),
+  ],
+)
+def test_mistakes(inputs, output, options, words):
+  _make('in/a.png', 'in/b.png', 'notes')
+  pathlib.Path('empty').mkdir()
+  with pytest.raises(UserError, match=words):
+    _plan(inputs, output, **options)

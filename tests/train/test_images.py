@@ -1,0 +1,288 @@
+"""What an experiment learns from, and where it is kept."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adafm_jax.commands import train as experiment
+from adafm_jax.config import parse as configs
+from adafm_jax.data import bank, prepared
+from adafm_jax.engine import memory
+from adafm_jax.errors import UserError
+from adafm_jax.prepare import prepare
+from adafm_jax.train import images as training
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _random(seed, *shape):
+  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture(scope='module')
+def images():
+  return {f'{i:03d}': _random(i, 24, 33 + i, 3) for i in range(6)}
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory, images):
+  folder = tmp_path_factory.mktemp('images')
+  for name, pixels in images.items():
+    Image.fromarray(pixels).save(folder / f'{name}.png')
+  return folder
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory, folder):
+  data_dir = tmp_path_factory.mktemp('data')
+  whole = prepare.Request(
+    'image_folder', data_dir, folder, holdout=2, side=0, name='whole'
+  )
+  prepare.prepare(whole)
+  cut = dataclasses.replace(whole, name='cut', side=12, step=12)
+  # So small an image is not cut but for a rest of more than 48 pixels.
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr('adafm_jax.data.tiles._REST', 4)
+    prepare.prepare(cut)
+    prepare.prepare(
+      dataclasses.replace(cut, task='dejpeg', levels=(80.0, 10.0), channels=1)
+    )
+    yield data_dir
+
+
+def _config(data_dir, train='tfds:whole/train', **fields):
+  values = dataclasses.asdict(configs.Config())
+  for stage in ('train', 'adapt'):
+    values[stage].update(patch=8, batch=2)
+  values['data'].update(train=str(train), data_dir=str(data_dir), holdout=2)
+  for name, value in fields.items():
+    node, _, leaf = name.rpartition('__')
+    (values[node] if node else values)[leaf] = value
+  return configs.parse(values)
+
+
+def _jpeg(data_dir, train, **fields):
+  fields = {'task': 'dejpeg', 'start': 80.0, 'end': 10.0, **fields}
+  return _config(data_dir, train, model__channels=1, **fields)
+
+
+def _problem(config):
+  with pytest.raises(UserError) as caught:
+    training.load(config)
+  (sentence,) = caught.value.problems
+  return sentence
+
+
+def test_a_folder_is_loaded_and_its_last_images_held_out(data_dir, folder):
+  found = training.load(_config(data_dir, folder))
+  assert [i.name for i in found.train] == ['000', '001', '002', '003']
+  assert [i.name for i in found.heldout] == ['004', '005']
+  assert [s.name for s in found.seen] == ['000', '001', '002', '003']
+
+
+def test_a_prepared_set_is_not_loaded_and_has_its_own_validation(
+  data_dir, images
+):
+  found = training.load(_config(data_dir, data__holdout=1))
+  assert isinstance(found.train, prepared.Split)
+  assert [i.name for i in found.heldout] == ['004', '005']
+  np.testing.assert_array_equal(found.heldout[0].pixels, images['004'])
+  other = training.load(
+    _config(data_dir, data__heldout='tfds:cut/valid', model__channels=1)
+  )
+  assert other.heldout[0].pixels.shape == (24, 37, 1)
+
+
+def test_what_is_learnt_from_is_known_without_reading_it(data_dir, folder):
+  for channels in (1, 3):
+    whole, loaded, cut = (
+      training.load(_config(data_dir, train, model__channels=channels)).seen
+      for train in ('tfds:whole/train', folder, 'tfds:cut/train')
+    )
+    assert whole == loaded == cut
+    assert len({seen.pixels for seen in whole}) == 4
+
+
+def test_jpeg_trains_from_partners_where_images_are_cut(data_dir):
+  found = training.load(_jpeg(data_dir, 'tfds:cut/train')).train
+  assert found.name == 'cut_dejpeg_y'
+  direct = training.load(_jpeg(data_dir, 'tfds:cut_dejpeg_y/train')).train
+  assert direct.identity == found.identity
+  # Whole images are loaded, and their partners made when training starts.
+  assert isinstance(
+    training.load(_jpeg(data_dir, 'tfds:whole/train')).train, list
+  )
+
+
+def test_missing_partners_say_how_to_make_them(data_dir):
+  sentence = _problem(_jpeg(data_dir, 'tfds:cut/train', end=20.0))
+  assert 'levels 80 and 20 of task dejpeg' in sentence
+  assert (
+    'python -m adafm_jax.data.prepare --dataset image_folder --name cut'
+    f' --source FOLDER --data_dir {data_dir} --task dejpeg --levels 80,20'
+    ' --channels 1.'
+  ) in sentence
+  streamed = _jpeg(data_dir, 'tfds:whole/train', data__placement='stream')
+  assert 'levels 80 and 10' in _problem(streamed)
+
+
+def test_only_prepared_sets_can_be_streamed(data_dir, folder):
+  for source in (folder, 'photos:train'):
+    sentence = _problem(_config(data_dir, source, data__placement='stream'))
+    assert 'only sets that python -m adafm_jax.data.prepare' in sentence
+
+
+def test_shrinking_takes_whole_images(data_dir):
+  found = training.load(_config(data_dir, data__shrink=2)).train
+  assert found[0].pixels.shape == (12, 16, 3)
+  for fields in (
+    {'train': 'tfds:cut/train'},
+    {'data__placement': 'stream'},
+  ):
+    sentence = _problem(_config(data_dir, data__shrink=2, **fields))
+    assert 'data.shrink is 2, but data.train is read as it was' in sentence
+
+
+def test_small_records_are_told_by_name_before_any_is_read(data_dir):
+  sentence = _problem(_config(data_dir, 'tfds:cut/train', train__patch=14))
+  assert sentence.startswith('data.train has ')
+  assert '000_s001' in sentence
+
+
+def test_a_set_without_validation_needs_some(tmp_path, folder):
+  prepare.prepare(prepare.Request('image_folder', tmp_path, folder, holdout=0))
+  config = _config(tmp_path, 'tfds:image_folder/train')
+  assert 'has no split "valid"; name images' in _problem(config)
+  config = _config(
+    tmp_path, 'tfds:image_folder/train', data__heldout=str(folder)
+  )
+  assert len(training.load(config).heldout) == 6
+
+
+@pytest.mark.parametrize(
+  ('spare', 'chosen', 'said'),
+  [(0, 'device', 'KiB of '), (-1, 'stream', 'KiB of only ')],
+)
+def test_auto_compares_the_set_with_free_memory(
+  data_dir, tmp_path, monkeypatch, spare, chosen, said
+):
+  config = _config(data_dir)
+  train = training.load(config).train
+  size = 3 * sum(24 * (33 + i) for i in range(4))
+  assert training.needed_bytes(config, train) == size
+  monkeypatch.setattr(memory, 'available', lambda: size + spare)
+  placement, why = training.place(config, train, tmp_path)
+  assert placement == chosen
+  assert said in why
+  pairs = training.load(_jpeg(data_dir, 'tfds:cut/train'))
+  assert training.needed_bytes(
+    _jpeg(data_dir, 'tfds:cut/train'), pairs.train
+  ) == (2 * pairs.train.pixels)
+
+
+def test_auto_streams_what_one_array_cannot_address(
+  data_dir, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(bank, 'MOST_PIXELS', 1000)
+  config = _config(data_dir)
+  placement, why = training.place(config, training.load(config).train, tmp_path)
+  assert placement == 'stream'
+  assert 'too many for one array' in why
+
+
+def test_a_run_stays_where_it_began(data_dir, tmp_path, monkeypatch):
+  config = _config(data_dir)
+  train = training.load(config).train
+  monkeypatch.setattr(memory, 'available', lambda: 10)
+  assert training.place(config, train, tmp_path)[0] == 'stream'
+  monkeypatch.setattr(memory, 'available', lambda: 10**9)
+  assert training.place(config, train, tmp_path)[0] == 'stream'
+  assert training.place(config, train, tmp_path / 'new')[0] == 'device'
+
+
+def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
+  config = _config(data_dir)
+  train = training.load(config).train
+  training.place(config, train, tmp_path)
+  note = json.loads((tmp_path / 'data.json').read_text())
+  assert note == {'placement': 'device', 'identity': train.identity}
+  other = training.load(_config(data_dir, 'tfds:cut/train')).train
+  with pytest.raises(UserError, match='it was prepared again'):
+    training.place(config, other, tmp_path)
+
+
+def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):
+  config = _config(data_dir, folder)
+  train = training.load(config).train
+  assert training.place(config, train, tmp_path)[0] == 'device'
+  assert not (tmp_path / 'data.json').exists()
+
+
+def test_an_experiment_refuses_to_measure_what_it_learns_from(
+  data_dir, folder, tmp_path, images
+):
+  Image.fromarray(images['002']).save(tmp_path / 'renamed.bmp')
+  for train in (folder, 'tfds:whole/train', 'tfds:cut/train'):
+    config = _config(data_dir, train, evaluate__sets=f'mine={tmp_path}')
+    with pytest.raises(UserError, match=r'evaluation set mine .*\(renamed\)'):
+      experiment.load_data(config)
+
+
+def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
+  config = _config(data_dir, evaluate__sets='kodak24')
+  with pytest.raises(UserError) as caught:
+    experiment.load_data(config)
+  (sentence,) = caught.value.problems
+  for part in (
+    'evaluate.sets=kodak24 is tfds:kodak24/test',
+    f'is not prepared in {data_dir}',
+    'https://r0k.us/graphics/kodak/',
+    '--dataset kodak24 --source FOLDER',
+    '--config.evaluate.sets=kodak24=/path',
+  ):
+    assert part in sentence
+  for i in range(2):
+    Image.fromarray(_random(70 + i, 20, 30, 3)).save(tmp_path / f'{i}.png')
+  prepare.prepare(
+    prepare.Request('kodak24', data_dir, tmp_path, unchecked=True)
+  )
+  data = experiment.load_data(config)
+  assert [i.name for i in data.sets['kodak24']] == ['0', '1']
+  assert list(data.sets) == ['heldout', 'kodak24']
+
+
+def test_a_folder_needs_no_package_for_data_sets(folder):
+  """Machines with GPUs may lack them."""
+  program = f"""
+import sys
+for name in ('tensorflow_datasets', 'grain', 'array_record'):
+  sys.modules[name] = None  # importing it fails
+from adafm_jax.commands import train as experiment
+from adafm_jax.config import parse as config
+values = {{'data': {{'train': {str(folder)!r}, 'holdout': 2}}}}
+for stage in ('train', 'adapt'):
+  values[stage] = {{'patch': 8}}
+print(len(experiment.load_data(config.parse(values)).train), 'loaded')
+values['data'] = {{'train': 'tfds:div2k/train'}}
+experiment.load_data(config.parse(values))
+"""
+  done = subprocess.run(
+    [sys.executable, '-c', program],
+    cwd=ROOT,
+    env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
+    capture_output=True,
+    text=True,
+    timeout=120,
+  )
+  assert done.stdout == '4 loaded\n', done.stderr
+  assert (
+    'UserError: data.train is tfds:div2k/train, which needs the packages'
+    in (done.stderr)
+  )
