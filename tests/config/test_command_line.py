@@ -72,7 +72,7 @@ def test_all_mistakes_at_once(file):
     command_line.take_config(['--config', file, *arguments])
   assert caught.value.problems == [
     'There is no config field trian.steps; did you mean train.steps or'
-    ' adapt.steps?',
+    ' adapt.steps or path.steps?',
     'train is a group of fields; override one of them.',
     "train.steps is '1.5'; it must be a whole number.",
     "evaluate.ssim is 'yes'; it must be true or false.",

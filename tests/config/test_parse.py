@@ -71,7 +71,7 @@ def test_every_field_is_documented():
         classes.append(type(default))
       else:
         assert len(field.metadata['doc']) > 5, field.name
-  assert len(classes) == 9
+  assert len(classes) == 10
   text = configs.describe(configs.Config())
   for name, _ in configs.fields_of(configs.Config()):
     assert f'  {name} = ' in text
@@ -161,7 +161,7 @@ def test_what_follows_from_a_mistake_is_not_one_more():
       {'task': 'dejpeg', 'start': 12.0, 'end': 10.0, 'calibrate__order': 4},
       'takes 3 calibrate.levels or more strictly between 12 and 10',
     ),
-    ({'steps': 5}, 'did you mean train.steps or adapt.steps?'),
+    ({'steps': 5}, 'did you mean train.steps or adapt.steps or path.steps?'),
     ({'zzz': 5}, 'no config field zzz; --help lists all'),
     ({'evaluate__ssim': 1}, 'evaluate.ssim is 1; it must be true or false'),
     ({'train__batch': True}, 'train.batch is True; it must be a whole number'),
