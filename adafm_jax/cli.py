@@ -99,7 +99,7 @@ def _info(commands: Commands) -> None:
 
 
 def _convert(commands: Commands) -> None:
-  from adafm_jax.degrade import level
+  from adafm_jax.degrade import level as levels
 
   text = "convert weights of the authors' PyTorch code to a model file"
   parser = commands.add_parser('convert', help=text, description=text)
@@ -107,7 +107,7 @@ def _convert(commands: Commands) -> None:
   parser.add_argument(
     '-o', '--output', required=True, help='model file to write (.safetensors)'
   )
-  parser.add_argument('--task', required=True, choices=list(level.TASKS))
+  parser.add_argument('--task', required=True, choices=list(levels.TASKS))
   for end, meaning in (('start', 'lambda 0'), ('end', 'lambda 1')):
     parser.add_argument(
       f'--{end}', type=float, required=True, help=f'level of {meaning}'
@@ -117,18 +117,18 @@ def _convert(commands: Commands) -> None:
     from adafm_jax.model import Model
     from adafm_jax.model_file import authors as convert
 
-    levels = level.LevelRange(args.task, args.start, args.end)
+    span = levels.LevelRange(args.task, args.start, args.end)
     arch, params = convert.from_authors(convert.read_pth(args.file))
     model = Model(
       arch=arch,
-      levels=levels,
+      levels=span,
       params=params,
       # The authors' noisy images are 8-bit files.
       noise='clipped' if args.task == 'denoise' else None,
       provenance=convert.provenance(args.file),
     )
     model.save(args.output)
-    print(f'wrote {args.output}: {arch}, {levels}')
+    print(f'wrote {args.output}: {arch}, {span}')
 
   parser.set_defaults(run=run)
 
