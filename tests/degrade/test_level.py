@@ -158,3 +158,11 @@ def test_nonsense_is_told_and_named(text):
   with pytest.raises(UserError) as caught:
     levels.parse_values(text)
   assert repr(text) in str(caught.value)
+
+
+def test_level_list():
+  span = levels.LevelRange('denoise', 15, 75)
+  assert levels.level_list('50,15', span, 7) == [50, 15]
+  assert levels.level_list('', span, 4) == [15, 35, 55, 75]
+  narrow = levels.LevelRange('dejpeg', 12, 10)
+  assert levels.level_list('', narrow, 7) == [12, 11, 10]
