@@ -79,7 +79,7 @@ def test_training_images_are_cut_and_others_are_not(tmp_path, monkeypatch):
   }
   source = small_sets.write(tmp_path / 'in', images)
   small_sets.make_set(
-    tmp_path, source=source, holdout=1, side=20, step=10, name='mine'
+    tmp_path, source=source, holdout=1, side=20, step=10, called='mine'
   )
   part = prepared.open_split('mine', 'train', tmp_path)
   assert part.is_cut
