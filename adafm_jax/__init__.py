@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from adafm_jax.version import __version__
 
 if TYPE_CHECKING:
-  from adafm_jax.engine.batched import make_sweep
+  from adafm_jax.engine.run import make_sweep
   from adafm_jax.model import Model
   from adafm_jax.models.restorer import make_apply
   from adafm_jax.zoo import load as load_model
@@ -23,7 +23,7 @@ _HOMES = {
   'Model': ('adafm_jax.model', 'Model'),
   'load_model': ('adafm_jax.zoo', 'load'),
   'make_apply': ('adafm_jax.models.restorer', 'make_apply'),
-  'make_sweep': ('adafm_jax.engine.batched', 'make_sweep'),
+  'make_sweep': ('adafm_jax.engine.run', 'make_sweep'),
 }
 
 

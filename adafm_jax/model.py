@@ -7,13 +7,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import file
 from adafm_jax.model_file.header import Header
-from adafm_jax.models import architecture
-from adafm_jax.models.architecture import MOST_CURVE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,61 +18,32 @@ class Model(Header):
 
   Attributes:
     params: nested dict of float32 arrays, as `restorer.make_apply` takes them.
-    layer_curve: float32 [AdaFM layers, n], see `strength.per_layer`, whether
-      it is in use or not; None: the model has only the single curve.
-
-  Raises:
-    UserError: the layer curve is not one of the network's layers.
   """
 
   params: dict[str, Any]
-  layer_curve: np.ndarray | None = None
 
-  def __post_init__(self):
-    super().__post_init__()
-    if (used := self.params.get(architecture.LAYER_CURVE)) is not None:
-      object.__setattr__(self, 'layer_curve', np.asarray(used, np.float32))
-    if self.layer_curve is None:
-      return
-    shape, most = np.shape(self.layer_curve), MOST_CURVE
-    if len(shape) != 2 or shape[0] != self.arch.adafm_layers or shape[1] > most:
-      raise UserError(
-        f'Tensor {architecture.LAYER_CURVE} has shape {list(shape)}; it must'
-        f' have one row for each of {self.arch.adafm_layers} AdaFM layers, of up'
-        f' to {most} coefficients.'
-      )
-
-  @property
-  def curves(self) -> tuple[str, ...]:
-    """The lambda curves there are: 'single', and perhaps 'layers'."""
-    return ('single',) if self.layer_curve is None else ('single', 'layers')
-
-  def with_curve(self, name: str) -> Model:
-    """The same weights with another of the model's lambda curves.
+  def with_path(self, kind: str) -> Model:
+    """The same model on another path between its two trained ends.
 
     Args:
-      name: 'single', one lambda for all AdaFM layers as in the paper, or
-        'layers', one for each.
+      kind: 'line', the paper's straight path, or the model's own.
 
     Returns:
-      A model, whose strengths 0 and 1 are the same as this one's.
+      A model, whose strengths 0 and 1 give what this one's give.
 
     Raises:
-      UserError: the model has no such curve.
+      UserError: the model has no such path.
     """
-    if name not in self.curves:
+    if kind == self.arch.path:
+      return self
+    if kind != 'line':
       raise UserError(
-        f'This model has the lambda curve(s) {", ".join(self.curves)}, not'
-        f' {name!r}.'
+        f'This model has the paths {self.arch.path} and line, not {kind!r}.'
+        if self.arch.bends
+        else f'This model has the path line only, not {kind!r}.'
       )
-    params = {
-      k: v for k, v in self.params.items() if k != architecture.LAYER_CURVE
-    }
-    if name == 'layers':
-      params[architecture.LAYER_CURVE] = self.layer_curve
-    count = np.shape(params.get(architecture.LAYER_CURVE, [[]]))[1]
-    arch = dataclasses.replace(self.arch, layer_curve=count)
-    return dataclasses.replace(self, arch=arch, params=params)
+    arch = dataclasses.replace(self.arch, path='line', bends=0)
+    return dataclasses.replace(self, arch=arch, params=_unbent(self.params))
 
   # By identity, not as headers: weights differ, and jit(model.apply) hashes.
   __eq__ = object.__eq__
@@ -204,8 +171,6 @@ class Model(Header):
     tensors = parameters.flatten(self.params)
     shapes = {name: x.shape for name, x in tensors.items()}
     parameters.check(shapes, self.arch)
-    if self.layer_curve is not None:
-      tensors[architecture.LAYER_CURVE] = self.layer_curve
     file.write(path, self, tensors, dtype=dtype)
 
   @classmethod
@@ -219,17 +184,18 @@ class Model(Header):
     """
     from adafm_jax.models import parameters  # JAX, which `adafm info` spares
 
-    def check(found, shapes):
-      if not found.arch.layer_curve:
-        shapes.pop(architecture.LAYER_CURVE, None)
-      parameters.check(shapes, found.arch, f'{path}: ')
-
-    found, tensors = file.read(path, check)
-    curve = tensors.get(architecture.LAYER_CURVE)
-    if not found.arch.layer_curve:
-      tensors.pop(architecture.LAYER_CURVE, None)
-    return cls(
-      params=parameters.unflatten(tensors),
-      layer_curve=curve,
-      **{f.name: getattr(found, f.name) for f in dataclasses.fields(found)},
+    found, tensors = file.read(
+      path,
+      lambda found, shapes: parameters.check(shapes, found.arch, f'{path}: '),
     )
+    fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+    return cls(params=parameters.unflatten(tensors), **fields)
+
+
+def _unbent(params: dict[str, Any]) -> dict[str, Any]:
+  """The parameters without the bends of AdaFM layers."""
+  return {
+    name: _unbent(value) if isinstance(value, dict) else value
+    for name, value in params.items()
+    if not name.startswith('bend_')
+  }

@@ -139,8 +139,7 @@ def _our_step(arch, params, stage, batch, patch, dtype):
     ),
     stage=StageConfig(batch=batch, patch=patch),
     labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
-    strength=float(stage == 'adapt'),
-    sigma=15.0,
+    points=steps.Points.single(15, stage == 'adapt'),
     noise='clipped',
     mesh=mesh,
   )

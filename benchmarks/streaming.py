@@ -95,8 +95,7 @@ class Timed:
       apply=restorer.make_apply(arch),
       stage=config.train,
       labels=optim.label_parameters(params, optim.STAGE_RULES['basic']),
-      strength=0.0,
-      sigma=config.start,
+      points=steps.Points.single(config.start, 0),
       clipped=True,
       mesh=mesh,
     )

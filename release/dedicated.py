@@ -55,10 +55,7 @@ def train(run: pathlib.Path, level: float) -> Model:
   )
   validate = experiment.validation(config, data)
   params = stages.train_further(
-    config,
-    folder,
-    data.train,
-    validate,
+    stages.Run(config, folder, data.train, validate),
     jax.device_put(restorer.backbone(model.params)),
   )
   return Model(

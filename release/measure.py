@@ -1,7 +1,7 @@
 """What is measured of a released model: sets by levels by methods.
 
 Methods, beside the input as it is: 'classical' (see `cards.classical`);
-'single' and 'layers', the model by each of its lambda curves; 'float32', the
+'line' and 'bent', the model on each of its paths; 'float32', the
 weights as they were trained; 'dedicated', a network trained for that level
 alone.
 """
@@ -11,18 +11,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from adafm_jax.data import known
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import level as levels
-from adafm_jax.engine import run as engine
+from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Case, Protocol
-from adafm_jax.evaluate.scores import Network, Score
+from adafm_jax.evaluate.scores import Score
 from adafm_jax.model import Model
 from release import classical
 
@@ -35,21 +35,15 @@ _TIMED = (512, 512)  # pixels of the image that is timed
 _REPEATS = 9
 
 
-class Subject(NamedTuple):
-  """A network to measure, at the strength its own curve gives a level.
+def restore(model: Model, case: Case, level: float) -> np.ndarray:
+  """Restores a case at the strength that the model gives a level.
 
-  Attributes:
-    model: whose curve and levels it has.
-    network: its compiled functions.
+  Returns:
+    uint8 [H, W, C].
   """
-
-  model: Model
-  network: Network
-
-  def run(self, case: Case, level: float) -> np.ndarray:
-    """Restores a case: uint8 [H, W, C]."""
-    tried = np.array([self.model.strength(level)])
-    return benchmark.restore(self.network, case, tried)[0]
+  tried = np.array([model.strength(level)])
+  network = Network(model.arch, model.params)
+  return scores.restore(network, case, tried)[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +51,14 @@ class Subjects:
   """All networks of a card.
 
   Attributes:
-    curves: the model by each of its lambda curves.
+    paths: the model on each of its paths, 'line' and perhaps 'bent'.
     dedicated: a network trained for one level alone, by that level.
-    float32: the model before its weights were rounded, by the default curve.
+    float32: the model before its weights were rounded, on its own path.
   """
 
-  curves: Mapping[str, Subject]
-  dedicated: Mapping[float, Subject]
-  float32: Subject | None = None
+  paths: Mapping[str, Model]
+  dedicated: Mapping[float, Model]
+  float32: Model | None = None
 
 
 def make_subjects(
@@ -73,7 +67,7 @@ def make_subjects(
   dedicated: Mapping[float, Model] | None = None,
   float32: Model | None = None,
 ) -> Subjects:
-  """Readies all networks; equal architectures share compiled functions.
+  """Checks that all networks can be compared.
 
   Args:
     model: the released model.
@@ -90,29 +84,15 @@ def make_subjects(
     other.strength(level)
   if float32 is not None:
     _check_peer(model, float32)
-    same = float32.levels == model.levels and float32.curves == model.curves
-    if not same or _single(float32).arch != _single(model).arch:
+    if float32.levels != model.levels or float32.arch != model.arch:
       raise UserError(
         'The float32 model is another network than the released one, not the'
         ' same before its weights were rounded.'
       )
-    float32 = float32.with_curve(model.default_curve)
-  made: dict[Any, Network] = {}
-
-  def subject(one: Model) -> Subject:
-    if one.arch not in made:
-      made[one.arch] = benchmark.make_network(one.arch, one.params)
-    return Subject(one, made[one.arch].with_params(one.params))
-
-  return Subjects(
-    {name: subject(model.with_curve(name)) for name in model.curves},
-    {level: subject(one) for level, one in (dedicated or {}).items()},
-    subject(float32) if float32 is not None else None,
-  )
-
-
-def _single(model: Model) -> Model:
-  return model.with_curve('single')
+  paths = {'line': model.with_path('line')}
+  if model.arch.bends:
+    paths['bent'] = model
+  return Subjects(paths, dedicated or {}, float32)
 
 
 def _check_peer(model: Model, other: Model) -> None:
@@ -151,17 +131,17 @@ def methods(
       None,
       lambda case: classical.restore(case.degraded, how),
     )
-  named = dict(subjects.curves)
+  named = dict(subjects.paths)
   if subjects.float32:
     named['float32'] = subjects.float32
   if level in subjects.dedicated:
     named['dedicated'] = subjects.dedicated[level]
   for name, one in named.items():
 
-    def run(case: Case, one: Subject = one) -> np.ndarray:
-      return one.run(case, level)
+    def run(case: Case, one: Model = one) -> np.ndarray:
+      return restore(one, case, level)
 
-    found[name] = (float(one.model.strength(level)), run)
+    found[name] = (float(one.strength(level)), run)
   return found
 
 
@@ -188,7 +168,7 @@ def measure(
     JSON rows, the input's first.
   """
   found = methods(subjects, protocol.degradation.task, level)
-  scores = benchmark.score_methods(
+  rows = scores.score_methods(
     images,
     {method: strength for method, (strength, _) in found.items()},
     lambda case: [run(case) for _, run in found.values()],
@@ -196,7 +176,7 @@ def measure(
     level=level,
     protocol=protocol,
   )
-  return [_row(score, noise, scores[0]) for score in scores]
+  return [_row(score, noise, rows[0]) for score in rows]
 
 
 def _row(score: Score, noise: str, before: Score) -> dict[str, Any]:
@@ -227,14 +207,14 @@ def speed(model: Model) -> dict[str, Any]:
     compiles: other work on the machine only ever adds time) and megapixels per
     second.
   """
-  run = engine.make_run(model.arch)
+  network = Network(model.arch, model.params)
   shape = (1, *_TIMED, model.arch.channels)
   image = np.random.default_rng(0).random(shape, np.float32)
   strength = np.array(0.5 if model.arch.kernel else 0, np.float32)
   taken = []
   for _ in range(_REPEATS + 1):
     begun = time.perf_counter()
-    run(model.params, image, strength)
+    network.restore(image, strength)
     taken.append(time.perf_counter() - begun)
   seconds = min(taken[1:])
   return {

@@ -5,21 +5,32 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import tiny_models
 
 from adafm_jax import zoo
+from adafm_jax.models import restorer
 from release import register
 
 
-def with_both_curves(task='denoise', **options):
-  """A small random model that has a lambda for each layer as well."""
-  model = tiny_models.random_model(task, **options)
-  bends = np.linspace(-1, 1, 2 * model.arch.adafm_layers, dtype=np.float32)
+def with_bends(task='denoise', **options):
+  """A small random model on a bent path."""
+  line = tiny_models.random_model(task, **options)
+  arch = dataclasses.replace(line.arch, path='poly', bends=2)
+  rng = np.random.default_rng(5)
+
+  def fill(path, leaf):
+    if not path[-1].key.startswith('bend_'):
+      return leaf
+    return rng.normal(0, 0.1, leaf.shape).astype(np.float32)
+
+  params = restorer.insert_adafm(line.params, arch)
   return dataclasses.replace(
-    model,
+    line,
+    arch=arch,
+    params=jax.tree_util.tree_map_with_path(fill, jax.device_get(params)),
     noise='clipped' if task == 'denoise' else None,
-    layer_curve=bends.reshape(-1, 2),
   )
 
 
@@ -49,8 +60,8 @@ def results(
   methods = methods or {
     'input': 10,
     'classical': 20,
-    'single': 30,
-    'layers': 31,
+    'line': 30,
+    'bent': 31,
   }
   scores = [
     {

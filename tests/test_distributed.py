@@ -55,8 +55,7 @@ def _train(stage, mesh, count=10):
       steps=count, batch=16, patch=12, learning_rate=1e-3, ema=0.5
     ),
     labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
-    strength=float(stage == 'adapt'),
-    sigma=25.0,
+    points=steps.Points.single(25, stage == 'adapt'),
     noise='clipped',
     mesh=mesh,
   )
@@ -109,8 +108,7 @@ def test_the_batch_is_split_over_the_devices():
     apply=apply,
     stage=StageConfig(steps=1, batch=16, patch=12),
     labels={'head': {'bias': 'train'}},
-    strength=0.0,
-    sigma=25.0,
+    points=steps.Points.single(25, 0),
     noise='clipped',
     mesh=mesh,
   )

@@ -242,7 +242,7 @@ def test_the_backbone_is_the_basic_models_and_adafm_has_moved(uninterrupted):
   tensors, _ = _results(uninterrupted)
   config = experiment.open_workdir(None, uninterrupted)
   basic = _basic_weights(uninterrupted, config)
-  moved = {name for name in tensors if 'adafm' in name} | {'layer_curve'}
+  moved = {name for name in tensors if 'adafm' in name}
   assert set(basic) == set(tensors) - moved
   for name, weight in basic.items():
     np.testing.assert_array_equal(tensors[name], weight, err_msg=name)

@@ -73,8 +73,7 @@ def _stage(name, arch, params, bank, sigma):
     apply=restorer.make_apply(arch),
     stage=stage,
     labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
-    strength=float(name == 'adapt'),
-    sigma=sigma,
+    points=steps.Points.single(sigma, name == 'adapt'),
     noise='clipped',
     mesh=jax.sharding.Mesh(np.array(jax.devices()[:1]), ('data',)),
   )

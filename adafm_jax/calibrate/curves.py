@@ -1,130 +1,167 @@
-"""The last part of a run's learning: its lambda curves (paper section 3.5).
+"""The lambda curve of a run, and the path that is learnt along it.
 
-Held-out training images are dealt into two halves. On one, the best lambda of
-each level is measured and each layer's curve is fitted; the other decides
-which of the two is released.
+Held-out training images are dealt into two halves. On one, the best strength
+of each level is measured on the straight path (paper section 3.5). Bends of the
+path then learn to serve each level at that strength; the other half compares.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
-from adafm_jax.calibrate import layers as layer_curve
-from adafm_jax.calibrate import measure as calibrate
-from adafm_jax.calibrate.layers import Comparison
+from adafm_jax import files
+from adafm_jax.calibrate import measure
 from adafm_jax.config.fields import Config
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import level as levels
-from adafm_jax.evaluate.protocol import Protocol
-from adafm_jax.evaluate.scores import Network
-from adafm_jax.model import Model
+from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.engine.run import Network
+from adafm_jax.evaluate import scores
+from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file.curve import Curve
-from adafm_jax.models import architecture
 from adafm_jax.train import logs
+from adafm_jax.train.images import partner_levels
+from adafm_jax.train.step import Points
+
+_FILE = 'calibration.json'  # in the workdir
+# Levels that patches are drawn from where degradation is drawn with them.
+_LEVELS = 241
 
 
-class Curves(NamedTuple):
-  """What calibration found.
-
-  Attributes:
-    calibration: the measured points and curves through them.
-    single: the curve of one lambda for all layers.
-    layers: [AdaFM layers, n], how each layer bends it; None: not fitted.
-    comparisons: both, level by level, on the other half of the images.
-    network: with the curve to release, ready to be measured.
-  """
-
-  calibration: calibrate.Calibration
-  single: Curve
-  layers: np.ndarray | None
-  comparisons: list[Comparison]
-  network: Network
-
-  @property
-  def default(self) -> str:
-    """The curve to release: 'layers' if it won, else 'single'."""
-    return 'layers' if layer_curve.wins(self.comparisons) else 'single'
-
-  def apply_to(self, model: Model) -> Model:
-    """A model without curves with these."""
-    model = dataclasses.replace(
-      model, curve=self.single, layer_curve=self.layers
-    )
-    return model.with_curve(self.default)
-
-
-def find_curves(
-  config: Config, network: Network, images: Sequence[NamedImage]
-) -> Curves:
-  """Measures and fits the lambda curves.
+def find_curve(
+  config: Config,
+  workdir: pathlib.Path,
+  network: Network,
+  images: Sequence[NamedImage],
+) -> measure.Calibration:
+  """Measures the best strength of each level, once for a workdir.
 
   Args:
     config: of the experiment.
-    network: AdaFM-Net, without a layer curve.
-    images: held-out training images; of a single one, both halves are it.
+    workdir: keeps the measurements; a run whose path is learnt already needs
+      the very ones it was learnt along.
+    network: AdaFM-Net on the straight path.
+    images: held-out training images, every other of which is measured.
   """
-  fitted, judged = images[::2], images[1::2] or images
-  protocol = Protocol.of(config.task, config.measured_noise)
-  found = _measure(config, network, fitted, protocol)
-  single = getattr(found, config.calibrate.kind)
-  wanted = [m.level for m in found.measurements]
-  strengths = [float(x) for x in single.strength(np.array(wanted))]
-  targets = layer_curve.make_targets(fitted, wanted, strengths, protocol)
-  if not config.calibrate.layer_coefficients or not targets:
-    return Curves(found, single, None, [], network)
-  bent = layer_curve.fit(
-    network,
-    targets,
-    coefficients=config.calibrate.layer_coefficients,
-    steps=config.calibrate.layer_steps,
-    seed=config.seed,
-    report=lambda step, gain: logs.say(
-      f"layers' curves {step}/{config.calibrate.layer_steps}: {gain:+.3f} dB"
-    ),
-  )
-  targets = layer_curve.make_targets(judged, wanted, strengths, protocol)
-  layered = with_layers(network, bent)
-  comparisons = layer_curve.compare(network, layered, targets, protocol)
-  released = layered if layer_curve.wins(comparisons) else network
-  curves = Curves(found, single, bent, comparisons, released)
-  _tell(config, curves)
-  return curves
-
-
-def with_layers(network: Network, bent: np.ndarray) -> Network:
-  """The network with its layers' curves in use."""
-  return network.with_network(
-    dataclasses.replace(network.arch, layer_curve=bent.shape[1]),
-    {**network.params, architecture.LAYER_CURVE: bent},
-  )
-
-
-def _measure(config, network, images, protocol) -> calibrate.Calibration:
+  path = workdir / _FILE
+  wanted = levels.level_list(config.calibrate.levels, config.levels, 7)
+  asked = {
+    'levels': wanted,
+    'grid': config.calibrate.grid,
+    'images': [image.name for image in images[::2]],
+  }
+  if path.exists():
+    kept = json.loads(path.read_text('utf-8'))
+    if kept['asked'] == asked:
+      logs.say(f'calibration: read from {path}')
+      found = [measure.Measurement.of(x) for x in kept['measurements']]
+      return _fit(config, found)
   label = levels.TASKS[config.task].label
-  return calibrate.calibrate(
-    network,
-    images,
-    levels.level_list(config.calibrate.levels, config.levels, 7),
-    ends=(config.start, config.end),
-    grid=levels.parse_values(config.calibrate.grid),
-    order=config.calibrate.order,
-    protocol=protocol,
-    report=lambda m: logs.say(
-      f'calibration: {label(m.level)} is restored best at strength'
-      f' {m.best:.3f} ({m.psnr.max():.2f} dB)'
-    ),
-  )
-
-
-def _tell(config: Config, curves: Curves) -> None:
-  label = levels.TASKS[config.task].label
-  for c in curves.comparisons:
-    logs.say(
-      f'held out, {label(c.level)}: one lambda {c.single:.2f} dB, one a layer'
-      f' {c.layers:.2f} dB ({c.layers - c.single:+.3f})'
+  found = []
+  for level in wanted:
+    found.append(
+      measure.measure(
+        network,
+        images[::2],
+        level,
+        levels.parse_values(config.calibrate.grid),
+        Protocol.of(config.task, config.measured_noise),
+      )
     )
-  logs.say(f'lambda curve released: {curves.default}')
+    logs.say(
+      f'calibration: {label(level)} is restored best at strength'
+      f' {found[-1].best:.3f} ({found[-1].psnr.max():.2f} dB)'
+    )
+  kept = {'asked': asked, 'measurements': [m.to_json() for m in found]}
+  files.write_json(path, kept)
+  return _fit(config, found)
+
+
+def _fit(
+  config: Config, found: Sequence[measure.Measurement]
+) -> measure.Calibration:
+  ends = (config.start, config.end)
+  return measure.fit(found, ends=ends, order=config.calibrate.order)
+
+
+def bend_points(config: Config, found: measure.Calibration | None) -> Points:
+  """What the path learns: levels between the ends, each at its strength.
+
+  Args:
+    config: of the experiment.
+    found: the calibration; None in processes other than the first, which
+      learn it from there.
+  """
+  wanted = np.array(partner_levels(config), np.float32)
+  if not Degradation(config.task).whole_image:
+    every = np.linspace(config.start, config.end, _LEVELS + 2)
+    wanted = every[1:-1].astype(np.float32)
+  points = Points(wanted, np.zeros_like(wanted), np.zeros_like(wanted))
+  if found is not None:
+    curve: Curve = getattr(found, config.calibrate.kind)
+    known = sorted((m.level, m.psnr.max()) for m in found.measurements)
+    # The logarithm of the error is close to a straight line between levels.
+    decibels = np.interp(wanted, *np.transpose(known))
+    weight = 10 ** (config.path.weighting * decibels / 20)
+    points = Points(
+      wanted,
+      np.asarray(curve.strength(wanted), np.float32),
+      (weight / weight.mean()).astype(np.float32),
+    )
+  if jax.process_count() > 1:
+    points = Points(*multihost_utils.broadcast_one_to_all(tuple(points)))
+  return points
+
+
+class Comparison(NamedTuple):
+  """The straight and the bent path at one level.
+
+  Attributes:
+    level: in the task's unit.
+    strength: that the lambda curve gives it.
+    line: mean PSNR on the straight path, dB.
+    bent: on the bent one, dB.
+  """
+
+  level: float
+  strength: float
+  line: float
+  bent: float
+
+
+def compare(
+  config: Config,
+  line: Network,
+  bent: Network,
+  images: Sequence[NamedImage],
+  found: measure.Calibration,
+) -> list[Comparison]:
+  """Measures both paths on the held-out images that calibration left out."""
+  protocol = Protocol.of(config.task, config.measured_noise)
+  curve: Curve = getattr(found, config.calibrate.kind)
+  label = levels.TASKS[config.task].label
+  compared = []
+  for level in (m.level for m in found.measurements):
+    cases = make_cases(images[1::2] or images, level, protocol)
+    strength = float(curve.strength(level))
+    psnr = [
+      float(
+        scores.psnr_grid(
+          network, cases, np.array([strength]), protocol, level
+        ).mean()
+      )
+      for network in (line, bent)
+    ]
+    compared.append(Comparison(level, strength, *psnr))
+    logs.say(
+      f'held out, {label(level)}: straight path {psnr[0]:.2f} dB,'
+      f' {config.path.kind} {psnr[1]:.2f} dB ({psnr[1] - psnr[0]:+.3f})'
+    )
+  return compared

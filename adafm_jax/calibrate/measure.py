@@ -9,13 +9,14 @@ Calibration images are held-out training images, never an evaluation set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from adafm_jax.data.image import NamedImage
-from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.engine.run import Network
+from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file import curve as curves
 
@@ -41,9 +42,28 @@ class Measurement(NamedTuple):
   psnr: np.ndarray
   best: float
 
+  def to_json(self) -> dict[str, Any]:
+    """The figures as JSON values."""
+    return {
+      'level': self.level,
+      'strengths': self.strengths.tolist(),
+      'psnr': self.psnr.tolist(),
+      'best': self.best,
+    }
+
+  @classmethod
+  def of(cls, values: dict[str, Any]) -> Measurement:
+    """The inverse of `to_json`."""
+    return cls(
+      values['level'],
+      np.array(values['strengths']),
+      np.array(values['psnr']),
+      values['best'],
+    )
+
 
 def measure(
-  network: benchmark.Network,
+  network: Network,
   images: Sequence[NamedImage],
   level: float,
   grid: Sequence[float],
@@ -64,19 +84,19 @@ def measure(
   cases = make_cases(images, level, protocol)
 
   def mean_psnr(strengths):
-    table = benchmark.psnr_grid(network, cases, strengths, protocol, level)
+    table = scores.psnr_grid(network, cases, strengths, protocol, level)
     return np.minimum(table, _BEST).mean(axis=1)
 
   coarse = np.unique(np.asarray(grid, float).round(_DECIMALS))
-  scores = mean_psnr(coarse)
-  fine = _around(coarse, int(np.argmax(scores)))
-  scores = np.concatenate([scores, mean_psnr(fine)])
+  psnr = mean_psnr(coarse)
+  fine = _around(coarse, int(np.argmax(psnr)))
+  psnr = np.concatenate([psnr, mean_psnr(fine)])
   strengths, index = np.unique(
     np.concatenate([coarse, fine]), return_index=True
   )
-  scores = scores[index]
-  best, _ = curves.refine(strengths, scores)
-  return Measurement(level, strengths, scores, best)
+  psnr = psnr[index]
+  best, _ = curves.refine(strengths, psnr)
+  return Measurement(level, strengths, psnr, best)
 
 
 def _around(grid: np.ndarray, best: int) -> np.ndarray:
@@ -94,38 +114,25 @@ class Calibration(NamedTuple):
   piecewise: curves.Curve
 
 
-def calibrate(
-  network: benchmark.Network,
-  images: Sequence[NamedImage],
-  levels: Sequence[float],
+def fit(
+  measurements: Sequence[Measurement],
   *,
   ends: tuple[float, float],
-  grid: Sequence[float],
   order: int,
-  protocol: Protocol,
-  report: Callable[[Measurement], None] = lambda _: None,
 ) -> Calibration:
-  """Measures every level and fits the lambda curves.
+  """Fits the lambda curves through the measured strengths.
 
   Args:
-    network: AdaFM-Net.
-    images: calibration images.
-    levels: where to measure, between the ends.
+    measurements: of levels between the ends.
     ends: start and end level.
-    grid: see `measure`.
     order: of the polynomial (equation 7); 3 in the paper.
-    protocol: degradation and metric.
-    report: called with each level's measurement.
 
   Returns:
     Measurements, and three curves through them: polynomial of the order
     asked for, straight line, and piecewise linear; each 0 at the start, 1 at
     the end, and monotone.
   """
-  found = []
-  for level in levels:
-    found.append(measure(network, images, level, grid, protocol))
-    report(found[-1])
+  found = list(measurements)
   points = ([m.level for m in found], [m.best for m in found], *ends)
   return Calibration(
     found,

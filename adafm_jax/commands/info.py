@@ -88,7 +88,9 @@ def _network_rows(
     (
       'AdaFM',
       f'{arch.adafm_layers} layers {arch.kernel}x{arch.kernel}, placement'
-      f' {arch.placement}: {counts["adafm_weights"]:,} weights'
+      f' {arch.placement}, path {arch.path}'
+      + (f' of {arch.bends} bends' if arch.bends else '')
+      + f': {counts["adafm_weights"]:,} weights'
       f' ({share:.2%} of the backbone), {counts["adafm_biases"]:,} biases',
     ),
   ]
@@ -100,10 +102,7 @@ def _curve_line(header: Header) -> str:
     return f'none: restores {task.label(header.levels.start)} only'
   if header.curve is None:
     return 'linear between the ends (no curve was measured)'
-  formula = header.curve.formula(task.prefix.strip())
-  if header.arch.layer_curve:
-    return f'{formula}, bent by each AdaFM layer (layer_curve)'
-  return formula
+  return header.curve.formula(task.prefix.strip())
 
 
 def _some_levels(header: Header) -> list[float]:

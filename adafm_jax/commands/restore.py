@@ -87,9 +87,11 @@ def make_job(options: argparse.Namespace):
   mask = options.mask
   job = jobs.Job(
     header=model,
-    params=jax.device_put(model.params, device),
-    run=engine.make_run(
-      model.arch, tile=options.tile, self_ensemble=options.self_ensemble
+    network=engine.Network(
+      model.arch,
+      jax.device_put(model.params, device),
+      side=engine.parse_tile(options.tile),
+      self_ensemble=options.self_ensemble,
     ),
     name=pathlib.Path(options.model).name,
     sha256=files.sha256(path),
@@ -97,12 +99,11 @@ def make_job(options: argparse.Namespace):
     strength=options.strength,
     mask=jobs.read_mask(mask) if mask else None,
     mask_sha256=files.sha256(mask) if mask else None,
-    self_ensemble=options.self_ensemble,
     quality=options.quality,
     recipe=options.recipe,
   )
   if options.from_recipe:
-    job = _follow(job, options.from_recipe, options.tile)
+    job = _follow(job, options.from_recipe)
   _check_range(job)
   return job
 
@@ -116,13 +117,12 @@ def _check_range(job) -> None:
     setting.choose(job.header, job.level, job.strength, channels=3)
 
 
-def _follow(job, path: str, tile: str):
+def _follow(job, path: str):
   """The job with all that a recipe fixes.
 
   Raises:
     UserError: it is of another model or mask.
   """
-  from adafm_jax.engine import run as engine
   from adafm_jax.restore import recipe
 
   followed = recipe.read(path)
@@ -141,12 +141,11 @@ def _follow(job, path: str, tile: str):
   by_level = followed.level is not None and not scaling
   return dataclasses.replace(
     job,
-    run=engine.make_run(
-      job.arch, tile=tile, self_ensemble=followed.self_ensemble
+    network=dataclasses.replace(
+      job.network, self_ensemble=followed.self_ensemble
     ),
     level=followed.level,
     strength=None if by_level else followed.strength,
-    self_ensemble=followed.self_ensemble,
   )
 
 

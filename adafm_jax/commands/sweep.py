@@ -25,13 +25,11 @@ from adafm_jax.commands.sweep_inputs import Input
 from adafm_jax.commands.sweep_results import Result
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import compile_cache, memory
-from adafm_jax.engine import run as engine
+from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.images.folder import find_images
 from adafm_jax.model_file import header
-from adafm_jax.models import restorer
-from adafm_jax.models.architecture import Architecture
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ' that the lambda curve gives',
   )
   add(
-    '--curve',
-    choices=('single', 'layers'),
-    help="one lambda for all AdaFM layers, as in the paper, or each layer's own"
-    " (default: the model's; see `adafm info`)",
+    '--path',
+    help='line: straight between the two trained levels, as in the paper'
+    " (default: the model's own path; see `adafm info`)",
   )
   add(
     '--scale',
@@ -78,23 +75,19 @@ class Job(NamedTuple):
   """What all images of a call share.
 
   Attributes:
-    arch: the network's sizes.
-    params: its weights, on the device.
+    network: that runs the model.
     span: the model's levels.
     strengths: [L] in [0, 1].
     labels: of each strength, for the sheet.
     scale: factor by which inputs are enlarged first.
-    memory: bytes one pass may take.
     output: folder.
   """
 
-  arch: Architecture
-  params: restorer.Params
+  network: Network
   span: levels.LevelRange
   strengths: list[float]
   labels: list[str]
   scale: float
-  memory: int
   output: pathlib.Path
 
   @property
@@ -125,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
         image = sweep_inputs.read(
           path,
           references.get(path),
-          arch=job.arch,
+          arch=job.network.arch,
           task=job.span.task,
           scale=job.scale,
           border=job.border,
@@ -151,8 +144,8 @@ def make_job(options: argparse.Namespace) -> Job:
     UserError: see the sentences below.
   """
   model = zoo.load(options.model)
-  if options.curve:
-    model = model.with_curve(options.curve)
+  if options.path:
+    model = model.with_path(options.path)
   strengths, labels = choose_strengths(model, options.lambdas, options.levels)
   task = model.levels.task
   if task == 'sr' and options.scale is None:
@@ -174,15 +167,15 @@ def make_job(options: argparse.Namespace) -> Job:
       f'Cannot make the folder {output}: {error.strerror}.'
     ) from error
   return Job(
-    arch=model.arch,
-    params=jax.device_put(model.params),
+    network=Network(
+      model.arch,
+      jax.device_put(model.params),
+      memory=memory.parse(options.memory) if options.memory else None,
+    ),
     span=model.levels,
     strengths=strengths,
     labels=labels,
     scale=options.scale or 1.0,
-    memory=memory.available()
-    if options.memory is None
-    else memory.parse(options.memory),
     output=output,
   )
 
@@ -258,9 +251,7 @@ def _outputs(
   """Each strength's index and picture, the last strength first."""
   i = len(job.strengths)
   strengths = np.array(job.strengths[::-1])
-  for part in engine.sweep(
-    job.arch, job.params, image.pixels[None], strengths, job.memory
-  ):
+  for part in job.network.sweep(image.pixels[None], strengths):
     for output in part[:, 0]:
       i -= 1
       yield i, image.finish(output)

@@ -2,8 +2,7 @@
 
 What a workdir holds: `config.json`, `checkpoints/`, `events/` (TensorBoard),
 and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
-`curve.png` (lambda of level), `layers.png` (lambda of each layer),
-`levels.png` (PSNR of level), `sweep.png`.
+`curve.png` (lambda of level), `levels.png` (PSNR of level), `sweep.png`.
 """
 
 from __future__ import annotations
@@ -15,30 +14,32 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
 from adafm_jax import errors, files
-from adafm_jax.calibrate import curves as calibration
+from adafm_jax.calibrate import curves, measure
 from adafm_jax.config import parse as configs
 from adafm_jax.config.fields import Config
 from adafm_jax.data import known, overlap, sources
 from adafm_jax.data.image import NamedImage, identify
 from adafm_jax.degrade import level as levels
+from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.evaluate import metrics
-from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.evaluate import metrics, scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model import Model
 from adafm_jax.model_file import provenance
 from adafm_jax.models import restorer
+from adafm_jax.models.architecture import Architecture
 from adafm_jax.report import experiment as report
 from adafm_jax.train import images as training
 from adafm_jax.train import logs, stages
 from adafm_jax.train import mesh as meshes
 
 _HELDOUT = 'heldout'
+# Fields of `calibrate` in workdirs that earlier versions began.
+_RETIRED = ('layer_coefficients', 'layer_steps')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +87,19 @@ def _run(config: Config | None, workdir: pathlib.Path) -> None:
     f' {jax.process_count()} process(es); workdir {workdir}'
   )
   logs.say(why)
-  params = stages.train(config, workdir, data.train, validation(config, data))
+  stages_run = stages.Run(config, workdir, data.train, validation(config, data))
+  line = stages.train(stages_run)
+  found = None
   if meshes.is_main():
-    finish(config, workdir, data, params)
+    images = data.heldout[: config.calibrate.images]
+    network = _network(config, config.arch, line)
+    found = curves.find_curve(config, workdir, network, images)
+  params = line
+  if config.path.kind != 'line':
+    points = curves.bend_points(config, found)
+    params = stages.bend(stages_run, line, points)
+  if found is not None:
+    finish(config, workdir, data, line, params, found)
     logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices('experiment finished')
@@ -117,7 +128,10 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
       )
     return config
   try:
-    old = configs.parse(json.loads(path.read_text()))
+    values = json.loads(path.read_text())
+    for name in _RETIRED:
+      values.get('calibrate', {}).pop(name, None)
+    old = configs.parse(values)
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}') from error
   if config is None:
@@ -133,7 +147,7 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
 
 def _check_steps(workdir: pathlib.Path, old: Config, new: Config) -> None:
   """Refuses other `steps` for a stage whose learning rate falls already."""
-  for field, name in (('train', 'basic'), ('adapt', 'adapt')):
+  for name, field in stages.FIELDS.items():
     before, after = getattr(old, field), getattr(new, field)
     done = stages.latest_step(workdir, name) or 0
     flat = min(before.constant_steps, after.constant_steps)
@@ -191,16 +205,15 @@ def validation(config: Config, data: Data) -> stages.MakeValidate:
   images = data.heldout[: config.run.validate_images]
   protocol = Protocol.of(config.task, config.measured_noise)
 
-  def make(arch, strength, level):
-    network = benchmark.make_network(arch, {}, dtype=_dtype(config))
+  def make(arch, level, strength):
     cases = make_cases(images, level, protocol)
     label = f'psnr_{levels.TASKS[config.task].label(level).replace(" ", "_")}'
 
     def validate(params):
       if not meshes.is_main():
         return
-      local = network.with_params(jax.device_get(params))
-      grid = benchmark.psnr_grid(
+      local = _network(config, arch, jax.device_get(params))
+      grid = scores.psnr_grid(
         local, cases, np.array([strength]), protocol, level
       )
       yield label, float(grid.mean())
@@ -211,46 +224,60 @@ def validation(config: Config, data: Data) -> stages.MakeValidate:
 
 
 def finish(
-  config: Config, workdir: pathlib.Path, data: Data, params: restorer.Params
+  config: Config,
+  workdir: pathlib.Path,
+  data: Data,
+  line: restorer.Params,
+  params: restorer.Params,
+  found: measure.Calibration,
 ) -> None:
-  """Calibrates, evaluates, sweeps and writes the model file."""
-  network = benchmark.make_network(config.arch, params, dtype=_dtype(config))
-  images = data.heldout[: config.calibrate.images]
-  curves = calibration.find_curves(config, network, images)
-  found = curves.calibration
+  """Evaluates, sweeps and writes the model file.
+
+  Args:
+    config: of the experiment.
+    workdir: where results go.
+    data: images to measure on.
+    line: weights on the straight path.
+    params: weights on the path that is released, perhaps the same.
+    found: the calibration.
+  """
+  network = _network(config, config.bent, params)
+  compared = []
+  if config.path.kind != 'line':
+    images = data.heldout[: config.calibrate.images]
+    straight = _network(config, config.arch, line)
+    compared = curves.compare(config, straight, network, images, found)
   report.write_curve(workdir / 'curve.png', found, config.task)
-  if curves.layers is not None:
-    report.write_layers(
-      workdir / 'layers.png', curves.single, curves.layers, config.task
-    )
-  scores = _evaluate(config, curves.network, data, curves.single)
-  report.write_tables(workdir, scores, found.measurements, config.task)
+  curve = getattr(found, config.calibrate.kind)
+  rows = _evaluate(config, network, data, curve)
+  report.write_tables(workdir, rows, found.measurements, config.task)
   shown = list(data.sets)[-1]
-  report.write_levels(workdir / 'levels.png', scores, config.task, shown)
-  _sweep(config, workdir, curves.network, data.sets[shown])
+  report.write_levels(workdir / 'levels.png', rows, config.task, shown)
+  _sweep(config, workdir, network, data.sets[shown])
   model = Model(
-    arch=config.arch,
+    arch=config.bent,
     levels=config.levels,
+    curve=curve,
     params=params,
-    provenance=_provenance(config, data, scores, curves),
+    provenance=_provenance(config, data, rows, compared),
     noise=config.noise if config.task == 'denoise' else None,
   )
-  curves.apply_to(model).save(workdir / 'model.safetensors')
-  logs.say('\n' + report.text(scores, config.task, markdown=False))
+  model.save(workdir / 'model.safetensors')
+  logs.say('\n' + report.text(rows, config.task, markdown=False))
   names = 'model.safetensors metrics.json metrics.md curve.png levels.png'
   logs.say(f'written to {workdir}: {names} sweep.png')
 
 
-def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
+def _evaluate(config, network, data, curve) -> list[scores.Score]:
   wanted = levels.level_list(config.evaluate.levels, config.levels, 2)
   noises = config.evaluate.protocols or config.measured_noise
-  scores = []
+  rows = []
   for noise in noises.split(','):
     for name, images in data.sets.items():
       judged = known.judged(name, config.task)
       protocol = Protocol.of(config.task, noise, judged)
       for level in wanted:
-        scores += benchmark.score_set(
+        rows += scores.score_set(
           network,
           images,
           name=name,
@@ -262,9 +289,9 @@ def _evaluate(config, network, data, curve) -> list[benchmark.Score]:
         logs.say(
           f'evaluated {name} ({len(images)} images) at'
           f' {levels.TASKS[config.task].label(level)}, {protocol.label}:'
-          f' {scores[-1].psnr:.2f} dB'
+          f' {rows[-1].psnr:.2f} dB'
         )
-  return scores
+  return rows
 
 
 def _sweep(config, workdir, network, images) -> None:
@@ -275,7 +302,7 @@ def _sweep(config, workdir, network, images) -> None:
   strengths = levels.parse_values(config.sweep.strengths)
   cases = make_cases(images[: config.sweep.images], level, protocol)
   outputs = [
-    benchmark.restore(network, case, np.array(strengths)) for case in cases
+    scores.restore(network, case, np.array(strengths)) for case in cases
   ]
   report.write_sweep(
     workdir / 'sweep.png',
@@ -290,11 +317,11 @@ def _sweep(config, workdir, network, images) -> None:
   )
 
 
-def _provenance(config, data, scores, curves) -> dict[str, Any]:
+def _provenance(config, data, rows, compared) -> dict[str, Any]:
   return {
     'config': dataclasses.asdict(config),
     'training_images': len(data.train),
-    'curves': [c._asdict() for c in curves.comparisons],
+    'paths': [c._asdict() for c in compared],
     'metrics': [
       {
         'set': s.set,
@@ -305,12 +332,14 @@ def _provenance(config, data, scores, curves) -> dict[str, Any]:
         'ssim': None if s.ssim is None else round(s.ssim, 5),
         'images': len(s.images),
       }
-      for s in scores
+      for s in rows
       if s.method == 'curve'
     ],
     **provenance.collect(),
   }
 
 
-def _dtype(config: Config) -> jnp.dtype:
-  return jnp.dtype(config.model.compute)
+def _network(
+  config: Config, arch: Architecture, params: restorer.Params
+) -> Network:
+  return Network(arch, params, dtype=config.model.compute)

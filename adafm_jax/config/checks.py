@@ -17,7 +17,8 @@ _RANGE = ('task', 'start', 'end')
 def contradictions(config: Config) -> list[Problem]:
   """Mistakes in fields that are each legal but not together."""
   found: list[Problem] = []
-  for name, stage in (('train', config.train), ('adapt', config.adapt)):
+  for name in ('train', 'adapt', 'path'):
+    stage = getattr(config, name)
     if stage.patch % 2:
       found.append(
         (
@@ -117,6 +118,7 @@ def _level_problems(config: Config) -> list[Problem]:
   for name, text, count in (
     ('evaluate.levels', config.evaluate.levels, 2),
     ('calibrate.levels', config.calibrate.levels, 7),
+    ('path.levels', config.path.levels, 7),
     ('sweep.level', f'{config.sweep.level}' if config.sweep.level else '', 1),
   ):
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.level import LevelRange
-from adafm_jax.models.architecture import MOST_CURVE, Architecture
+from adafm_jax.models.architecture import MAX_BENDS, PATHS, Architecture
 
 
 def _field(
@@ -138,6 +138,34 @@ class StageConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class PathConfig(StageConfig):
+  """The third stage: bends of the path between the levels (`models.path`)."""
+
+  kind: str = _field(
+    'line',
+    "how AdaFM filters move with strength: line (the paper's, nothing to"
+    ' learn), hats (linear between anchors) or poly (polynomials)',
+    legal=PATHS,
+  )
+  bends: int = _field(
+    3,
+    'anchors of hats, or bends of poly; line has none',
+    legal=tuple(range(1, MAX_BENDS + 1)),
+  )
+  levels: str = _field(
+    '',
+    'dejpeg and sr: levels learnt, each a degraded copy of all training images;'
+    ' empty: calibrate.levels. Of denoise every level between the ends',
+  )
+  weighting: float = _field(
+    1.0,
+    "the loss at a level counts by the straight path's RMSE there to the power"
+    ' of minus this; 0: all count alike',
+    least=0.0,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
 class RunConfig:
   """How a run proceeds; nothing here changes what is learnt."""
 
@@ -201,13 +229,6 @@ class CalibrateConfig:
   )
   order: int = _field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
   images: int = _field(12, 'held-out images used', least=1)
-  layer_coefficients: int = _field(
-    3,
-    'numbers by which each AdaFM layer bends the curve, fitted to half of the'
-    ' images and released if they are better on the other half; 0: none',
-    tuple(range(MOST_CURVE + 1)),
-  )
-  layer_steps: int = _field(400, 'steps of that fit', least=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +264,9 @@ class Config:
   adapt: StageConfig = dataclasses.field(
     default_factory=lambda: StageConfig(steps=500_000)
   )
+  path: PathConfig = dataclasses.field(
+    default_factory=lambda: PathConfig(steps=20_000, learning_rate=1e-3)
+  )
   run: RunConfig = dataclasses.field(default_factory=RunConfig)
   evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
   calibrate: CalibrateConfig = dataclasses.field(
@@ -252,10 +276,19 @@ class Config:
 
   @property
   def arch(self) -> Architecture:
-    """The AdaFM-Net of this experiment."""
+    """The AdaFM-Net of this experiment, on a straight path."""
     fields = dataclasses.asdict(self.model)
     del fields['compute'], fields['init_scale']
     return Architecture(**fields)
+
+  @property
+  def bent(self) -> Architecture:
+    """The same network on the path that is released."""
+    if self.path.kind == 'line':
+      return self.arch
+    return dataclasses.replace(
+      self.arch, path=self.path.kind, bends=self.path.bends
+    )
 
   @property
   def measured_noise(self) -> str:

@@ -174,7 +174,8 @@ def differences(old: Config, new: Config) -> list[str]:
     if before != after
     and name.partition('.')[0] not in _AFTER_TRAINING
     and not (
-      name in ('train.steps', 'adapt.steps') and _undecided(name, old, new)
+      name in ('train.steps', 'adapt.steps', 'path.steps')
+      and _undecided(name, old, new)
     )
   ]
 

@@ -24,8 +24,8 @@ class Bank(NamedTuple):
   """Images of any sizes, pixel after pixel, as a pytree for the device.
 
   Attributes:
-    pixels: uint8 [N, C], or [N, 2C] where each clean pixel is followed by its
-      degraded partner.
+    pixels: uint8 [N, C], or [N, (1 + L) C] where each clean pixel is followed
+      by its partners, degraded to L levels.
     offset: int32 [I], each image's first row in `pixels`.
     height: int32 [I].
     width: int32 [I].
@@ -37,15 +37,11 @@ class Bank(NamedTuple):
   width: jax.Array | np.ndarray
 
 
-def build(
-  images: Sequence[np.ndarray], partners: Sequence[np.ndarray] | None = None
-) -> Bank:
+def build(images: Sequence[np.ndarray]) -> Bank:
   """Lays images out one behind the other, on the host.
 
   Args:
     images: uint8 [H, W, C] each, sizes as they come, C the same for all.
-    partners: the degraded image of each, of its shape; None where the
-      degradation is drawn during training (noise).
 
   Returns:
     A bank of NumPy arrays.
@@ -55,11 +51,6 @@ def build(
   """
   if not images:
     raise UserError('There are no training images.')
-  if partners is not None:
-    images = [
-      np.concatenate(pair, axis=-1)
-      for pair in zip(images, partners, strict=True)
-    ]
   sizes = np.array([image.shape[:2] for image in images])
   counts = sizes.prod(axis=1)
   if counts.sum() > MOST_PIXELS:
@@ -88,7 +79,7 @@ def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:
     patch: side in pixels.
 
   Returns:
-    uint8 [batch, patch, patch, C or 2C].
+    uint8 [batch, patch, patch, channels of `pixels`].
   """
   which, rows, cols, symmetry = jax.random.split(key, 4)
   image = jax.random.randint(which, (batch,), 0, bank.offset.shape[0])

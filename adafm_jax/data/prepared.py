@@ -14,7 +14,7 @@ import functools
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,17 +171,17 @@ class Split:
     made = (self.index['task'], self.index['channels'])
     return made == (task, channels) and level in self.index['levels']
 
-  def records(self, channels: int = 0, level: float | None = None) -> Records:
+  def records(self, channels: int = 0, levels: Sequence[float] = ()) -> Records:
     """The records; see `Records`."""
-    return Records(self.where, self.split, channels, level)
+    return Records(self.where, self.split, channels, levels)
 
 
 class Records:
   """Random access to the pixels of a split; can be sent to other processes.
 
-  Item i is uint8 [H, W, C], or [H, W, 2C] with the degraded partner of `level`
-  behind the image, C being `channels` (0: as stored). Raises UserError where a
-  record is damaged.
+  Item i is uint8 [H, W, C], or [H, W, (1 + L) C] with the degraded partners of
+  L `levels` behind the image, C being `channels` (0: as stored). Raises
+  UserError where a record is damaged.
   """
 
   def __init__(
@@ -189,14 +189,12 @@ class Records:
     where: pathlib.Path,
     split: str,
     channels: int = 0,
-    level: float | None = None,
+    levels: Sequence[float] = (),
   ):
     import tensorflow_datasets as tfds
 
     self._where, self._channels = where, channels
-    self._names = ['image']
-    if level is not None:
-      self._names.append(level_feature(level))
+    self._names = ['image', *map(level_feature, levels)]
     try:
       builder = tfds.builder_from_directory(where)
       raw = tfds.decode.DeserializeMethod.RAW_BYTES

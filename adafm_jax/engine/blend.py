@@ -10,27 +10,28 @@ is taken from results at one strength each: exact where the mask has few values
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adafm_jax.degrade import resize
-from adafm_jax.engine import run as engine
 
 # Strengths that a mask of more values is interpolated between, this far apart
 # at most: measured, an error of 1.2 of 255 (RMS) at the worst strength.
 _SPACING = 1 / 8
 _MOST_EXACT = 9
 
+Restore = Callable[[np.ndarray, Any], np.ndarray]
+
 
 def run(
-  network: engine.Run, params: Any, images: np.ndarray, strengths: np.ndarray
+  restore: Restore, images: np.ndarray, strengths: np.ndarray
 ) -> np.ndarray:
   """Restores images with a strength for each pixel.
 
   Args:
-    network: see `engine.make_run`.
-    params: weights.
+    restore: restore(images [B, H, W, C], strength ()) -> images.
     images: float32 [B, H, W, C].
     strengths: float32 [B, H, W] in [0, 1].
 
@@ -43,7 +44,7 @@ def run(
     chosen = knots(values)
     for i, knot in enumerate(chosen):
       weight = np.interp(values, chosen, np.arange(len(chosen)) == i)
-      result = network(params, image[None], knot)[0]
+      result = restore(image[None], knot)[0]
       out += weight[..., None].astype(np.float32) * result
   return output
 

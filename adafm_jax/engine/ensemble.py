@@ -8,62 +8,47 @@ for a few hundredths to tenths of a dB.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-# run(params, image [..., H, W, C], strength) -> image, on NumPy or JAX arrays.
-Run = Callable[[Any, Any, Any], Any]
-
 # (transposed, upside down, mirrored): every symmetry of the square, once.
 SYMMETRIES = tuple(itertools.product((False, True), repeat=3))
 
 
-def self_ensemble(run: Run) -> Run:
-  """Wraps a network so that it averages over the eight orientations.
+def run(
+  restore: Callable[[np.ndarray, Any], np.ndarray],
+  images: np.ndarray,
+  strength: Any,
+) -> np.ndarray:
+  """Restores images in eight orientations and averages.
 
   Args:
-    run: run(params, image, strength) -> image of the same shape. image: [...,
-      H, W, C]; strength: a value (or one per image, [B]), or a map [..., H, W],
-      which is turned with the image.
+    restore: restore(images, strength) -> images of the same shape.
+    images: [B, H, W, C].
+    strength: one value, or one an image, [B].
 
   Returns:
-    The same function with eight times the work; pure if `run` is.
+    The mean, of the shape of `images`.
   """
-
-  @functools.wraps(run)
-  def averaged(params, image, strength):
-    is_map = np.ndim(strength) >= 2
-
-    def one(symmetry):
-      turned = _turn(strength, symmetry, -1) if is_map else strength
-      output = run(params, _turn(image, symmetry, -2), turned)
-      return _turn_back(output, symmetry, -2)
-
-    return sum(map(one, SYMMETRIES)) / np.float32(len(SYMMETRIES))
-
-  return averaged
+  results = [
+    _turn_back(restore(_turn(images, symmetry), strength), symmetry)
+    for symmetry in SYMMETRIES
+  ]
+  return np.asarray(sum(results) / np.float32(len(results)))
 
 
-def _turn(x, symmetry, width):
-  """Transposes, then flips; `width` is the axis of columns."""
+def _turn(x: np.ndarray, symmetry: tuple[bool, ...]) -> np.ndarray:
+  """Transposes [B, H, W, C], then flips it."""
   transposed, upside_down, mirrored = symmetry
-  if transposed:
-    x = x.swapaxes(width, width - 1)
-  return _flip(x, upside_down, mirrored, width)
+  x = x.swapaxes(1, 2) if transposed else x
+  return x[:, :: -1 if upside_down else 1, :: -1 if mirrored else 1]
 
 
-def _turn_back(x, symmetry, width):
+def _turn_back(x: np.ndarray, symmetry: tuple[bool, ...]) -> np.ndarray:
+  """The inverse of `_turn`."""
   transposed, upside_down, mirrored = symmetry
-  x = _flip(x, upside_down, mirrored, width)
-  return x.swapaxes(width, width - 1) if transposed else x
-
-
-def _flip(x, upside_down, mirrored, width):
-  after = (slice(None),) * (-width - 1)
-  rows = slice(None, None, -1 if upside_down else 1)
-  columns = slice(None, None, -1 if mirrored else 1)
-  return x[(..., rows, columns, *after)]
+  x = x[:, :: -1 if upside_down else 1, :: -1 if mirrored else 1]
+  return x.swapaxes(1, 2) if transposed else x

@@ -1,47 +1,192 @@
-"""Running a network over images of any size: the one place that does."""
+"""Running a network over images of any size: the one place that does.
+
+Everything that restores goes through a `Network`: arrays, photographs, sweeps,
+calibration, evaluation. It compiles, cuts work into passes and tiles that fit
+into memory, and folds AdaFM layers away where it can.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import batched, ensemble, plan
+from adafm_jax.engine import blend, ensemble, plan, tiles
 from adafm_jax.engine import memory as memories
-from adafm_jax.engine import tiles as tiling
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 
-# run(params, images [B, H, W, C] float32, strength () or [B]).
-Run = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
+Sweep = Callable[[restorer.Params, jax.typing.ArrayLike, jax.Array], jax.Array]
+# reduce(outputs [l, B, H, W, C], *operands) -> array [l, ...]: pure.
+Reduce = Callable[..., jax.Array]
 AUTO = 'auto'
 
 
-@functools.lru_cache(maxsize=8)
-def compiled(arch: Architecture) -> restorer.Apply:
-  """`restorer.make_apply`, jitted once for an architecture."""
-  return jax.jit(restorer.make_apply(arch))
+def make_sweep(apply: restorer.Apply) -> Sweep:
+  """Maps a network over strengths: every strength in one batched pass.
+
+  Strength multiplies activations (see `models.modulation`), so that `vmap`
+  merges all strengths into the batch of each convolution: weights are read
+  once, and what comes before the first AdaFM layer is computed once.
+
+  Args:
+    apply: see `restorer.make_apply`.
+
+  Returns:
+    sweep(params, images, strengths): images [B, H, W, C] float32 in [0, 1],
+    strengths [L] float32 in [0, 1] -> [L, B, H, W, C]. Pure; jit it.
+  """
+  return jax.vmap(apply, in_axes=(None, None, 0))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+  """A network ready to run.
+
+  Attributes:
+    arch: its sizes.
+    params: its weights, best on the device.
+    dtype: compute dtype, 'float32' or 'bfloat16'.
+    side: of the tiles, pixels, even; None lets `plan.make_plan` choose.
+    memory: bytes that a pass may take; None: half of what is free.
+    self_ensemble: whether `restore` averages over the eight orientations.
+  """
+
+  arch: Architecture
+  params: restorer.Params
+  dtype: str = 'float32'
+  side: int | None = None
+  memory: int | None = None
+  self_ensemble: bool = False
+
+  def restore(self, images: np.ndarray, strength: Any) -> np.ndarray:
+    """Restores images of one size.
+
+    Args:
+      images: float32 [B, H, W, C] in [0, 1], any H and W.
+      strength: in [0, 1], one value, one an image, [B], or one a pixel,
+        [B, H, W], see `blend`.
+
+    Returns:
+      float32 of the same shape, not clipped.
+
+    Raises:
+      UserError: not even the smallest tile fits into memory.
+    """
+    strength = np.asarray(strength, np.float32)
+    if strength.ndim == 3:
+      return blend.run(self.restore, images, strength)
+    if self.self_ensemble:
+      once = dataclasses.replace(self, self_ensemble=False)
+      return ensemble.run(once.restore, images, strength)
+    planned = self._plan(images, len(images))
+    arch, params = fold(self.arch, self.params, strength)
+    output = np.empty_like(images)
+    for begin in range(0, len(images), planned.chunk):
+      part = slice(begin, begin + planned.chunk)
+      given = strength[part] if strength.ndim else strength
+      if planned.side:
+        tiler = _tiler(arch, planned.side, self.dtype)
+        tiles.restore(tiler, params, images[part], given, output[part])
+      else:
+        run = _compiled(arch, self.dtype)
+        output[part] = run(params, images[part], given)
+    return output
+
+  def sweep(
+    self,
+    images: np.ndarray,
+    strengths: np.ndarray,
+    *,
+    reduce: Reduce | None = None,
+    operands: tuple[Any, ...] = (),
+  ) -> Iterator[np.ndarray]:
+    """Restores images of one size at every strength, a pass at a time.
+
+    Args:
+      images: float32 [B, H, W, C] in [0, 1].
+      strengths: [L] in [0, 1].
+      reduce: what becomes of the outputs [l, B, H, W, C] on the device, such as
+        their errors; a function of the module, since it is compiled once.
+      operands: further arguments of `reduce`.
+
+    Yields:
+      float32 [l, B, H, W, C], not clipped, or what `reduce` makes of it, until
+      all L strengths are through, in order: in passes, of tiles where the
+      images are large, that fit into memory and, on the CPU, its cache.
+
+    Raises:
+      UserError: not even the smallest tiles fit into memory.
+    """
+    values = np.asarray(strengths, np.float32)
+    planned = self._plan(images, len(images) * len(values))
+    length = max(1, planned.chunk // len(images))
+    for begin in range(0, len(values), length):
+      part = values[begin : begin + length]
+      if planned.side:
+        outputs = self._sweep_tiles(planned.side, images, part)
+        yield np.asarray(_reduced(reduce)(outputs, *operands))
+        continue
+      # The last pass is filled up, so that one compilation serves all.
+      padded = np.pad(part, (0, length - len(part)), mode='edge')
+      run = _compiled_sweep(self.arch, self.dtype, reduce)
+      found = run(self.params, images, jnp.asarray(padded), *operands)
+      yield np.asarray(found[: len(part)])
+
+  def _sweep_tiles(
+    self, side: int, images: np.ndarray, strengths: np.ndarray
+  ) -> np.ndarray:
+    """All strengths at once, each with a view of the images of its own."""
+    tiler = _tiler(self.arch, side, self.dtype)
+    shape = (len(strengths), *images.shape)
+    repeated = np.broadcast_to(images, shape)
+    output = np.empty(shape, np.float32)
+    for i in range(len(images)):
+      tiles.restore(tiler, self.params, repeated[:, i], strengths, output[:, i])
+    return output
+
+  def _plan(self, images: np.ndarray, count: int) -> plan.Plan:
+    free = memories.available() if self.memory is None else self.memory
+    return plan.make_plan(self.arch, images.shape[1:3], count, free, self.side)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(arch: Architecture, dtype: str) -> restorer.Apply:
+  return jax.jit(restorer.make_apply(arch, dtype=jnp.dtype(dtype)))
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled_sweep(
+  arch: Architecture, dtype: str, reduce: Reduce | None
+) -> Callable[..., jax.Array]:
+  swept = make_sweep(restorer.make_apply(arch, dtype=jnp.dtype(dtype)))
+  if reduce is None:
+    return jax.jit(swept)
+  return jax.jit(
+    lambda params, images, strengths, *operands: reduce(
+      swept(params, images, strengths), *operands
+    )
+  )
+
+
+@functools.lru_cache(maxsize=16)
+def _reduced(reduce: Reduce | None) -> Callable[..., Any]:
+  return jax.jit(reduce) if reduce else lambda outputs: outputs
 
 
 @functools.lru_cache(maxsize=8)
-def compiled_sweep(arch: Architecture) -> batched.Sweep:
-  """`batched.make_sweep`, jitted once for an architecture."""
-  return jax.jit(batched.make_sweep(restorer.make_apply(arch)))
-
-
-@functools.lru_cache(maxsize=8)
-def tiler(arch: Architecture, side: int) -> tiling.Tiler:
-  """`tiling.make_tiler`, made once for an architecture and a side."""
-  return tiling.make_tiler(arch, side)
+def _tiler(arch: Architecture, side: int, dtype: str) -> tiles.Tiler:
+  return tiles.make_tiler(arch, side, dtype=jnp.dtype(dtype))
 
 
 @functools.lru_cache(maxsize=8)
 def _fold(arch: Architecture) -> Callable[..., restorer.Params]:
-  """`restorer.fold`, jitted once for an architecture."""
   return jax.jit(lambda params, value: restorer.fold(params, arch, value))
 
 
@@ -81,99 +226,3 @@ def parse_tile(tile: int | str) -> int | None:
       f'The tile is {tile!r}; it must be {AUTO} or an even number of pixels.'
     )
   return int(tile)
-
-
-def make_run(
-  arch: Architecture,
-  *,
-  tile: int | str = AUTO,
-  memory: int | None = None,
-  self_ensemble: bool = False,
-) -> Run:
-  """Makes the function that restores images of one size.
-
-  Args:
-    arch: of the network.
-    tile: side of the tiles in pixels, even; or 'auto', see `plan.make_plan`.
-    memory: bytes that the network may take; None: half of what is free.
-    self_ensemble: whether to average over the eight orientations.
-
-  Returns:
-    run(params, images, strength) -> images. images: float32 [B, H, W, C] in
-    [0, 1], any H and W; strength: in [0, 1], one value or one an image, [B].
-    The result is a NumPy array of the same shape, not clipped.
-
-  Raises:
-    UserError: the tile is none; and `run`, where not even the smallest tile
-      fits into memory.
-  """
-  side = parse_tile(tile)
-
-  def run(params, images, strength):
-    strength = np.asarray(strength, np.float32)
-    free = memories.available() if memory is None else memory
-    size, count = images.shape[1:3], len(images)
-    planned = plan.make_plan(arch, size, count, free, side)
-    used, weights = fold(arch, params, strength)
-    output = np.empty_like(images)
-    for begin in range(0, count, planned.chunk):
-      part = slice(begin, begin + planned.chunk)
-      given = strength[part] if strength.ndim else strength
-      if planned.side:
-        tiles = tiler(used, planned.side)
-        tiling.restore(tiles, weights, images[part], given, output[part])
-      else:
-        output[part] = compiled(used)(weights, images[part], given)
-    return output
-
-  return ensemble.self_ensemble(run) if self_ensemble else run
-
-
-def sweep(
-  arch: Architecture,
-  params: Any,
-  images: np.ndarray,
-  strengths: np.ndarray,
-  memory: int,
-) -> Iterator[np.ndarray]:
-  """Restores images of one size at every strength, some strengths at a time.
-
-  Args:
-    arch: of the network.
-    params: its weights.
-    images: float32 [B, H, W, C] in [0, 1].
-    strengths: [L] in [0, 1].
-    memory: bytes that the network may take.
-
-  Yields:
-    float32 [l, B, H, W, C], not clipped, until all L strengths are through, in
-    order: in passes, of tiles where the images are large, that fit into memory
-    and, on the CPU, into its cache.
-
-  Raises:
-    UserError: not even the smallest tiles fit into memory.
-  """
-  batch, height, width, _ = images.shape
-  total = batch * len(strengths)
-  planned = plan.make_plan(arch, (height, width), total, memory)
-  length = max(1, planned.chunk // batch)
-  values = np.asarray(strengths, np.float32)
-  if planned.side is None:
-    swept = compiled_sweep(arch)
-    parts = batched.in_chunks(swept, params, images, values, length)
-    yield from map(np.asarray, parts)
-    return
-  for begin in range(0, len(values), length):
-    part = values[begin : begin + length]
-    yield _sweep_tiles(tiler(arch, planned.side), params, images, part)
-
-
-def _sweep_tiles(
-  tiles: tiling.Tiler, params: Any, images: np.ndarray, strengths: np.ndarray
-) -> np.ndarray:
-  """All strengths at once, each with a view of the images of its own."""
-  shape = (len(strengths), *images.shape)
-  repeated, output = np.broadcast_to(images, shape), np.empty(shape, np.float32)
-  for each in range(len(images)):
-    tiling.restore(tiles, params, repeated[:, each], strengths, output[:, each])
-  return output

@@ -9,89 +9,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import colour
-from adafm_jax.engine import batched, plan
-from adafm_jax.engine import memory as memories
+from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Case, Protocol, make_case
 from adafm_jax.images.eight_bit import to_uint8
-from adafm_jax.models import restorer
-from adafm_jax.models.architecture import Architecture
-
-
-class Network(NamedTuple):
-  """A network ready to be measured, compiled once for each image size.
-
-  Attributes:
-    arch: its sizes.
-    params: its weights.
-    dtype: compute dtype.
-    memory: bytes a batched pass may take.
-    psnr: jitted, see `_scored`.
-    restore: jitted `batched.make_sweep`.
-  """
-
-  arch: Architecture
-  params: restorer.Params
-  dtype: jax.typing.DTypeLike
-  memory: int
-  psnr: Callable[..., jax.Array]
-  restore: batched.Sweep
-
-  def with_params(self, params: restorer.Params) -> Network:
-    """The same compiled functions with other weights."""
-    return self._replace(params=params)
-
-  def with_network(
-    self, arch: Architecture, params: restorer.Params
-  ) -> Network:
-    """Another network, run alike."""
-    return make_network(arch, params, dtype=self.dtype, memory=self.memory)
-
-
-def make_network(
-  arch: Architecture,
-  params: restorer.Params,
-  *,
-  dtype: jax.typing.DTypeLike = jnp.float32,
-  memory: int = 0,
-) -> Network:
-  """Compiles lazily; `memory` 0 is `memory.available()`."""
-  sweep = batched.make_sweep(restorer.make_apply(arch, dtype=dtype))
-  return Network(
-    arch,
-    params,
-    dtype,
-    memory or memories.available(),
-    jax.jit(_scored(sweep), static_argnames='border'),
-    jax.jit(sweep),
-  )
-
-
-def _scored(sweep: batched.Sweep) -> Callable[..., jax.Array]:
-  """A sweep of one image whose outputs never leave the device."""
-
-  def scored(params, image, strengths, clean, border):
-    outputs = sweep(params, image, strengths)[:, 0]
-    return metrics.error_products(clean, outputs, border=border)
-
-  return scored
-
-
-def _chunk(network: Network, case: Case, count: int) -> int:
-  """Strengths at once: `count` of them are one pass if memory allows."""
-  height, width, _ = case.clean.shape
-  planned = plan.make_whole_plan(
-    network.arch, (height, width), count, network.memory
-  )
-  return planned.chunk
 
 
 def psnr_grid(
@@ -116,30 +43,35 @@ def psnr_grid(
   border = protocol.border(level)
   columns = []
   for case in cases:
-    scored = functools.partial(network.psnr, clean=case.clean, border=border)
-    length = _chunk(network, case, len(strengths))
-    products = np.concatenate(
-      [
-        np.asarray(part)
-        for part in batched.in_chunks(
-          scored, network.params, case.degraded[None], strengths, length
-        )
-      ]
+    parts = network.sweep(
+      case.degraded[None],
+      strengths,
+      reduce=_errors(border),
+      operands=(case.clean,),
     )
     width = case.clean.shape[1] - 2 * border
     columns.append(
-      metrics.psnr_from_products(products, width, channels=protocol.channels)
+      metrics.psnr_from_products(
+        np.concatenate(list(parts)), width, channels=protocol.channels
+      )
     )
   return np.stack(columns, axis=1)
 
 
+@functools.cache
+def _errors(border: int) -> Callable[..., jax.Array]:
+  """`metrics.error_products` of a sweep of one image, for `Network.sweep`."""
+
+  def errors(outputs, clean):
+    return metrics.error_products(clean, outputs[:, 0], border=border)
+
+  return errors
+
+
 def restore(network: Network, case: Case, strengths: np.ndarray) -> np.ndarray:
   """Restores one case at every strength: uint8 [L, H, W, C]."""
-  length = _chunk(network, case, len(strengths))
-  parts = batched.in_chunks(
-    network.restore, network.params, case.degraded[None], strengths, length
-  )
-  return np.concatenate([to_uint8(np.asarray(p)[:, 0]) for p in parts])
+  parts = network.sweep(case.degraded[None], strengths)
+  return np.concatenate([to_uint8(part[:, 0]) for part in parts])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,15 +5,13 @@ The tensors are the parameters, 'block_00/conv_1/kernel' and so on. The key
 levels between which the model restores, its lambda curve and where it comes
 from. Reading the header needs neither JAX nor the weights.
 
-A model may have two lambda curves. 'single' is the paper's: one lambda for all
-AdaFM layers, a function of the level. 'layers' bends it for each layer, by the
-tensor `layer_curve`. Both are in the file; the architecture's `layer_curve` is
-0 where the first is the default.
+Formats: 1 has straight paths, 2 layer curves (see `legacy`), 3 bent paths.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +23,7 @@ import safetensors.numpy
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
+from adafm_jax.model_file import legacy
 from adafm_jax.model_file.header import DTYPES, FORMAT, Header, parse, to_json
 
 
@@ -58,8 +57,22 @@ def read(
   """
   with _open(path) as file:
     found, shapes = _header(path, file), _shapes(file)
-    check(found, dict(shapes))
+    curve_shape = shapes.pop(legacy.LAYER_CURVE, None)
+    checked = found
+    if curve_shape:
+      straight = dataclasses.replace(found.arch, path='line', bends=0)
+      checked = dataclasses.replace(found, arch=straight)
+    check(checked, shapes)
     tensors = {name: _read(path, file, name) for name in shapes}
+    if curve_shape and found.arch.bends:
+      wanted = (found.arch.adafm_layers, found.arch.bends)
+      if curve_shape != wanted:
+        raise UserError(
+          f'{path}: Tensor {legacy.LAYER_CURVE} has shape {list(curve_shape)};'
+          f' it must be {list(wanted)}.'
+        )
+      curve = _read(path, file, legacy.LAYER_CURVE)
+      tensors |= legacy.bends_of(tensors, curve)
   _check_finite(path, tensors)
   return found, tensors
 

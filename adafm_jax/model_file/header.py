@@ -11,14 +11,14 @@ from typing import Any
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
+from adafm_jax.model_file import legacy
 from adafm_jax.model_file.curve import Curve
-from adafm_jax.models import architecture
 from adafm_jax.models.architecture import Architecture
 
 FORMAT = 'adafm'  # the key of the metadata, too
 
 
-VERSION = 2  # 2: layer_curve
+VERSION = 3
 
 
 DTYPES = {'F16': 'float16', 'F32': 'float32'}  # safetensors' names and NumPy's
@@ -88,11 +88,6 @@ class Header:
       )
     return self.curve.strength(level) if self.curve else position
 
-  @property
-  def default_curve(self) -> str:
-    """The lambda curve in use: 'layers' or 'single'."""
-    return 'layers' if self.arch.layer_curve else 'single'
-
 
 def to_json(header: Header) -> dict[str, Any]:
   """The JSON header of a model file; for a `Model`, without its weights."""
@@ -133,9 +128,12 @@ def parse(text: str) -> Header:
   for name in ('arch', 'levels', 'provenance'):
     if not isinstance(values[name], dict):
       raise UserError(f'Header field {name} must be a JSON object.')
+  arch = (
+    values['arch'] if values['version'] > 2 else legacy.path_of(values['arch'])
+  )
   curve = values['curve']
   return Header(
-    arch=Architecture.from_json(values['arch']),
+    arch=Architecture.from_json(arch),
     levels=_level_range(values['levels']),
     curve=None if curve is None else Curve.from_json(curve),
     noise=values['noise'],
@@ -160,18 +158,16 @@ def count_parameters(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
   Returns:
     `weights` and `biases` of the backbone, `adafm_weights` and
-    `adafm_biases`. The paper (section 3.3) compares the weights alone. The
-    coefficients of the layers' lambda curves are none of these.
+    `adafm_biases`, bends included. The paper (section 3.3) compares the
+    weights alone.
   """
   counts = dict.fromkeys(
     ('weights', 'biases', 'adafm_weights', 'adafm_biases'), 0
   )
   for name, shape in shapes.items():
-    if name == architecture.LAYER_CURVE:
-      continue
     layer, _, kind = name.rpartition('/')
     owner = 'adafm_' if 'adafm' in layer else ''
-    counts[owner + ('biases' if kind == 'bias' else 'weights')] += math.prod(
-      shape
+    counts[owner + ('biases' if kind.endswith('bias') else 'weights')] += (
+      math.prod(shape)
     )
   return counts

@@ -14,7 +14,9 @@ from adafm_jax.errors import UserError
 # the activation of each residual block, the variant the paper found worse.
 PLACEMENTS = ('block', 'block+trunk', 'activation')
 KERNELS = (0, 1, 3, 5, 7)
-MOST_CURVE = 6  # coefficients of a layer's curve
+# How AdaFM filters move with strength, see `path`.
+PATHS = ('line', 'hats', 'poly')
+MAX_BENDS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Architecture:
     kernel: side of the AdaFM filters, 1, 3, 5 or 7; 0 is the basic model,
       which has no AdaFM layers.
     placement: where the AdaFM layers sit, one of `PLACEMENTS`.
-    layer_curve: coefficients of each AdaFM layer's own curve, see
-      `strength.per_layer`; 0: all layers have one strength, as in the paper.
+    path: of the AdaFM filters between the levels, see `models.path`; 'line' is
+      the paper's.
+    bends: of the path, 0 for 'line'.
   """
 
   features: int = 64
@@ -37,7 +40,8 @@ class Architecture:
   channels: int = 3
   kernel: int = 1
   placement: str = 'block'
-  layer_curve: int = 0
+  path: str = 'line'
+  bends: int = 0
 
   @property
   def adafm_layers(self) -> int:
@@ -51,7 +55,7 @@ class Architecture:
   @property
   def basic(self) -> Architecture:
     """The same network without AdaFM layers."""
-    return dataclasses.replace(self, kernel=0, layer_curve=0)
+    return dataclasses.replace(self, kernel=0, path='line', bends=0)
 
   def problems(self) -> list[str]:
     """One sentence for each field that has an impossible value."""
@@ -73,12 +77,21 @@ class Architecture:
           f'model.{name} is {getattr(self, name)!r}; it must be one of'
           f' {", ".join(map(str, legal))}.'
         )
-    most = MOST_CURVE if self.kernel else 0
-    curve = self.layer_curve
-    if not isinstance(curve, int) or not 0 <= curve <= most:
+    if self.kernel == 0 and self.path != 'line':
       found.append(
-        f'model.layer_curve is {curve!r}; it must be a whole number from 0 to'
-        f' {most}.'
+        f'model.path is {self.path!r}, but a network without AdaFM layers'
+        " (kernel 0) has none to bend; give 'line'."
+      )
+    if self.path not in PATHS:
+      return [
+        *found,
+        f'model.path is {self.path!r}; it must be one of {", ".join(PATHS)}.',
+      ]
+    least, most = (0, 0) if self.path == 'line' else (1, MAX_BENDS)
+    if type(self.bends) is not int or not least <= self.bends <= most:
+      found.append(
+        f'model.bends is {self.bends!r}; for path {self.path!r} it must be a'
+        f' whole number from {least} to {most}.'
       )
     return found
 
@@ -94,7 +107,6 @@ class Architecture:
       UserError: a field is unknown, missing or has an impossible value.
     """
     names = {field.name for field in dataclasses.fields(cls)}
-    values = {'layer_curve': 0, **values}  # version 1 of the format has none
     if set(values) != names:
       raise UserError(
         'The architecture must have the fields'
@@ -104,6 +116,3 @@ class Architecture:
     if found := arch.problems():
       raise UserError(found)
     return arch
-
-
-LAYER_CURVE = 'layer_curve'  # the tensor's name, and the parameter's

@@ -2,8 +2,10 @@
 
 At strength s the layer is x + s * (depthwise(x; g - I) + b), the paper's
 interpolated filters I + s (g - I) and biases s b (equation 6) applied to x.
-Strength multiplies activations and never weights, so every image of a batch,
-and every coefficient of a sweep under `vmap`, shares one set of filters.
+Strength multiplies activations and never weights of the backbone, so every
+image of a batch, and every strength of a sweep under `vmap`, shares them. On a
+bent path (`models.path`) the filters of one strength are combined first, so
+that a layer stays one depthwise pass.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
 LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse')
@@ -26,7 +29,8 @@ def depthwise(
 
   Args:
     x: features [B, H, W, C] and k // 2 pixels all round.
-    kernel: [k, k, 1, C], k odd, of x's dtype.
+    kernel: of x's dtype, k odd: [k, k, 1, C], or [B, k, k, 1, C] with filters
+      for each image.
     lowering: 'grouped', one grouped convolution, the choice on accelerators;
       'shifted', k * k multiply-adds of shifted views, which XLA fuses into
       one loop on the CPU, where its grouped convolution is some 25 times
@@ -45,22 +49,30 @@ def depthwise(
   if lowering in ('shifted', 'reverse'):
     around = ((0, 0), x.padding, x.padding, (0, 0))
     shift = _shifted if lowering == 'shifted' else _shifted_reverse
-    return shift(jnp.pad(x.full, around), kernel)
-  return jax.lax.conv_general_dilated(
-    x.full,
-    kernel,
-    window_strides=(1, 1),
-    padding=(x.padding, x.padding),
-    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    feature_group_count=x.full.shape[-1],
-  )
+    return shift(
+      jnp.pad(x.full, around), kernel if kernel.ndim == 5 else kernel[None]
+    )
+
+  def grouped(full, kernel):
+    return jax.lax.conv_general_dilated(
+      full,
+      kernel,
+      window_strides=(1, 1),
+      padding=(x.padding, x.padding),
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      feature_group_count=full.shape[-1],
+    )
+
+  if kernel.ndim == 4 or kernel.shape[0] == 1:
+    return grouped(x.full, kernel.reshape(kernel.shape[-4:]))
+  return jax.vmap(grouped)(x.full[:, None], kernel)[:, 0]
 
 
 def _shifted(full: jax.Array, kernel: jax.Array) -> jax.Array:
-  """Correlates without padding: [B, H, W, C] by [k, k, 1, C]."""
+  """Correlates without padding: [B, H, W, C] by [1 or B, k, k, 1, C]."""
   total = jnp.zeros((), full.dtype)
-  for (dy, dx), view in _views(full, kernel.shape[0]):
-    total = total + view * kernel[dy, dx][None, None]
+  for (dy, dx), view in _views(full, kernel.shape[1]):
+    total = total + view * kernel[:, dy, dx, None]
   return total
 
 
@@ -83,10 +95,10 @@ def _shifted_forward(full, kernel):
 
 def _shifted_backward(saved, cotangent):
   full, kernel = saved
-  size = kernel.shape[0]
+  count, size, *_ = kernel.shape
   around = (size - 1, size - 1)
   wide = jnp.pad(cotangent, ((0, 0), around, around, (0, 0)))
-  full_gradient = _shifted(wide, kernel[::-1, ::-1])
+  full_gradient = _shifted(wide, kernel[:, ::-1, ::-1])
   # One reduction of all taps reads the features once; one a tap, as JAX's own
   # derivative has it, takes XLA's CPU compiler eight times as long.
   products = [view * cotangent for _, view in _views(full, size)]
@@ -94,25 +106,32 @@ def _shifted_backward(saved, cotangent):
     products,
     [jnp.zeros((), x.dtype) for x in products],
     lambda a, b: [x + y for x, y in zip(a, b, strict=True)],
-    (0, 1, 2),
+    (0, 1, 2) if count == 1 else (1, 2),
   )
-  return full_gradient, jnp.stack(sums).reshape(kernel.shape)
+  taps = jnp.stack(sums).reshape(size, size, *kernel.shape[:1], 1, -1)
+  return full_gradient, jnp.moveaxis(taps, 2, 0)
 
 
 _shifted_reverse.defvjp(_shifted_forward, _shifted_backward)
 
 
 class AdaFM(nn.Module):
-  """One AdaFM layer. Parameters: `kernel`, which is g - I, and `bias`, b.
+  """One AdaFM layer.
 
-  Both start at zero, so that adaptation starts from the basic model.
+  Parameters: `kernel`, which is g - I of the end level, and `bias`, b; on a
+  bent path also `bend_kernel` and `bend_bias`, with a leading axis of bends.
+  All start at zero, so that adaptation starts from the basic model.
 
   Attributes:
     kernel_size: side of the filters, odd.
+    path: see `models.path`.
+    bends: of the path.
     lowering: of the depthwise filter, see `depthwise`.
   """
 
   kernel_size: int
+  path: str = 'line'
+  bends: int = 0
   lowering: str = 'auto'
 
   @nn.compact
@@ -131,34 +150,64 @@ class AdaFM(nn.Module):
     """
     features = x.shape[-1]
     shape = (self.kernel_size, self.kernel_size, 1, features)
-    kernel = self.param('kernel', nn.initializers.zeros, shape, jnp.float32)
-    bias = self.param('bias', nn.initializers.zeros, (features,), jnp.float32)
+
+    def zeros(name, shape):
+      return self.param(name, nn.initializers.zeros, shape, jnp.float32)
+
+    kernel, bias = zeros('kernel', shape), zeros('bias', (features,))
     reach = self.kernel_size // 2
     around = border.extend(x, reach, reach)
-    change = depthwise(around, kernel.astype(x.dtype), self.lowering)
-    change = change + bias.astype(x.dtype)[None, None, None]
-    return around.centre + border.strength(strength).astype(x.dtype) * change
+    strength = border.strength(strength)
+
+    def change(kernel, bias):
+      filtered = depthwise(around, kernel.astype(x.dtype), self.lowering)
+      return filtered + bias.astype(x.dtype)
+
+    if not self.bends:
+      moved = change(kernel, bias[None, None, None])
+      return around.centre + strength.astype(x.dtype) * moved
+    kernels = [kernel[None], zeros('bend_kernel', (self.bends, *shape))]
+    biases = [bias[None], zeros('bend_bias', (self.bends, features))]
+    terms = jnp.concatenate(kernels), jnp.concatenate(biases)
+    weights = paths.weights(strength, self.path, self.bends)
+    if strength.shape[1:3] == (1, 1):
+      each = weights[..., 0, 0, 0]
+      combined = jnp.einsum('tb,tyxic->byxic', each, terms[0])
+      offset = jnp.einsum('tb,tc->bc', each, terms[1])
+      return around.centre + change(combined, offset[:, None, None])
+    total = around.centre
+    for weight, kernel, bias in zip(weights, *terms, strict=True):
+      moved = change(kernel, bias[None, None, None])
+      total = total + weight.astype(x.dtype) * moved
+    return total
 
 
 def fold_into_conv(
-  conv: dict[str, Any], adafm: dict[str, Any], strength: jax.typing.ArrayLike
+  conv: dict[str, Any], adafm: dict[str, Any], weights: jax.Array
 ) -> dict[str, Any]:
   """Merges a 1x1 AdaFM layer at one strength into the conv before it.
 
-  (1 + s k) (W x + c) + s b is a conv with weights (1 + s k) W and bias
-  (1 + s k) c + s b: at a fixed strength a 1x1 AdaFM layer costs nothing.
+  (1 + k) (W x + c) + b is a conv with weights (1 + k) W and bias
+  (1 + k) c + b: at a fixed strength a 1x1 AdaFM layer costs nothing.
 
   Args:
     conv: `kernel` [3, 3, in, C] and `bias` [C].
-    adafm: `kernel` [1, 1, 1, C] and `bias` [C].
-    strength: one value.
+    adafm: `kernel` [1, 1, 1, C], `bias` [C] and, if any, the bends' [n, ...].
+    weights: float32 [1 + n], `path.weights` of the strength.
 
   Returns:
     The merged conv's `kernel` and `bias`.
   """
-  strength = jnp.asarray(strength, jnp.float32)
-  gain = 1 + strength * adafm['kernel'][0, 0, 0]
+  change = weights[0] * adafm['kernel'][0, 0, 0]
+  bias = weights[0] * adafm['bias']
+  if len(weights) > 1:
+    bends = adafm['bend_kernel'][:, 0, 0, 0]
+    change = change + jnp.einsum('t,tc->c', weights[1:], bends)
+    bias = bias + jnp.einsum('t,tc->c', weights[1:], adafm['bend_bias'])
+  # Rounded here, so that paths which meet at an end give the same bits there.
+  change, bias = jax.lax.optimization_barrier((change, bias))
+  gain = 1 + change
   return {
     'kernel': conv['kernel'] * gain[None, None, None],
-    'bias': conv['bias'] * gain + strength * adafm['bias'],
+    'bias': conv['bias'] * gain + bias,
   }

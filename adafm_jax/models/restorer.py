@@ -4,7 +4,6 @@ Parameter names are a contract: checkpoints, the freeze rule, model files and
 the conversion of the authors' weights go by them. Backbone: `head`,
 `block_00` ... each with `conv_1` and `conv_2`, `trunk`, `upsample`, `hidden`,
 `tail`. AdaFM layers: `adafm_1` and `adafm_2` in each block, `trunk_adafm`.
-Beside the layers, where strengths differ by layer: `layer_curve`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 
 from adafm_jax.errors import UserError
 from adafm_jax.models import layers, modulation
+from adafm_jax.models import path as paths
 from adafm_jax.models import strength as strengths
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.border import Border, WholeImage
@@ -28,12 +28,21 @@ Apply = Callable[
 ]
 
 # Full-match patterns on 'block_03/adafm_1/kernel' and the like. Each parameter
-# matches one of them: that is the freeze rule of the adaptation.
+# matches one of them: that is what the freeze rules of the stages go by.
 ADAFM_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/(kernel|bias)'
+BEND_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/bend_(kernel|bias)'
 BACKBONE_PARAMETERS = (
   r'(head|block_\d\d+/conv_[12]|trunk|upsample|hidden|tail)/(kernel|bias)'
 )
-LAYER_CURVE = 'layer_curve'
+
+
+def make_adafm(
+  arch: Architecture, lowering: str, name: str
+) -> modulation.AdaFM:
+  """An AdaFM layer of the network; called inside a linen module."""
+  return modulation.AdaFM(
+    arch.kernel, arch.path, arch.bends, lowering, name=name
+  )
 
 
 class ResidualBlock(nn.Module):
@@ -73,7 +82,7 @@ class ResidualBlock(nn.Module):
 
     def adafm(x, index):
       name = f'adafm_{index + 1}'
-      layer = modulation.AdaFM(arch.kernel, self.lowering, name=name)
+      layer = make_adafm(arch, self.lowering, name)
       return layer(x, strength[index], border)
 
     lag = border.lag
@@ -116,10 +125,6 @@ class Restorer(nn.Module):
     arch = self.arch
     per_block = 1 if arch.placement == 'activation' else 2
     count = max(arch.adafm_layers, 1)
-    if arch.layer_curve:
-      shape = (count, arch.layer_curve)
-      curve = self.param(LAYER_CURVE, nn.initializers.zeros, shape, jnp.float32)
-      strength = strengths.per_layer(strength, curve)
     strength = jnp.broadcast_to(strength, (count, *strength.shape[1:]))
 
     def conv(x, features, name, stride=1):
@@ -138,7 +143,7 @@ class Restorer(nn.Module):
       x = block(x, strength[per_block * i : per_block * (i + 1)], border)
     x = conv(x, arch.features, 'trunk')
     if arch.kernel and arch.placement == 'block+trunk':
-      adafm = modulation.AdaFM(arch.kernel, self.lowering, name='trunk_adafm')
+      adafm = make_adafm(arch, self.lowering, 'trunk_adafm')
       x = adafm(x, strength[-1], border)
     x = conv(x + border.align(head, lag), 4 * arch.features, 'upsample')
     x = nn.relu(layers.pixel_shuffle(x))
@@ -165,8 +170,7 @@ def make_apply(
     [0, 1], any H and W; strength: float in [0, 1] in one of the forms of
     `strength.FORMS`, ignored by the basic model. The result has image's shape
     and is not clipped. Strength 0 gives the basic model's result bit for bit.
-    With a layer curve, each layer bends what it is given, see
-    `strength.per_layer`. It raises UserError where shapes don't fit.
+    It raises UserError where shapes don't fit.
   """
   module = Restorer(arch, dtype, lowering)
 
@@ -208,19 +212,19 @@ def parameter_shapes(arch: Architecture) -> Params:
   return jax.eval_shape(lambda: init(jax.random.key(0), arch))
 
 
-def insert_adafm(basic: Params, arch: Architecture) -> Params:
-  """Adds AdaFM layers, at identity, to a basic model (paper section 3.4).
+def insert_adafm(params: Params, arch: Architecture) -> Params:
+  """Adds AdaFM layers, at identity, or their bends (paper section 3.4).
 
   Args:
-    basic: parameters of `arch.basic`.
-    arch: the architecture with AdaFM layers.
+    params: of the same network without AdaFM layers, or on a straight path.
+    arch: the architecture with AdaFM layers, and perhaps bends.
 
   Returns:
     Parameters of `arch`: the same function as before, at every strength.
   """
 
   def fill(path, shape):
-    node = basic
+    node = params
     for entry in path:
       if entry.key not in node:
         return jnp.zeros(shape.shape, shape.dtype)
@@ -235,7 +239,7 @@ def backbone(params: Params) -> Params:
   return {
     name: backbone(leaf) if isinstance(leaf, dict) else leaf
     for name, leaf in params.items()
-    if 'adafm' not in name and name != LAYER_CURVE
+    if 'adafm' not in name
   }
 
 
@@ -265,22 +269,19 @@ def fold(
     arch.adafm_layers,
     (1, 2, 2, arch.channels),
   )
-  if arch.layer_curve:
-    spread = strengths.per_layer(spread, params[LAYER_CURVE])
-  per_layer = jnp.broadcast_to(spread.ravel(), (arch.adafm_layers,))
-  folded = {
-    k: v for k, v in params.items() if k not in ('trunk_adafm', LAYER_CURVE)
-  }
+  each = jnp.broadcast_to(spread.ravel(), (arch.adafm_layers,))
+  weights = paths.weights(each, arch.path, arch.bends)
+  folded = {k: v for k, v in params.items() if k != 'trunk_adafm'}
   for i in range(arch.blocks):
     block = params[f'block_{i:02d}']
     folded[f'block_{i:02d}'] = {
       f'conv_{j}': modulation.fold_into_conv(
-        block[f'conv_{j}'], block[f'adafm_{j}'], per_layer[2 * i + j - 1]
+        block[f'conv_{j}'], block[f'adafm_{j}'], weights[:, 2 * i + j - 1]
       )
       for j in (1, 2)
     }
   if arch.placement == 'block+trunk':
     folded['trunk'] = modulation.fold_into_conv(
-      params['trunk'], params['trunk_adafm'], per_layer[-1]
+      params['trunk'], params['trunk_adafm'], weights[:, -1]
     )
   return folded

@@ -64,28 +64,6 @@ def spread(
   return value[..., None]
 
 
-def per_layer(spread_: jax.Array, coefficients: jax.Array) -> jax.Array:
-  """Bends one strength into one for each AdaFM layer.
-
-  Layer i gets s + s (1 - s) q_i(s), with the polynomial q_i: whatever the
-  coefficients, 0 stays 0 and 1 stays 1, exactly, so that the trained ends are
-  as they were; between them the layers may part, where the paper gives all of
-  them the same lambda.
-
-  Args:
-    spread_: strengths as `spread` returns them.
-    coefficients: [layers, n] of each q_i, lowest first; zeros change nothing.
-
-  Returns:
-    float32 [layers, B or 1, h or 1, w or 1, 1].
-  """
-  s = spread_
-  bend = jnp.zeros_like(s)
-  for k in reversed(range(coefficients.shape[1])):
-    bend = bend * s + coefficients[:, k, None, None, None, None]
-  return s + s * (1 - s) * bend
-
-
 def _halve(maps: jax.Array) -> jax.Array:
   """Averages [N, B, H, W] over 2x2 pixels, repeating an odd last row."""
   count, batch, height, width = maps.shape

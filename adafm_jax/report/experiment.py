@@ -7,18 +7,15 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import files
-from adafm_jax.calibrate import measure as calibrate
+from adafm_jax.calibrate import measure
 from adafm_jax.degrade import level as levels
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Case, Protocol
 from adafm_jax.evaluate.scores import Score
 from adafm_jax.images import eight_bit as images
-from adafm_jax.model_file import curve as curves
-from adafm_jax.models import strength
 from adafm_jax.report import figures, sheet, tables
 
 _HEADER = (
@@ -75,7 +72,7 @@ def text(scores: Sequence[Score], task: str, *, markdown: bool) -> str:
 
 
 def to_json(
-  scores: Sequence[Score], measurements: Sequence[calibrate.Measurement]
+  scores: Sequence[Score], measurements: Sequence[measure.Measurement]
 ) -> dict[str, Any]:
   """All figures, per image too, as JSON values."""
   return {
@@ -93,7 +90,7 @@ def to_json(
 
 
 def write_curve(
-  path: pathlib.Path, calibration: calibrate.Calibration, task: str
+  path: pathlib.Path, calibration: measure.Calibration, task: str
 ) -> None:
   """The lambda curves over the measured points, as the paper's Figure 7."""
   curves = [calibration.polynomial, calibration.line, calibration.piecewise]
@@ -104,24 +101,6 @@ def write_curve(
     curves,
     unit_label=levels.TASKS[task].unit,
     title='Best strength of each level',
-  )
-
-
-def write_layers(
-  path: pathlib.Path, curve: curves.Curve, layers: np.ndarray, task: str
-) -> None:
-  """Each AdaFM layer's lambda over the levels, and the one they bend."""
-  wanted = np.linspace(curve.start, curve.end, 201)
-  single = curve.strength(wanted)
-  spread = jnp.asarray(single, jnp.float32)[None, :, None, None, None]
-  bent = strength.per_layer(spread, jnp.asarray(layers))[..., 0, 0, 0]
-  figures.plot_layers(
-    path,
-    wanted,
-    np.asarray(bent),
-    single,
-    xlabel=levels.TASKS[task].unit,
-    title='Strength of each AdaFM layer',
   )
 
 
@@ -200,7 +179,7 @@ def write_sweep(
 def write_tables(
   folder: pathlib.Path,
   scores: Sequence[Score],
-  measurements: Sequence[calibrate.Measurement],
+  measurements: Sequence[measure.Measurement],
   task: str,
 ) -> None:
   """Writes metrics.json and metrics.md."""

@@ -145,48 +145,6 @@ def plot_psnr(
   return _save(figure, path)
 
 
-def plot_layers(
-  path: str | os.PathLike[str],
-  levels: Values,
-  layers: np.ndarray,
-  single: Values,
-  *,
-  xlabel: str,
-  title: str,
-) -> Figure:
-  """Draws the strength of each AdaFM layer against the level.
-
-  Args:
-    path: the file to write, .png or .svg.
-    levels: [N] in the order start to end, which is left to right.
-    layers: [AdaFM layers, N] strengths, first layer first.
-    single: [N] the strength that all layers would have in common.
-    xlabel: what the level is, e.g. 'noise sigma (of 255)'.
-    title: above the figure.
-
-  Returns:
-    The figure, with one line a layer on its axes, from dark (first) to light
-    (last), and then the common one.
-
-  Raises:
-    UserError: another suffix, or the file can't be written.
-  """
-  figure, axes = _figure(title, xlabel, 'strength λ')
-  shades = mpl.colormaps['viridis'](np.linspace(0, 0.85, len(layers)))
-  for i, values in enumerate(layers):
-    named = i in (0, len(layers) - 1)
-    label = f'layer {i + 1}' if named else None
-    axes.plot(levels, values, color=shades[i], linewidth=1.2, label=label)
-  axes.plot(
-    levels, single, color='black', linestyle='--', label='one for all layers'
-  )
-  _level_axis(axes, np.linspace(levels[0], levels[-1], 7).tolist())
-  if levels[0] > levels[-1]:
-    axes.invert_xaxis()
-  _legend_right(figure, None)
-  return _save(figure, path)
-
-
 def plot_levels(
   path: str | os.PathLike[str],
   levels: Values,

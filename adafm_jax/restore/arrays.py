@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax.engine import blend as masking
-from adafm_jax.engine import memory as memories
 from adafm_jax.engine import run as engine
+from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
 from adafm_jax.restore import pipeline, setting
@@ -45,16 +45,17 @@ def restore(
   )
   values = _per_image(values, len(stack))
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
-  run = engine.make_run(
-    model.arch, tile=tile, memory=memory, self_ensemble=self_ensemble
+  network = Network(
+    model.arch,
+    model.params,
+    side=engine.parse_tile(tile),
+    memory=memory,
+    self_ensemble=self_ensemble,
   )
-  if mask is None:
-    output = run(model.params, pixels, values.astype(np.float32))
-  else:
+  if mask is not None:
     maps = _maps(mask, len(stack), stack.shape[1:3], pixels.shape[1:3])
-    maps = (values[:, None, None] * maps).astype(np.float32)
-    output = masking.run(run, model.params, pixels, maps)
-  return give(finish(output))
+    values = values[:, None, None] * maps
+  return give(finish(network.restore(pixels, values)))
 
 
 def sweep(
@@ -72,9 +73,8 @@ def sweep(
     model, levels, strengths, level, channels=stack.shape[-1]
   )
   pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
-  free = memories.available() if memory is None else memory
-  parts = engine.sweep(model.arch, model.params, pixels, values, free)
-  output = np.concatenate(list(parts))
+  network = Network(model.arch, model.params, memory=memory)
+  output = np.concatenate(list(network.sweep(pixels, values)))
   return give(finish(output))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from adafm_jax import files
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import blend as masking
-from adafm_jax.engine import run as engine
+from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
 from adafm_jax.images import alpha as photo_alpha
@@ -30,29 +30,25 @@ class Job:
 
   Attributes:
     header: of the model.
-    params: its weights, on the device.
-    run: see `engine.make_run`.
+    network: that runs it.
     name: of the model, as the user gave it.
     sha256: of the model's file.
     level: in the task's unit; None: estimated, or `strength` says it.
     strength: in [0, 1]; None: from the level.
     mask: float32 [H, W] in [0, 1], factor on the strength; or None.
     mask_sha256: of the mask's file.
-    self_ensemble: whether eight orientations are averaged.
     quality: of JPEG and WebP files, 1 to 100.
     recipe: whether results carry a recipe.
   """
 
   header: header.Header
-  params: Any
-  run: engine.Run
+  network: Network
   name: str
   sha256: str
   level: float | None = None
   strength: float | None = None
   mask: np.ndarray | None = None
   mask_sha256: str | None = None
-  self_ensemble: bool = False
   quality: int = 95
   recipe: bool = False
 
@@ -147,10 +143,8 @@ def load(job: Job, pair: Pair) -> Loaded:
 
 def restore(job: Job, loaded: Loaded) -> np.ndarray:
   """Runs the network: float32 [H', W', C], not clipped."""
-  images, strength = loaded.pixels[None], loaded.strength
-  if not strength.ndim:
-    return job.run(job.params, images, strength)[0]
-  return masking.run(job.run, job.params, images, strength[None])[0]
+  strength = loaded.strength[None] if loaded.strength.ndim else loaded.strength
+  return job.network.restore(loaded.pixels[None], strength)[0]
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
@@ -195,7 +189,7 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
     task=job.header.levels.task,
     level=loaded.choice.level,
     strength=loaded.choice.strength,
-    self_ensemble=job.self_ensemble,
+    self_ensemble=job.network.self_ensemble,
     mask_sha256=job.mask_sha256,
     source=loaded.pair.source.name,
     source_sha256=files.sha256(loaded.pair.source),

@@ -50,7 +50,7 @@ def to_json(
     'adafm_jax': __version__,
     'model': {'name': job.name, 'sha256': job.sha256},
     'task': job.header.levels.task,
-    'self_ensemble': job.self_ensemble,
+    'self_ensemble': job.network.self_ensemble,
     'mask_sha256': job.mask_sha256,
     'seconds': round(seconds, 3),
     'pictures': total,

@@ -31,7 +31,8 @@ def open_feed(
   images: Images,
   *,
   stage: StageConfig,
-  adapting: bool,
+  levels: Sequence[float],
+  index: int,
   start: int,
   mesh: Mesh,
 ) -> Iterator[Feed]:
@@ -41,26 +42,28 @@ def open_feed(
     config: of the experiment; `data.placement` is not 'auto' any more.
     images: of `training.load`.
     stage: its batch, patch and steps.
-    adapting: whether it is the adaptation, at the end level.
+    levels: that it learns; images of tasks that degrade whole images come with
+      a partner of each.
+    index: of the stage, which draws batches of its own.
     start: the first step.
     mesh: devices.
 
   Yields:
     A bank on every device, or the batches of the steps from `start` on.
   """
-  level = config.end if adapting else config.start
   paired = Degradation(config.task).whole_image
   if not isinstance(images, prepared.Split):
-    yield meshes.replicate(_bank(config, images, level), mesh)
+    partners = levels if paired else ()
+    yield meshes.replicate(_bank(config, images, partners), mesh)
     return
-  records = images.records(config.model.channels, level if paired else None)
+  records = images.records(config.model.channels, levels if paired else ())
   if config.data.placement == 'device':
     yield meshes.replicate(banks.build(list(records)), mesh)
     return
   sharding = NamedSharding(mesh, PartitionSpec('data'))
   batches = stream.Batches(
     records,
-    seed=(config.seed, int(adapting)),
+    seed=(config.seed, index),
     batch=stage.batch,
     patch=stage.patch,
     steps=stage.steps,
@@ -92,17 +95,20 @@ def _to_device(
 
 
 def _bank(
-  config: Config, images: Sequence[NamedImage], level: float
+  config: Config, images: Sequence[NamedImage], levels: Sequence[float]
 ) -> banks.Bank:
-  """Training images, with degraded partners where they need whole images."""
-  pixels = [image.pixels for image in images]
+  """Training images, each with a degraded partner of every level."""
   degradation = Degradation(config.task)
-  if not degradation.whole_image:
-    return banks.build(pixels)
-  partners = [
-    to_uint8(degradation.apply(image.pixels, level, name=image.name))
-    for image in tqdm.tqdm(
-      images, desc='degrading', unit='image', disable=not meshes.is_main()
-    )
-  ]
-  return banks.build(pixels, partners)
+  quiet = not levels or not meshes.is_main()
+  return banks.build(
+    [
+      np.concatenate(
+        [image.pixels]
+        + [to_uint8(degradation.apply(image.pixels, x)) for x in levels],
+        axis=-1,
+      )
+      for image in tqdm.tqdm(
+        images, desc='degrading', unit='image', disable=quiet
+      )
+    ]
+  )

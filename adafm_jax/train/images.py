@@ -18,6 +18,7 @@ from adafm_jax import files
 from adafm_jax.config.fields import Config
 from adafm_jax.data import bank, prepared, sources
 from adafm_jax.data.image import NamedImage, Seen, identify
+from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
@@ -150,34 +151,45 @@ def _with_validation(config: Config, split: prepared.Split) -> prepared.Split:
 def _partners(config: Config, split: prepared.Split) -> prepared.Split | None:
   """The split itself, or its like in the set with partners of both levels."""
   task, channels = config.task, config.model.channels
+  needed = [config.start, config.end, *partner_levels(config)]
   name = prepared.partner_set(split.name, task, channels)
   other = prepared.open_split(name, split.split, config.data.data_dir)
   for candidate in filter(None, (split, other)):
-    if all(
-      candidate.has_level(task, level, channels)
-      for level in (config.start, config.end)
-    ):
+    if all(candidate.has_level(task, level, channels) for level in needed):
       return candidate
   return None
+
+
+def partner_levels(config: Config) -> list[float]:
+  """Levels between the ends that a bent path learns from degraded partners."""
+  paired = Degradation(config.task).whole_image
+  if config.path.kind == 'line' or not paired:
+    return []
+  listed = levels.level_list(
+    config.path.levels or config.calibrate.levels, config.levels, 7
+  )
+  return [x for x in listed if x not in (config.start, config.end)]
 
 
 def _no_partners(config: Config, split: prepared.Split) -> str:
   where = config.data.data_dir or '~/tensorflow_datasets'
   base = split.index['base']
   named = '' if base == split.name else f' --name {split.name}'
+  wanted = [config.start, config.end, *partner_levels(config)]
+  listed = ','.join(f'{level:g}' for level in wanted)
   return (
     f'{config.data.train} holds no images degraded to the levels'
-    f' {config.start:g} and {config.end:g} of task {config.task}, which are'
-    ' made of whole images: run python -m adafm_jax.data.prepare --dataset'
-    f' {base}{named} --source FOLDER --data_dir {where} --task {config.task}'
-    f' --levels {config.start:g},{config.end:g} --channels'
-    f' {config.model.channels}.'
+    f' {listed} of task {config.task}, which are made of whole images: run'
+    f' python -m adafm_jax.data.prepare --dataset {base}{named} --source'
+    f' FOLDER --data_dir {where} --task {config.task} --levels {listed}'
+    f' --channels {config.model.channels}.'
   )
 
 
 def needed_bytes(config: Config, split: prepared.Split) -> int:
   """Memory that a split takes on the device, as uint8."""
-  planes = 2 if Degradation(config.task).whole_image else 1
+  paired = Degradation(config.task).whole_image
+  planes = 1 + max(len(partner_levels(config)), 1) if paired else 1
   return split.pixels * config.model.channels * planes
 
 

@@ -22,6 +22,11 @@ STAGE_RULES: dict[str, Rules] = {
     ('train', restorer.ADAFM_PARAMETERS),
     ('freeze', restorer.BACKBONE_PARAMETERS),
   ),
+  'path': (
+    ('train', restorer.BEND_PARAMETERS),
+    ('freeze', restorer.ADAFM_PARAMETERS),
+    ('freeze', restorer.BACKBONE_PARAMETERS),
+  ),
 }
 
 

@@ -1,11 +1,14 @@
-"""The two stages of a run (paper section 3.4): basic model, then AdaFM.
+"""The stages of a run (paper section 3.4): basic model, AdaFM, path.
 
 The basic model learns the start level. AdaFM layers are then inserted at
 identity and learn the end level while every weight of the backbone is frozen.
+On a bent path (`models.path`) the bends learn the levels between, while the
+backbone and both ends are frozen.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 
@@ -20,67 +23,68 @@ from adafm_jax.train import checkpoint, feed, logs, loop, optim
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 from adafm_jax.train.images import Images
-from adafm_jax.train.step import TrainState
+from adafm_jax.train.step import Points, TrainState
 
-# Makes the validation of one stage: (architecture, strength, level).
+# Makes the validation of one stage: (architecture, level, strength).
 MakeValidate = Callable[[Architecture, float, float], loop.Validate]
+# The stages by the names of their checkpoints, and their config fields.
+FIELDS = {'basic': 'train', 'adapt': 'adapt', 'path': 'path'}
 
 
-def train(
-  config: Config,
-  workdir: pathlib.Path,
-  images: Images,
-  make_validate: MakeValidate,
-) -> restorer.Params:
-  """Runs, or resumes, both stages.
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """What the stages of a run share.
 
-  Args:
+  Attributes:
     config: of the experiment, its `data.placement` decided.
     workdir: checkpoints go to its folder `checkpoints`, TensorBoard events to
       `events`.
     images: training images.
     make_validate: makes what measures weights during a stage.
+  """
+
+  config: Config
+  workdir: pathlib.Path
+  images: Images
+  make_validate: MakeValidate
+
+
+def train(run: Run) -> restorer.Params:
+  """Runs, or resumes, the basic stage and the adaptation.
 
   Returns:
-    The weights of AdaFM-Net.
+    The weights of AdaFM-Net on a straight path.
 
   Raises:
     UserError: a batch doesn't fit the devices, or training diverged.
   """
-  mesh = meshes.make_mesh()
-  for name in ('train', 'adapt'):
-    meshes.check_batch(name, getattr(config, name).batch, mesh)
-  stage = _Stage(config, workdir, images, mesh, make_validate)
+  config = run.config
+  for field in FIELDS.values():
+    stage = getattr(config, field)
+    meshes.check_batch(field, stage.batch, meshes.make_mesh())
   params = restorer.init(
     jax.random.key(config.seed),
     config.arch.basic,
     scale=config.model.init_scale,
   )
-  if latest_step(workdir, 'adapt') is None:
-    params = stage.run('basic', config.train, config.arch.basic, params)
+  if latest_step(run.workdir, 'adapt') is None:
+    points = Points.single(config.start, 0.0)
+    params = _run(run, 'basic', config.arch.basic, params, points)
   else:
     logs.say('basic: done before')
   params = restorer.insert_adafm(params, config.arch)
-  return stage.run('adapt', config.adapt, config.arch, params)
+  points = Points.single(config.end, 1.0)
+  return _run(run, 'adapt', config.arch, params, points)
 
 
-def train_further(
-  config: Config,
-  workdir: pathlib.Path,
-  images: Images,
-  make_validate: MakeValidate,
-  params: restorer.Params,
-) -> restorer.Params:
+def train_further(run: Run, params: restorer.Params) -> restorer.Params:
   """Runs, or resumes, the basic stage alone, from given weights.
 
   It makes a network that serves `config.start` and nothing else: what an
   AdaFM-Net's middle levels are compared with.
 
   Args:
-    config: of the experiment; its `train` tells the steps.
-    workdir: as for `train`.
-    images: training images.
-    make_validate: as for `train`.
+    run: its `config.train` has the steps.
     params: of the basic model, to begin with.
 
   Returns:
@@ -89,10 +93,29 @@ def train_further(
   Raises:
     UserError: as `train`.
   """
-  mesh = meshes.make_mesh()
-  meshes.check_batch('train', config.train.batch, mesh)
-  stage = _Stage(config, workdir, images, mesh, make_validate)
-  return stage.run('basic', config.train, config.arch.basic, params)
+  config = run.config
+  meshes.check_batch('train', config.train.batch, meshes.make_mesh())
+  points = Points.single(config.start, 0.0)
+  return _run(run, 'basic', config.arch.basic, params, points)
+
+
+def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
+  """Runs, or resumes, the stage that learns the path between the ends.
+
+  Args:
+    run: its `config.path` is not a line.
+    params: of AdaFM-Net on a straight path.
+    points: levels between the ends, the strength of each, and how much its
+      loss counts.
+
+  Returns:
+    The weights on the bent path; at strengths 0 and 1 the network is as before.
+
+  Raises:
+    UserError: as `train`.
+  """
+  arch = run.config.bent
+  return _run(run, 'path', arch, restorer.insert_adafm(params, arch), points)
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
@@ -104,84 +127,84 @@ def latest_step(workdir: pathlib.Path, name: str) -> int | None:
     return store.latest
 
 
-class _Stage:
-  """What both stages share."""
-
-  def __init__(self, config, workdir, images, mesh, make_validate):
-    self._config = config
-    self._workdir = workdir
-    self._images = images
-    self._mesh = mesh
-    self._make_validate = make_validate
-    self._per_call = config.run.steps_per_dispatch or (
-      1 if jax.default_backend() == 'cpu' else 100
-    )
-    if config.data.placement == 'stream':
-      self._per_call = 1  # the host hands over every batch
-
-  def run(
-    self,
-    name: str,
-    stage: StageConfig,
-    arch: Architecture,
-    params: restorer.Params,
-  ) -> restorer.Params:
-    """Runs a stage from its newest checkpoint to its end."""
-    config = self._config
-    adapting = name == 'adapt'
-    level = config.end if adapting else config.start
-    recipe = self._recipe(name, stage, arch, params, level)
-    logs.say(f'{name}: {optim.describe(params, recipe.labels)}')
-    folder = self._workdir / 'checkpoints' / name
-    with checkpoint.Store(folder, config.run.keep) as store:
-      state = self._start(name, recipe, params, store)
-      if int(state.step) == stage.steps:
-        logs.say(f'{name}: done before')
-        return jax.device_get(loop.released(state))
-      # The basic stage draws from one stream of keys, the adaptation another.
-      key = jax.random.fold_in(jax.random.key(config.seed), 1 + adapting)
-      events_folder = self._workdir / 'events' / name
-      with logs.Events(events_folder, int(state.step)) as events:
-        stage_loop = loop.Loop(
-          name=name,
-          dispatch=steps.make_dispatch(recipe, key, self._per_call),
-          stop=stage.steps,
-          config=config.run,
-          per_call=self._per_call,
-          store=store,
-          events=events,
-          validate=self._make_validate(arch, recipe.strength, level),
-        )
-        with feed.open_feed(
-          config,
-          self._images,
-          stage=stage,
-          adapting=adapting,
-          start=int(state.step),
-          mesh=self._mesh,
-        ) as opened:
-          state = stage_loop.run(state, opened)
-    return jax.device_get(loop.released(state))
-
-  def _recipe(self, name, stage, arch, params, level) -> steps.Recipe:
-    config = self._config
-    noisy = not Degradation(config.task).whole_image
-    return steps.Recipe(
-      apply=restorer.make_apply(
-        arch, dtype=jnp.dtype(config.model.compute), lowering='train'
-      ),
-      stage=stage,
-      labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
-      strength=float(name == 'adapt'),
-      sigma=level if noisy else None,
-      noise=config.noise,
-      mesh=self._mesh,
-    )
-
-  def _start(self, name, recipe, params, store) -> TrainState:
+def _run(
+  run: Run,
+  name: str,
+  arch: Architecture,
+  params: restorer.Params,
+  points: Points,
+) -> restorer.Params:
+  """Runs a stage from its newest checkpoint to its end."""
+  config, mesh = run.config, meshes.make_mesh()
+  stage: StageConfig = getattr(config, FIELDS[name])
+  labels = optim.label_parameters(params, optim.STAGE_RULES[name])
+  drawn = not Degradation(config.task).whole_image
+  recipe = steps.Recipe(
+    apply=restorer.make_apply(
+      arch, dtype=jnp.dtype(config.model.compute), lowering='train'
+    ),
+    stage=stage,
+    labels=labels,
+    points=points,
+    noise=config.noise if drawn else None,
+    mesh=mesh,
+  )
+  logs.say(f'{name}: {optim.describe(params, labels)}')
+  folder = run.workdir / 'checkpoints' / name
+  with checkpoint.Store(folder, config.run.keep) as store:
     fresh = steps.init_state(recipe, params)
-    state = TrainState(*meshes.replicate(fresh, self._mesh))
-    if store.latest is None:
-      return state
-    logs.say(f'{name}: resuming from step {store.latest}')
-    return store.restore(state)
+    state = TrainState(*meshes.replicate(fresh, mesh))
+    if store.latest is not None:
+      logs.say(f'{name}: resuming from step {store.latest}')
+      state = store.restore(state)
+    if int(state.step) == stage.steps:
+      logs.say(f'{name}: done before')
+      return jax.device_get(loop.released(state))
+    state = _loop(run, name, arch, recipe, store, state)
+  return jax.device_get(loop.released(state))
+
+
+def _loop(
+  run: Run,
+  name: str,
+  arch: Architecture,
+  recipe: steps.Recipe,
+  store: checkpoint.Store,
+  state: TrainState,
+) -> TrainState:
+  """The steps of a stage, with its feed, events and validation."""
+  config, start, points = run.config, int(state.step), recipe.points
+  middle = len(points.level) // 2
+  validate = run.make_validate(
+    arch, float(points.level[middle]), float(points.strength[middle])
+  )
+  index = list(FIELDS).index(name)  # each stage draws from keys of its own
+  per_call = config.run.steps_per_dispatch or (
+    1 if jax.default_backend() == 'cpu' else 100
+  )
+  if config.data.placement == 'stream':
+    per_call = 1  # the host hands over every batch
+  key = jax.random.fold_in(jax.random.key(config.seed), 1 + index)
+  with (
+    logs.Events(run.workdir / 'events' / name, start) as events,
+    feed.open_feed(
+      config,
+      run.images,
+      stage=recipe.stage,
+      levels=[float(level) for level in points.level],
+      index=index,
+      start=start,
+      mesh=recipe.mesh,
+    ) as opened,
+  ):
+    stage_loop = loop.Loop(
+      name=name,
+      dispatch=steps.make_dispatch(recipe, key, per_call),
+      stop=recipe.stage.steps,
+      config=config.run,
+      per_call=per_call,
+      store=store,
+      events=events,
+      validate=validate,
+    )
+    return stage_loop.run(state, opened)

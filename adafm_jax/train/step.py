@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -44,6 +45,25 @@ class TrainState(NamedTuple):
 Feed = banks.Bank | Iterator[jax.Array]
 
 
+class Points(NamedTuple):
+  """What a stage learns: levels, and the strength that is to serve each.
+
+  Attributes:
+    level: float32 [N], in the task's unit; a step draws one for each patch.
+    strength: float32 [N] in [0, 1].
+    weight: float32 [N], factor on the loss of a patch.
+  """
+
+  level: np.ndarray
+  strength: np.ndarray
+  weight: np.ndarray
+
+  @classmethod
+  def single(cls, level: float, strength: float) -> Points:
+    """One level for all patches."""
+    return cls(*np.array([[level], [strength], [1]], np.float32))
+
+
 class Metrics(NamedTuple):
   """Sums over the steps of one dispatch; divide by `steps`.
 
@@ -68,19 +88,19 @@ class Recipe:
     apply: the network, see `restorer.make_apply`.
     stage: steps, batch, patch, schedule.
     labels: 'train' or 'freeze' for each parameter.
-    strength: 0.0 in the basic stage, 1.0 in the adaptation.
-    sigma: of the noise drawn on the device; None where the bank holds
-      degraded partners.
-    noise: protocol of noisy patches, see `noise.add_noise`.
+    points: levels and strengths; of a single level in the basic stage (at
+      strength 0) and in the adaptation (at strength 1).
+    noise: protocol of the noise that is drawn on the device, see
+      `noise.add_noise`; None where images come with degraded partners, one for
+      each point.
     mesh: devices, one axis `data`.
   """
 
   apply: restorer.Apply
   stage: StageConfig
   labels: Any
-  strength: float
-  sigma: float | None
-  noise: str
+  points: Points
+  noise: str | None
   mesh: Mesh
 
   @property
@@ -107,7 +127,7 @@ def init_state(recipe: Recipe, params: restorer.Params) -> TrainState:
 
 def draw_batch(
   recipe: Recipe, key: jax.Array, source: banks.Bank | jax.Array
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Draws the batch of one step.
 
   Args:
@@ -116,20 +136,31 @@ def draw_batch(
     source: training images; or patches of them, as `banks.sample` draws them.
 
   Returns:
-    (clean, degraded), float32 [batch, patch, patch, C] in [0, 1].
+    (clean, degraded, which): float32 [batch, patch, patch, C] in [0, 1]; and
+    the index of each patch's point, int32 [batch], or [1] if there is one only.
   """
   place, grain = jax.random.split(key)
-  stage = recipe.stage
+  stage, count = recipe.stage, len(recipe.points.level)
+  which = jnp.zeros((1,), jnp.int32)
+  if count > 1:
+    draw = jax.random.fold_in(key, 1)
+    which = jax.random.randint(draw, (stage.batch,), 0, count)
   if isinstance(source, banks.Bank):
     pixels = banks.sample(place, source, stage.batch, stage.patch)
   else:
     pixels = source
   pixels = recipe.shard(pixels).astype(jnp.float32) / 255
-  if recipe.sigma is None:
-    clean, degraded = jnp.split(pixels, 2, axis=-1)
-    return clean, degraded
-  noisy = noises.add_noise(grain, pixels, recipe.sigma, protocol=recipe.noise)
-  return pixels, recipe.shard(noisy)
+  if recipe.noise is None:
+    clean, *partners = jnp.split(pixels, 1 + count, axis=-1)
+    if count == 1:
+      return clean, partners[0], which
+    index = which.reshape(1, -1, 1, 1, 1)
+    degraded = jnp.take_along_axis(jnp.stack(partners), index, axis=0)[0]
+    return clean, degraded, which
+  sigma = jnp.asarray(recipe.points.level)[which]
+  sigma = sigma if count > 1 else sigma[0]
+  noisy = noises.add_noise(grain, pixels, sigma, protocol=recipe.noise)
+  return pixels, recipe.shard(noisy), which
 
 
 def train_step(
@@ -150,12 +181,16 @@ def train_step(
     The state after it, the L1 loss and the mean squared error before it.
   """
   step_key = jax.random.fold_in(key, state.step)
-  clean, degraded = draw_batch(recipe, step_key, source)
+  clean, degraded, which = draw_batch(recipe, step_key, source)
+  strength = jnp.asarray(recipe.points.strength)[which]
+  if len(strength) == 1:
+    strength = strength[0]
+  weight = jnp.asarray(recipe.points.weight)[which].reshape(-1, 1, 1, 1)
 
   def loss_fn(params):
     params = optim.stop_frozen(params, recipe.labels)
-    error = recipe.apply(params, degraded, recipe.strength) - clean
-    return jnp.mean(jnp.abs(error)), jnp.mean(jnp.square(error))
+    error = recipe.apply(params, degraded, strength) - clean
+    return jnp.mean(weight * jnp.abs(error)), jnp.mean(jnp.square(error))
 
   (loss, mse), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
   updates, opt_state = recipe.optimizer.update(

@@ -75,7 +75,7 @@ def render(name: str, folder: pathlib.Path) -> str:
     card_facts.table(facts),
     *_results(results),
     *_figures(name, results),
-    *_curves(results),
+    *_paths(results),
     *_dedicated(results),
     *_published(results, facts),
     *_pictures(results),
@@ -128,13 +128,13 @@ def _figures(name: str, results: Results) -> list[str]:
   ]
 
 
-def _curves(results: Results) -> list[str]:
-  """The paper's curve against one by layer, on held-out images."""
-  parts = ['## Lambda curves\n', card_facts.curve_lines(results)]
-  if table := card_results.curves_table(results):
+def _paths(results: Results) -> list[str]:
+  """The straight path against the bent one, on held-out images."""
+  parts = ['## Between the levels\n', card_facts.path_lines(results)]
+  if table := card_results.paths_table(results):
     parts += [
-      'Mean PSNR (dB) on held-out training images that neither curve was fitted'
-      ' to:\n',
+      'Mean PSNR (dB) on held-out training images that neither the curve nor'
+      ' the path was fitted to:\n',
       table,
     ]
   return parts

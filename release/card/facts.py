@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +12,6 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file import header
 from adafm_jax.model_file.header import count_parameters
-from adafm_jax.models import architecture
 from adafm_jax.report import tables
 from release.card import words as card_words
 from release.card.results import Results
@@ -42,14 +40,13 @@ def collect(entry: zoo.Entry, results: Results) -> Facts:
   """
   header = results.header
   shapes = model_file.read_shapes(entry.path)
-  bends = shapes.get(architecture.LAYER_CURVE, (0,))
   counts = count_parameters(shapes)
   config = header.provenance.get('config') or {}
   steps = _steps(config)
   rows = [
     ('task', _task(results)),
     ('network', _network(results)),
-    ('parameters', _parameters(counts, math.prod(bends))),
+    ('parameters', _parameters(counts)),
     (
       'file',
       f'`{entry.file}`, {entry.path.stat().st_size:,} bytes, {_dtype(entry)}',
@@ -73,27 +70,22 @@ def table(facts: Facts) -> str:
   return tables.markdown_table(('', ''), facts.rows)
 
 
-def curve_lines(results: Results) -> str:
-  """The lambda curves in words and as a formula."""
+def path_lines(results: Results) -> str:
+  """The lambda curve as a formula, and the path in words."""
   header, task = results.header, levels.TASKS[results.task]
   if not header.arch.kernel:
     return 'None: the model has no AdaFM layers.\n'
-  if header.curve is None:
-    text = 'lambda is linear between the ends'
-  else:
-    text = f'`{header.curve.formula(task.prefix.strip() or "x")}`'
+  text = 'The lambda curve is linear between the ends.'
+  if header.curve is not None:
+    formula = header.curve.formula(task.prefix.strip() or 'x')
+    text = f'The lambda curve: `{formula}`.'
   if not results.both:
-    return f'One lambda for all AdaFM layers, as in the paper: {text}.\n'
-  chosen = {
-    'single': 'the one lambda for all AdaFM layers',
-    'layers': 'a lambda for each AdaFM layer',
-  }[results.default]
+    return f'{text} AdaFM filters move in a straight line, as in the paper.\n'
   return (
-    f'The file holds two. One lambda for all AdaFM layers, as in the paper:'
-    f' {text}. And a lambda for each layer, bent from that one by a polynomial'
-    ' that was fitted to held-out training images; at both ends the two are'
-    f' equal. The default is {chosen}; `model.with_curve(...)` gives the'
-    ' other.\n'
+    f'{text} AdaFM filters move along a path `{header.arch.path}` with'
+    f' {header.arch.bends} bends, learnt on the training images between the'
+    " two levels, and equal to the paper's straight line at both ends."
+    " `model.with_path('line')` gives that line.\n"
   )
 
 
@@ -114,7 +106,11 @@ def measured_with(found: Mapping[str, Any]) -> str:
 def _task(results: Results) -> str:
   header = results.header
   text = f'{results.task}, {header.levels} ({levels.TASKS[results.task].unit})'
-  kinds = {'clipped': 'noisy images in 8 bits', 'float': 'unclipped noise'}
+  kinds = {
+    'clipped': 'noisy images in 8 bits',
+    'float': 'unclipped noise',
+    'both': 'both noisy images in 8 bits and unclipped noise',
+  }
   if header.noise:
     text += f'; trained on {kinds[header.noise]}'
   return text
@@ -131,15 +127,13 @@ def _network(results: Results) -> str:
   return text
 
 
-def _parameters(counts: Mapping[str, int], bends: int) -> str:
+def _parameters(counts: Mapping[str, int]) -> str:
   adafm = counts['adafm_weights'] + counts['adafm_biases']
   backbone = counts['weights'] + counts['biases']
   text = f'{backbone + adafm:,}'
   if adafm:
     share = counts['adafm_weights'] / counts['weights']
     text += f', of which {adafm:,} AdaFM ({share:.2%} of the weights)'
-  if bends:
-    text += f'; and {bends:,} coefficients of lambda by layer'
   return text
 
 

@@ -18,7 +18,7 @@ def names(name: str, results: Results) -> dict[str, str]:
   """File of each figure, and what it shows."""
   found = {f'{name}_levels.png': 'PSNR of every method over the levels'}
   if _compared(results):
-    found[f'{name}_gains.png'] = 'Gain over one lambda for all layers'
+    found[f'{name}_gains.png'] = 'Gain over the straight path'
   return found
 
 
@@ -51,12 +51,12 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
     )
   ]
   if compared := _compared(results):
-    base = _values(by_level, 'single')
+    base = _values(by_level, 'line')
     gains = {
       titles[m]: [
         y - y0 for y, y0 in zip(_values(by_level, m), base, strict=True)
       ]
-      for m in ('single', *compared)
+      for m in ('line', *compared)
     }
     made.append(
       figures.plot_levels(
@@ -72,11 +72,11 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
 
 
 def _compared(results: Results) -> list[str]:
-  """Methods near enough to 'single' that only a difference shows them."""
+  """Methods near enough to 'line' that only a difference shows them."""
   by_level = results.main()[2]
   return [
     m
-    for m in ('layers', 'dedicated')
+    for m in ('bent', 'dedicated')
     if any(m in row for row in by_level.values())
   ]
 

@@ -11,7 +11,7 @@ from adafm_jax.report import tables
 from release.card import published
 from release.card import words as card_words
 
-ORDER = ('input', 'classical', 'single', 'layers', 'dedicated')
+ORDER = ('input', 'classical', 'line', 'bent', 'dedicated')
 _BIG = 0.01  # dB: what is less is not called a difference
 
 
@@ -33,13 +33,13 @@ class Results(NamedTuple):
 
   @property
   def default(self) -> str:
-    """The default lambda curve."""
-    return self.header.default_curve
+    """The method that `adafm restore` uses."""
+    return 'bent' if self.header.arch.bends else 'line'
 
   @property
   def both(self) -> bool:
-    """Whether the model has two lambda curves."""
-    return any(row['method'] == 'layers' for row in self.found['scores'])
+    """Whether the model has a bent path beside the straight one."""
+    return any(row['method'] == 'bent' for row in self.found['scores'])
 
   @property
   def titles(self) -> dict[str, str]:
@@ -62,8 +62,15 @@ class Results(NamedTuple):
   def main(self) -> tuple[str, str, dict[float, dict[str, Any]]]:
     """The part that figures show: the first set, as the model was trained."""
     parts = list(self.parts())
-    wanted = self.header.noise if self.task == 'denoise' else ''
+    wanted = main_noise(self.header)
     return next((p for p in parts if p[1] == wanted), parts[0])
+
+
+def main_noise(header: Header) -> str:
+  """The protocol that a card shows first: photographs have 8 bits."""
+  if header.levels.task != 'denoise':
+    return ''
+  return 'float' if header.noise == 'float' else 'clipped'
 
 
 def part_title(results: Results, name: str, by_level: Mapping) -> str:
@@ -159,7 +166,7 @@ def dedicated_table(results: Results) -> str:
             results.label(level),
             *(
               row[m]['psnr'] if m in row else None
-              for m in ('single', 'layers', 'dedicated')
+              for m in ('line', 'bent', 'dedicated')
             ),
             _difference(row, results.default, 'dedicated'),
           ]
@@ -174,18 +181,23 @@ def dedicated_table(results: Results) -> str:
   return tables.markdown_table(header, rows)
 
 
-def curves_table(results: Results) -> str:
-  """Both lambda curves on held-out images, from the model file; or ''."""
-  measured = results.header.provenance.get('curves') or []
+def paths_table(results: Results) -> str:
+  """Both paths on held-out images, from the model file; or ''."""
+  made = results.header.provenance
+  # Models of format 2 compared curves: one lambda, or one a layer.
+  measured = made.get('paths') or [
+    {'level': row['level'], 'line': row['single'], 'bent': row['layers']}
+    for row in made.get('curves') or []
+  ]
   if not measured:
     return ''
-  header = ['level', 'one lambda', 'lambda by layer', 'difference']
+  header = ['level', 'straight path', 'bent path', 'difference']
   rows: list[list[Any]] = [
     [
       results.label(row['level']),
-      row['single'],
-      row['layers'],
-      row['layers'] - row['single'],
+      row['line'],
+      row['bent'],
+      row['bent'] - row['line'],
     ]
     for row in measured
   ]

@@ -145,16 +145,16 @@ def method_titles(task: str, default: str, both: bool) -> dict[str, str]:
 
   Args:
     task: of the model.
-    default: its default lambda curve.
-    both: whether it has two.
+    default: 'line' or 'bent', the path it is used on.
+    both: whether it has a bent one.
   """
-  curves = {'single': 'the model', 'layers': 'the model'}
+  paths = {'line': 'the model', 'bent': 'the model'}
   if both:
-    curves = {'single': 'one lambda', 'layers': 'lambda by layer'}
-    curves[default] += ' (default)'
+    paths = {'line': 'straight path', 'bent': 'bent path'}
+    paths[default] += ' (default)'
   return {
     'input': 'bicubic (the input)' if task == 'sr' else 'input',
     'classical': classical.TITLES[task],
-    **curves,
+    **paths,
     'dedicated': 'dedicated network',
   }

@@ -89,7 +89,10 @@ def write_sheet(taken: Studio, path: pathlib.Path) -> dict[str, Any]:
   columns = ['input']
   if model.levels.task in classical.CHOSEN:
     columns.append(classical.TITLES[model.levels.task])
-  columns += [curve_title(x, subjects) for x in subjects.curves]
+  titles = {'line': 'straight path', 'bent': 'bent path'}
+  if len(subjects.paths) == 1:
+    titles['line'] = 'the model'
+  columns += [titles[name] for name in subjects.paths]
   picture = sheet.contact_sheet(
     rows,
     row_captions=[label(level) for level in chosen],
@@ -97,13 +100,6 @@ def write_sheet(taken: Studio, path: pathlib.Path) -> dict[str, Any]:
   )
   images.write_png(path, np.asarray(picture))
   return {'file': path.name, 'levels': chosen, 'photos': list(_SHOWN)}
-
-
-def curve_title(name: str, curves: Any) -> str:
-  """What a column calls the model by one of its lambda curves."""
-  if len(getattr(curves, 'curves', curves)) == 1:
-    return 'the model'
-  return {'single': 'one lambda', 'layers': 'lambda by layer'}[name]
 
 
 def _sheet_row(

@@ -16,12 +16,12 @@ from scipy import ndimage
 
 from adafm_jax.data.image import NamedImage
 from adafm_jax.evaluate import metrics
-from adafm_jax.evaluate import scores as benchmark
 from adafm_jax.evaluate.protocol import Case, Protocol, make_case
-from adafm_jax.evaluate.scores import Network
 from adafm_jax.images import eight_bit as images
 from adafm_jax.model import Model
 from adafm_jax.report.sheet import Cell
+from release import measure
+from release.card.results import main_noise
 
 DETAIL = 112  # side of the window that a failure shows, pixels
 FACE = (slice(20, 20 + DETAIL), slice(180, 180 + DETAIL))  # of the astronaut
@@ -45,13 +45,11 @@ class Studio(NamedTuple):
   """A model at work on photographs.
 
   Attributes:
-    model: by its default lambda curve.
-    network: its compiled functions.
+    model: on its own path.
     protocol: the one it was trained for.
   """
 
   model: Model
-  network: Network
   protocol: Protocol
 
   def case(self, image: NamedImage, level: float, noise: str = '') -> Case:
@@ -63,8 +61,7 @@ class Studio(NamedTuple):
 
   def restore(self, case: Case, level: float) -> np.ndarray:
     """uint8 [H, W, C], restored at the strength of a level."""
-    tried = np.array([self.model.strength(level)])
-    return benchmark.restore(self.network, case, tried)[0]
+    return measure.restore(self.model, case, level)
 
   def photo(self, name: str) -> NamedImage:
     """A photograph of scikit-image, in the network's channels."""
@@ -79,10 +76,10 @@ class Studio(NamedTuple):
 
 
 def open_studio(model: Model) -> Studio:
-  """Readies a model; nothing is compiled yet."""
-  protocol = Protocol.of(model.levels.task, model.noise or 'clipped')
-  network = benchmark.make_network(model.arch, model.params)
-  return Studio(model, network, protocol)
+  """A model at work under the protocol that its card shows first."""
+  return Studio(
+    model, Protocol.of(model.levels.task, main_noise(model) or 'clipped')
+  )
 
 
 @functools.cache

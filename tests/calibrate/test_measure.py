@@ -1,28 +1,29 @@
-import jax
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adafm_jax.calibrate import measure as calibrate
+from adafm_jax.calibrate import measure
 from adafm_jax.data.image import NamedImage
-from adafm_jax.engine import batched
-from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.engine import run as engine
+from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_case, make_cases
-from adafm_jax.models.architecture import Architecture
 
 PROTOCOL = Protocol.of('denoise', 'float')
 
 
-def _network(apply):
-  sweep = batched.make_sweep(apply)
-  return benchmark.Network(
-    Architecture(features=8),
-    {},
-    jnp.float32,
-    10**9,
-    jax.jit(benchmark._scored(sweep), static_argnames='border'),
-    jax.jit(sweep),
-  )
+class _Known(NamedTuple):
+  """A network whose best strength is known, run as the engine runs one."""
+
+  apply: Callable
+
+  def sweep(self, images, strengths, *, reduce, operands):
+    swept = engine.make_sweep(self.apply)
+    values = jnp.asarray(strengths, jnp.float32)
+    yield np.asarray(reduce(swept({}, images, values), *operands))
 
 
 def _images(count=2):
@@ -65,8 +66,8 @@ def _best(images, level):
 @pytest.mark.parametrize('level', [10, 22, 31])
 def test_finds_the_best_strength_below_the_grids_step(level):
   images = _images()
-  found = calibrate.measure(
-    _network(_shrink), images, level, np.arange(11) / 10, PROTOCOL
+  found = measure.measure(
+    _Known(_shrink), images, level, np.arange(11) / 10, PROTOCOL
   )
   wanted = _best(images, level)
   assert 0.04 < wanted < 0.6
@@ -83,10 +84,10 @@ def test_finds_the_best_strength_below_the_grids_step(level):
 
 def test_the_psnr_is_the_mean_over_the_images():
   images = _images(3)
-  network = _network(_shrink)
-  found = calibrate.measure(network, images, 20, (0, 0.5, 1), PROTOCOL)
+  network = _Known(_shrink)
+  found = measure.measure(network, images, 20, (0, 0.5, 1), PROTOCOL)
   cases = make_cases(images, 20, PROTOCOL)
-  grid = benchmark.psnr_grid(network, cases, found.strengths, PROTOCOL, 20)
+  grid = scores.psnr_grid(network, cases, found.strengths, PROTOCOL, 20)
   assert grid.shape[1] == 3
   np.testing.assert_allclose(found.psnr, grid.mean(axis=1), atol=1e-6)
 
@@ -98,9 +99,7 @@ def test_a_best_at_the_end_of_the_grid(end):
     # Off by a tenth of the distance to the end, so the end is best.
     return image + np.float32(0.2) * jnp.abs(strength - np.float32(end))
 
-  found = calibrate.measure(
-    _network(apply), _images(1), 5, (1, 0.5, 0), PROTOCOL
-  )
+  found = measure.measure(_Known(apply), _images(1), 5, (1, 0.5, 0), PROTOCOL)
   assert found.best == pytest.approx(end, abs=0.02)
   assert len(found.strengths) == 3 + 7
 
@@ -114,45 +113,50 @@ def test_a_perfect_restoration_is_no_infinity():
     return image * 0 + np.float32(51 / 255) + off
 
   image = NamedImage('flat', clean)
-  found = calibrate.measure(
-    _network(apply), [image], 5, np.arange(11) / 10, PROTOCOL
+  found = measure.measure(
+    _Known(apply), [image], 5, np.arange(11) / 10, PROTOCOL
   )
   assert found.psnr.max() == 100
   assert found.best == pytest.approx(0.5, abs=0.03)
 
 
 def test_two_shapes_of_pass_whatever_the_best_is():
-  traced = []
+  counts = []
 
-  def apply(params, image, strength):
-    traced.append(image.shape)
-    return _shrink(params, image, strength)
+  class Counting(_Known):
+    def sweep(self, images, strengths, **options):
+      counts.append(len(strengths))
+      return super().sweep(images, strengths, **options)
 
-  network = _network(apply)
   for level in (0, 5, 15, 30):
-    calibrate.measure(network, _images(), level, np.arange(11) / 10, PROTOCOL)
-  assert len(traced) == 2  # the grid and the finer look
+    measure.measure(
+      Counting(_shrink), _images(), level, np.arange(11) / 10, PROTOCOL
+    )
+  assert set(counts) == {11, 7}  # the grid and the finer look
 
 
-def test_calibrate_joins_the_levels():
-  images = _images()
-  told = []
-  found = calibrate.calibrate(
-    _network(_shrink),
-    images,
-    [10, 20, 30, 40],
+def test_curves_go_through_the_measurements():
+  grid = np.arange(11) / 10
+  found = measure.fit(
+    [
+      measure.measure(_Known(_shrink), _images(), level, grid, PROTOCOL)
+      for level in (10, 20, 30, 40)
+    ],
     ends=(0, 50),
-    grid=np.arange(11) / 10,
     order=3,
-    protocol=PROTOCOL,
-    report=told.append,
   )
-  assert [m.level for m in told] == [10, 20, 30, 40]
-  assert told == found.measurements
   orders = [c.order for c in (found.polynomial, found.line, found.piecewise)]
   assert orders == [3, 1, None]
   for curve in (found.polynomial, found.line, found.piecewise):
     assert (curve.strength(0), curve.strength(50)) == (0, 1)
-    assert curve.strengths == tuple(m.best for m in told)
-  for m in told:
+    assert curve.strengths == tuple(m.best for m in found.measurements)
+  for m in found.measurements:
     assert found.piecewise.strength(m.level) == pytest.approx(m.best)
+
+
+def test_measurements_are_kept_as_json():
+  made = measure.measure(_Known(_shrink), _images(), 20, (0, 0.5, 1), PROTOCOL)
+  again = measure.Measurement.of(json.loads(json.dumps(made.to_json())))
+  assert (again.level, again.best) == (made.level, made.best)
+  np.testing.assert_array_equal(again.strengths, made.strengths)
+  np.testing.assert_array_equal(again.psnr, made.psnr)

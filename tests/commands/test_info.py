@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 
@@ -44,22 +45,19 @@ def full(tmp_path_factory):
   )
 
 
-def test_the_layers_curve_is_told_and_is_no_weight(tmp_path):
-  arch, span = Architecture(8, 1, 3, 1), LevelRange('denoise', 15, 75)
-  fields = {'curve': curves.fit([45], [0.4], 15, 75, order=2)}
-  plain = _save(tmp_path / 'plain.safetensors', arch, span, **fields)
-  bent = _save(
-    tmp_path / 'bent.safetensors',
-    arch,
-    span,
-    layer_curve=np.ones((2, 3), np.float32),
-    **fields,
-  )
-  counts = [model_info.summarize(p)['parameters'] for p in (plain, bent)]
-  assert counts[0] == counts[1]
-  Model.load(bent).with_curve('layers').save(bent)
-  assert 'bent by each AdaFM layer' in model_info.describe(bent)
-  assert 'bent by each' not in model_info.describe(plain)
+def test_a_bent_path_is_named_and_its_weights_are_counted(tmp_path):
+  line = Architecture(8, 1, 3, 1)
+  bent = dataclasses.replace(line, path='poly', bends=3)
+  span = LevelRange('denoise', 15, 75)
+  files = [
+    _save(tmp_path / f'{arch.path}.safetensors', arch, span)
+    for arch in (line, bent)
+  ]
+  counts = [model_info.summarize(file)['parameters'] for file in files]
+  assert counts[1]['adafm_weights'] == 4 * counts[0]['adafm_weights'] == 64
+  assert counts[1]['weights'] == counts[0]['weights']
+  assert 'path poly of 3 bends' in model_info.describe(files[1])
+  assert 'path line:' in model_info.describe(files[0])
 
 
 def test_text_tells_what_the_paper_tells_of_its_model(full):
@@ -68,8 +66,8 @@ def test_text_tells_what_the_paper_tells_of_its_model(full):
     'task      dejpeg, q 80 to q 10 (JPEG quality)',
     'network   16 residual blocks, 64 features, 3 image channel(s)',
     'backbone  1,404,288 weights, 2,499 biases',
-    'AdaFM     32 layers 3x3, placement block: 18,432 weights (1.31% of the'
-    ' backbone), 2,048 biases',
+    'AdaFM     32 layers 3x3, placement block, path line: 18,432 weights'
+    ' (1.31% of the backbone), 2,048 biases',
   ):
     assert line in text.splitlines()
   assert 'noise ' not in text
@@ -124,7 +122,7 @@ def test_models_without_curve_noise_or_adafm(tmp_path):
   text = model_info.describe(path)
   assert 'noise     float' in text
   assert 'strength  linear between the ends' in text
-  assert '3 layers 5x5, placement block+trunk: 300 weights' in text
+  assert '3 layers 5x5, placement block+trunk, path line: 300 weights' in text
   assert 'provenance' not in text
   path = _save(tmp_path / 'b.safetensors', arch.basic, levels)
   text = model_info.describe(path)

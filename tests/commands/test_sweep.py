@@ -10,7 +10,6 @@ from adafm_jax.commands import sweep, sweep_results
 from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import memory, plan
-from adafm_jax.engine import run as engine
 from adafm_jax.evaluate import metrics
 from adafm_jax.model import Model
 from adafm_jax.model_file import curve as curves
@@ -120,35 +119,6 @@ def test_files_equal_separate_runs_of_the_network(folder, tmp_path, capsys):
   assert 'sweeping' in capsys.readouterr().err
 
 
-def test_one_trace_for_each_image_size(folder, tmp_path, monkeypatch):
-  root, _, _ = folder
-  traced = []
-  make_apply = restorer.make_apply
-
-  def counting(arch):
-    apply = make_apply(arch)
-
-    def wrapped(params, image, strength):
-      traced.append(image.shape)
-      return apply(params, image, strength)
-
-    return wrapped
-
-  monkeypatch.setattr(restorer, 'make_apply', counting)
-  engine.compiled_sweep.cache_clear()
-  each = plan.whole_bytes(Architecture(features=8), 33, 47)
-  code = _sweep(
-    root / 'model.safetensors',
-    root / 'images',
-    tmp_path,
-    '--memory',
-    str(2 * each),
-  )
-  assert code == 0
-  # Eleven strengths in chunks, the last one filled up; a and b share a size.
-  assert sorted(traced) == [(1, 28, 21, 3), (1, 33, 47, 3)]
-
-
 def test_chunks_change_nothing(folder, tmp_path):
   root, _, _ = folder
   each = plan.whole_bytes(Architecture(features=8), 33, 47)
@@ -192,27 +162,28 @@ def test_levels_go_through_the_lambda_curve(tmp_path, capsys):
   assert labels[1] == 'sigma 45, strength 0.55'
 
 
-def test_the_lambda_curve_can_be_chosen(tmp_path, capsys):
+def test_the_papers_path_can_be_chosen(tmp_path, capsys):
   path = tmp_path / 'model.safetensors'
-  model = _save_model(path)
-  bent = np.array([[2.0], [-1.5]], np.float32)
-  model = dataclasses.replace(model, layer_curve=bent).with_curve('layers')
+  line = _save_model(path)
+  arch = dataclasses.replace(line.arch, path='poly', bends=1)
+  params = restorer.insert_adafm(line.params, arch)
+  params['block_00']['adafm_1']['bend_bias'] += np.float32(0.5)
+  model = dataclasses.replace(line, arch=arch, params=params)
   model.save(path)
   source = _write(tmp_path / 'a.png', _pixels((20, 24, 3)))
   found = {}
-  for curve in ('layers', 'single', None):
-    out = tmp_path / f'out-{curve}'
-    more = ['--curve', curve] if curve else []
+  for kind in ('poly', 'line', None):
+    out = tmp_path / f'out-{kind}'
+    more = ['--path', kind] if kind else []
     files = ['--model', str(path), '--input', str(source), '--output', str(out)]
     assert sweep.main([*files, '--lambdas', '0,0.5', *more]) == 0
-    found[curve] = _load(out / 'a_coef_0.50.png')
-  np.testing.assert_array_equal(found['layers'], found[None])
-  expected = model.with_curve('single').restore(_load(source), strength=0.5)
-  np.testing.assert_array_equal(found['single'], expected)
-  assert (found['single'] != found['layers']).mean() > 0.1
-  dataclasses.replace(_save_model(path), curve=None).save(path)
-  assert sweep.main([*files, '--curve', 'layers']) == 2
-  assert "not 'layers'" in capsys.readouterr().err
+    found[kind] = _load(out / 'a_coef_0.50.png')
+  np.testing.assert_array_equal(found['poly'], found[None])
+  expected = line.restore(_load(source), strength=0.5)
+  np.testing.assert_array_equal(found['line'], expected)
+  assert (found['line'] != found['poly']).mean() > 0.1
+  assert sweep.main([*files, '--path', 'hats']) == 2
+  assert "not 'hats'" in capsys.readouterr().err
 
 
 def test_psnr_table_and_plot(folder, tmp_path):

@@ -50,7 +50,7 @@ def test_no_config():
 
 def test_all_mistakes_at_once(file):
   right = {
-    'trian.steps': 'train.steps or adapt.steps?',
+    'trian.steps': 'train.steps or adapt.steps or path.steps?',
     'train': 'group of fields',
     'train.steps': 'a whole number',
     'train.batch': '1 or more',

@@ -85,7 +85,7 @@ def test_every_field_is_documented():
       else:
         assert len(field.metadata['doc']) > 5, field.name
         names.append(field.name)
-  assert len(groups) == 9
+  assert len(groups) == 10
   text = configs.describe(Config())
   shown = re.findall(r'^  ([a-z_0-9.]+) = ', text, re.MULTILINE)
   assert sorted(name.split('.')[-1] for name in shown) == sorted(names)
@@ -170,7 +170,7 @@ def test_what_follows_from_a_mistake_is_not_one_more():
       {'task': 'dejpeg', 'start': 12.0, 'end': 10.0, 'calibrate__order': 4},
       '3 calibrate.levels or more strictly between 12 and 10',
     ),
-    ({'steps': 5}, 'did you mean train.steps or adapt.steps?'),
+    ({'steps': 5}, 'did you mean train.steps or adapt.steps or path.steps?'),
     ({'zzz': 5}, '--help'),
     ({'evaluate__ssim': 1}, 'true or false'),
     ({'train__batch': True}, 'a whole number'),

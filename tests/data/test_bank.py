@@ -30,7 +30,10 @@ SYMMETRIES = [
 
 
 def _draw(seed, batch, images=IMAGES, partners=None, patch=PATCH):
-  bank = jax.tree.map(jax.numpy.asarray, banks.build(images, partners))
+  if partners is not None:
+    pairs = zip(images, partners, strict=True)
+    images = [np.concatenate(pair, axis=-1) for pair in pairs]
+  bank = jax.tree.map(jax.numpy.asarray, banks.build(images))
   drawn = jax.jit(banks.sample, static_argnums=(2, 3))(
     jax.random.key(seed), bank, batch, patch
   )

@@ -5,9 +5,9 @@ from skimage import metrics as oracle
 
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.engine import batched, plan
-from adafm_jax.evaluate import metrics
-from adafm_jax.evaluate import scores as benchmark
+from adafm_jax.engine import plan
+from adafm_jax.engine.run import Network
+from adafm_jax.evaluate import metrics, scores
 from adafm_jax.evaluate.protocol import Protocol, make_case, make_cases
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
@@ -31,7 +31,7 @@ def _network(channels=3, memory=10**9):
   )
   params['tail']['kernel'] *= np.float32(0.3)
   params['tail']['bias'] += np.float32(0.5)
-  return benchmark.make_network(arch, params, memory=memory)
+  return Network(arch, params, memory=memory)
 
 
 STRENGTHS = np.array([0, 0.4, 1])
@@ -53,11 +53,11 @@ def test_psnr_grid_is_that_of_the_restored_images(
   ]
   protocol = Protocol.of(task)
   cases = make_cases(images, level, protocol)
-  grid = benchmark.psnr_grid(network, cases, STRENGTHS, protocol, level)
+  grid = scores.psnr_grid(network, cases, STRENGTHS, protocol, level)
   assert grid.shape == (3, 2)
   apply = restorer.make_apply(network.arch)
   for j, case in enumerate(cases):
-    pictures = benchmark.restore(network, case, STRENGTHS)
+    pictures = scores.restore(network, case, STRENGTHS)
     assert pictures.dtype == np.uint8
     for i, strength in enumerate(STRENGTHS):
       alone = apply(network.params, case.degraded[None], np.float32(strength))
@@ -114,17 +114,17 @@ def test_noise_is_fixed_whatever_else_is_in_the_set():
   assert (reseeded.degraded != alone.degraded).mean() > 0.9
 
 
-def _by_method(scores):
-  assert [s.method for s in scores] == ['input', 'start', 'end', 'curve']
-  return {s.method: s for s in scores}
+def _by_method(rows):
+  assert [s.method for s in rows] == ['input', 'start', 'end', 'curve']
+  return {s.method: s for s in rows}
 
 
 def test_score_set_against_scikit_image():
   network = _network()
   images = [_image('a', (21, 30, 3)), _image('b', (24, 18, 3), 1)]
   protocol = Protocol.of('denoise')
-  scores = _by_method(
-    benchmark.score_set(
+  rows = _by_method(
+    scores.score_set(
       network,
       images,
       name='two',
@@ -134,17 +134,17 @@ def test_score_set_against_scikit_image():
     )
   )
   strengths = {'input': None, 'start': 0.0, 'end': 1.0, 'curve': 0.4}
-  for method, score in scores.items():
+  for method, score in rows.items():
     assert (score.set, score.level) == ('two', 40.0)
     assert score.protocol == 'RGB, noisy input clipped to 8 bits'
     assert score.strength == strengths[method]
-    rows = []
+    measured = []
     for image, row in zip(images, score.images, strict=True):
       case = make_case(image, 40.0, protocol)
       picture = (
         np.rint(255 * case.degraded).astype(np.uint8)
         if method == 'input'
-        else benchmark.restore(network, case, np.array([score.strength]))[0]
+        else scores.restore(network, case, np.array([score.strength]))[0]
       )
       psnr = oracle.peak_signal_noise_ratio(case.clean, picture)
       ssim = oracle.structural_similarity(
@@ -157,9 +157,11 @@ def test_score_set_against_scikit_image():
       )
       assert row[0] == image.name
       np.testing.assert_allclose(row[1:], (psnr, ssim), atol=2e-3)
-      rows.append(row[1:])
-    np.testing.assert_allclose((score.psnr, score.ssim), np.mean(rows, axis=0))
-  assert len({round(s.psnr, 2) for s in scores.values()}) == 4
+      measured.append(row[1:])
+    np.testing.assert_allclose(
+      (score.psnr, score.ssim), np.mean(measured, axis=0)
+    )
+  assert len({round(s.psnr, 2) for s in rows.values()}) == 4
 
 
 def test_unclipped_input_is_judged_as_it_is():
@@ -168,7 +170,7 @@ def test_unclipped_input_is_judged_as_it_is():
   options = {'name': 's', 'level': 50.0, 'strength': 0.5, 'ssim': False}
   found = {
     noise: _by_method(
-      benchmark.score_set(
+      scores.score_set(
         _network(), images, protocol=Protocol.of('denoise', noise), **options
       )
     )['input']
@@ -178,16 +180,16 @@ def test_unclipped_input_is_judged_as_it_is():
   assert found['clipped'].psnr > found['float'].psnr + 0.3
   assert found['float'].ssim is None
   luma = Protocol(Degradation('denoise', 'float'), 'y')
-  scores = benchmark.score_set(_network(), images, protocol=luma, **options)
+  rows = scores.score_set(_network(), images, protocol=luma, **options)
   # Y's noise is smaller by the norm of its weights (65.481, ...) / 255.
   weights = np.array([65.481, 128.553, 24.966]) / 255
   gain = -10 * np.log10((weights**2).sum())
-  assert scores[0].psnr == pytest.approx(14.15 + gain, abs=0.05)
+  assert rows[0].psnr == pytest.approx(14.15 + gain, abs=0.05)
 
 
 def test_an_input_without_error_counts_as_100_db():
   image = NamedImage('flat', np.full((16, 16, 3), 77, np.uint8))
-  scores = benchmark.score_set(
+  rows = scores.score_set(
     _network(),
     [image],
     name='s',
@@ -196,9 +198,9 @@ def test_an_input_without_error_counts_as_100_db():
     protocol=Protocol.of('sr'),
     ssim=False,
   )
-  assert scores[0].psnr == 100
+  assert rows[0].psnr == 100
   clean = Protocol.of('denoise')
-  scores = benchmark.score_set(
+  rows = scores.score_set(
     _network(),
     [image],
     name='s',
@@ -207,37 +209,4 @@ def test_an_input_without_error_counts_as_100_db():
     protocol=clean,
     ssim=False,
   )
-  assert scores[0].psnr == 100
-
-
-def test_one_compilation_for_each_size():
-  traced = []
-  network = _network()
-  sweep = batched.make_sweep(restorer.make_apply(network.arch))
-
-  def counting(params, image, strengths):
-    traced.append((image.shape, strengths.shape))
-    return sweep(params, image, strengths)
-
-  network = network._replace(restore=jax.jit(counting))
-  images = [_image('a', (20, 16, 3)), _image('b', (20, 16, 3), 1)]
-  for level, strength in ((15, 0.0), (45, 0.3), (75, 1.0)):
-    benchmark.score_set(
-      network,
-      images,
-      name='s',
-      level=level,
-      strength=strength,
-      protocol=Protocol.of('denoise'),
-      ssim=False,
-    )
-  assert traced == [((1, 20, 16, 3), (3,))]
-
-
-def test_other_weights_same_compiled_functions():
-  network = _network()
-  zero = network.with_params(jax.tree.map(np.zeros_like, network.params))
-  case = make_case(_image('a', (12, 14, 3)), 25, Protocol.of('denoise'))
-  assert benchmark.restore(zero, case, STRENGTHS).max() == 0
-  assert benchmark.restore(network, case, STRENGTHS).max() > 50
-  assert zero.restore is network.restore
+  assert rows[0].psnr == 100

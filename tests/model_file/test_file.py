@@ -45,55 +45,81 @@ def path(tmp_path):
 
 
 CURVE = np.array([[0.5, -1], [0, 2], [1, 1], [0, 0], [3, 4]], np.float32)
+IMAGE = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
 
 
-@pytest.mark.parametrize('default', ['single', 'layers'])
-def test_both_lambda_curves_are_kept_and_one_is_the_default(path, default):
-  model = _model(layer_curve=CURVE).with_curve(default)
-  model.save(path)
-  loaded = Model.load(path)
-  assert (
-    loaded.default_curve == default == loaded.with_curve(default).default_curve
-  )
-  assert model_file.read_header(path).default_curve == default
-  assert loaded.curves == ('single', 'layers')
-  image = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
-  for name in loaded.curves:
-    ours, theirs = (
-      loaded.with_curve(name),
-      _model(layer_curve=CURVE).with_curve(name),
-    )
-    assert ours.arch == theirs.arch
-    np.testing.assert_array_equal(
-      ours.apply(ours.params, image, 0.5),
-      theirs.apply(theirs.params, image, 0.5),
-    )
-  outputs = [
-    np.asarray(m.apply(m.params, image, 0.5))
-    for m in map(loaded.with_curve, loaded.curves)
-  ]
-  assert np.abs(outputs[0] - outputs[1]).max() > 0.01
+def _older(version, **arch):
+  """A change of the header to what an earlier version wrote."""
 
+  def change(header):
+    header['version'] = version
+    for name in ('path', 'bends'):
+      del header['arch'][name]
+    header['arch'] |= arch
 
-def test_a_curve_that_is_not_there_is_refused(path):
-  _model().save(path)
-  loaded = Model.load(path)
-  assert loaded.curves == ('single',)
-  with pytest.raises(UserError, match=r"curve\(s\) single, not 'layers'"):
-    loaded.with_curve('layers')
-  with pytest.raises(UserError, match=r'shape \[4, 2\].* of 5 AdaFM layers'):
-    _model(layer_curve=CURVE[:4])
+  return change
 
 
 def test_a_file_of_version_1_is_read(path):
   _model().save(path)
-
-  def older(header):
-    header['version'] = 1
-    del header['arch']['layer_curve']
-
-  _rewrite(path, older)
+  _rewrite(path, _older(1))
   assert Model.load(path).arch == ARCH
+
+
+def test_a_layer_curve_of_version_2_is_a_bent_path(path):
+  _model().save(path)
+  _rewrite(path, _older(2, layer_curve=2), layer_curve=CURVE)
+  loaded = Model.load(path)
+  assert (loaded.arch.path, loaded.arch.bends) == ('poly', 2)
+  assert model_file.read_header(path).arch == loaded.arch
+  line = restorer.make_apply(ARCH)
+  for s in (0.0, 0.3, 0.8, 1.0):
+    q = CURVE[:, 0] + CURVE[:, 1] * np.float32(s)
+    each = (s + s * (1 - s) * q).astype(np.float32)[:, None]
+    np.testing.assert_allclose(
+      loaded.apply(loaded.params, IMAGE, s),
+      line(_params(), IMAGE, each),
+      rtol=1e-5,
+      atol=3e-5,
+    )
+  again = path.with_name('again.safetensors')
+  loaded.save(again)
+  saved = Model.load(again).params
+  jax.tree.map(np.testing.assert_array_equal, saved, loaded.params)
+
+
+def test_a_layer_curve_of_version_2_may_be_out_of_use(path):
+  _model().save(path)
+  _rewrite(path, _older(2, layer_curve=0), layer_curve=CURVE)
+  loaded = Model.load(path)
+  assert loaded.arch == ARCH
+  jax.tree.map(np.testing.assert_array_equal, loaded.params, _params())
+
+
+def test_a_layer_curve_of_another_shape_is_refused(path):
+  _model().save(path)
+  _rewrite(path, _older(2, layer_curve=2), layer_curve=CURVE[:4])
+  with pytest.raises(UserError, match=r'layer_curve has shape \[4, 2\]'):
+    Model.load(path)
+
+
+def test_a_bent_model_has_the_papers_path_too():
+  arch = dataclasses.replace(ARCH, path='poly', bends=2)
+  model = _model(arch=arch, params=_params(arch))
+  line = model.with_path('line')
+  assert line.arch == ARCH
+  assert line.curve == model.curve
+  assert model.with_path('poly') is model
+  for s in (0.0, 1.0):
+    np.testing.assert_allclose(
+      line.apply(line.params, IMAGE, s),
+      model.apply(model.params, IMAGE, s),
+      rtol=0,
+      atol=1e-6,
+    )
+  for other in (model, line):
+    with pytest.raises(UserError, match=r'not .hats.'):
+      other.with_path('hats')
 
 
 def _parse(path):
@@ -151,7 +177,7 @@ def test_layout_of_the_file_is_as_documented(path):
   model.save(path)
   header, data = _parse(path)
   stated = json.loads(header['__metadata__']['adafm'])
-  assert (stated['format'], stated['version']) == ('adafm', 2)
+  assert (stated['format'], stated['version']) == ('adafm', 3)
   assert stated['levels'] == {'task': 'denoise', 'start': 15, 'end': 75}
   assert stated['arch'] == ARCH.to_json()
   entry = header['block_01/conv_2/kernel']
@@ -320,9 +346,9 @@ def test_other_number_types_are_refused(path):
 
 def test_a_later_version_asks_for_an_upgrade(path):
   _model().save(path)
-  _rewrite(path, lambda header: header.update(version=3, strange=1))
+  _rewrite(path, lambda header: header.update(version=4, strange=1))
   (problem,) = _errors(path)
-  assert 'version 3' in problem
+  assert 'version 4' in problem
   assert 'upgrade adafm_jax' in problem
 
 

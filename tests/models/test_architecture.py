@@ -18,7 +18,7 @@ def test_number_of_adafm_layers(placement, layers):
 
 
 def test_json_holds_all_fields_and_comes_back():
-  arch = Architecture(32, 4, 1, 5, 'block+trunk', 3)
+  arch = Architecture(32, 4, 1, 5, 'block+trunk', 'hats', 3)
   values = arch.to_json()
   assert values == {
     'features': 32,
@@ -26,11 +26,10 @@ def test_json_holds_all_fields_and_comes_back():
     'channels': 1,
     'kernel': 5,
     'placement': 'block+trunk',
-    'layer_curve': 3,
+    'path': 'hats',
+    'bends': 3,
   }
   assert Architecture.from_json(values) == arch
-  del values['layer_curve']  # as in version 1 of the model file
-  assert Architecture.from_json(values).layer_curve == 0
 
 
 @pytest.mark.parametrize(
@@ -64,5 +63,5 @@ def test_unknown_and_missing_fields_are_user_errors(change):
     del values['kernel']
   else:
     values |= change
-  with pytest.raises(UserError, match='must have the fields blocks, channels'):
+  with pytest.raises(UserError, match='must have the fields bends, blocks'):
     Architecture.from_json(values)

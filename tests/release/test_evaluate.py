@@ -35,8 +35,8 @@ def sets():
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-  """A denoiser with both curves, released as float16."""
-  model = released.with_both_curves().with_curve('layers')
+  """A denoiser on a bent path, released as float16."""
+  model = released.with_bends()
   return released.make_zoo(tmp_path, monkeypatch, model, dtype='float16')
 
 
@@ -60,7 +60,7 @@ def test_every_method_is_what_its_network_gives(small, sets, tmp_path):
     float32=str(small),
   )
   rows = {(r['noise'], r['level'], r['method']): r for r in found['scores']}
-  usual = {'input', 'classical', 'single', 'layers', 'float32'}
+  usual = {'input', 'classical', 'line', 'bent', 'float32'}
   for noise in ('clipped', 'float'):
     assert {m for n, x, m in rows if (n, x) == (noise, 15)} == usual
     assert {m for n, x, m in rows if (n, x) == (noise, 40)} == {
@@ -69,7 +69,7 @@ def test_every_method_is_what_its_network_gives(small, sets, tmp_path):
     }
   model, protocol = zoo.load('small'), Protocol.of('denoise', 'float')
   cases = make_cases(sets['cbsd68'], 40, protocol)
-  peers = {name: model.with_curve(name) for name in ('single', 'layers')}
+  peers = {'line': model.with_path('line'), 'bent': model}
   peers['float32'] = Model.load(small)
   peers['dedicated'] = Model.load(path)
   for name, one in peers.items():
@@ -96,11 +96,9 @@ def test_every_method_is_what_its_network_gives(small, sets, tmp_path):
   assert row['strength'] is None
   values = [rows['float', 40, m]['psnr'] for m in peers]
   assert len({round(x, 4) for x in values}) == 4
-  assert abs(values[1] - values[2]) < 0.1  # float16 and float32, both 'layers'
-  single, layers = (
-    rows['clipped', 15, name]['psnr'] for name in ('single', 'layers')
-  )
-  assert single == layers  # the start level is the same by either curve
+  assert abs(values[1] - values[2]) < 0.1  # float16 and float32, both 'bent'
+  line, bent = (rows['clipped', 15, name]['psnr'] for name in ('line', 'bent'))
+  assert line == bent  # the start level is the same on either path
 
 
 def test_what_was_measured_is_recorded(small, sets, tmp_path):
@@ -143,13 +141,13 @@ def test_least_gain_is_that_of_the_image_that_gains_least(small, sets):
 def test_super_resolution_has_no_classical_method_but_its_input(
   tmp_path, monkeypatch
 ):
-  model = dataclasses.replace(released.with_both_curves('sr'), layer_curve=None)
+  model = released.with_bends('sr').with_path('line')
   released.make_zoo(tmp_path, monkeypatch, model)
   images_ = [NamedImage('a', _pixels(0, shape=(37, 41)))]
   found = evaluate.evaluate('small', {'set5': images_}, wanted=[3, 3.4])
   assert found['levels'] == [3, 3.4]
   assert found['classical'] == []
-  assert {r['method'] for r in found['scores']} == {'input', 'single'}
+  assert {r['method'] for r in found['scores']} == {'input', 'line'}
   assert {r['noise'] for r in found['scores']} == {''}
   released.write(tmp_path / 'docs', found)
   text = card.render('small', tmp_path / 'docs')

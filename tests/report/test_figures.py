@@ -154,27 +154,6 @@ def test_plot_psnr_of_many_lines_names_only_the_mean(tmp_path):
   assert _legend(figure) == ['mean of 13']
 
 
-def test_plot_layers_holds_every_layer(tmp_path):
-  levels = [80, 45, 10]
-  layers = np.array([[0, 0.7, 1], [0, 0.5, 1], [0, -0.1, 1]])
-  figure = figures.plot_layers(
-    tmp_path / 'layers.png',
-    levels,
-    layers,
-    [0, 0.4, 1],
-    xlabel='JPEG quality q',
-    title='Strength of each layer',
-  )
-  axes = figure.axes[0]
-  for line, values in zip(axes.lines, [*layers, [0, 0.4, 1]], strict=True):
-    np.testing.assert_array_equal(line.get_xdata(), levels)
-    np.testing.assert_array_equal(line.get_ydata(), values)
-  assert len({str(line.get_color()) for line in axes.lines}) == 4
-  assert _legend(figure) == ['layer 1', 'layer 3', 'one for all layers']
-  assert axes.get_xlim()[0] > axes.get_xlim()[1]
-  assert (tmp_path / 'layers.png').stat().st_size > 5000
-
-
 def test_plot_levels_holds_every_method(tmp_path):
   levels = [80, 40, 10]
   series = {'input': [36, 32, 27.5], 'curve': [38.5, float('nan'), 29.25]}

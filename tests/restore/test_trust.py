@@ -16,8 +16,7 @@ from adafm_jax import zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade import noise
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.engine import blend as masking
-from adafm_jax.engine import run as engine
+from adafm_jax.engine.run import Network
 from adafm_jax.model import Model
 from adafm_jax.models import restorer
 
@@ -140,8 +139,8 @@ def test_residual_noise_falls_with_the_strength(model):
 
 
 def _masked(model, images, maps, **options):
-  run = engine.make_run(model.arch, **options)
-  return masking.run(run, model.params, images, maps.astype(np.float32))
+  network = Network(model.arch, model.params, **options)
+  return network.restore(images, maps.astype(np.float32))
 
 
 def test_the_border_of_a_mask_shows_no_seam(model):
@@ -201,8 +200,8 @@ def test_tiles_leave_no_trace(model):
   images = _degraded(model, model.levels.end)
   images = np.tile(images, (1, 1, 2, 1))[:, :51, :105]
   strength = np.array([0.4, 1.0])
-  whole = engine.make_run(model.arch)(model.params, images, strength)
-  tiled = engine.make_run(model.arch, tile=32)(model.params, images, strength)
+  whole = Network(model.arch, model.params).restore(images, strength)
+  tiled = Network(model.arch, model.params, side=32).restore(images, strength)
   np.testing.assert_allclose(tiled, whole, atol=5e-6)
 
 

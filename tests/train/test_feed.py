@@ -59,13 +59,14 @@ def _config(data_dir, placement, **fields):
   return configs.parse({**values, **fields})
 
 
-def _open(config, *, adapting=False, start=0, mesh=None):
+def _open(config, *, levels=(15.0,), index=0, start=0, mesh=None):
   images = training.load(config).train
   return feed.open_feed(
     config,
     images,
     stage=STAGE,
-    adapting=adapting,
+    levels=levels,
+    index=index,
     start=start,
     mesh=mesh or meshes.make_mesh(),
   )
@@ -82,9 +83,8 @@ def _train(config, mesh, count, start=0):
     apply=_apply,
     stage=STAGE,
     labels={'w': 'train'},
-    strength=0.0,
-    sigma=25.0 if config.task == 'denoise' else None,
-    noise='clipped',
+    points=steps.Points.single(25, 0),
+    noise='clipped' if config.task == 'denoise' else None,
     mesh=mesh,
   )
   fresh = steps.init_state(recipe, {'w': np.float32(0.5)})
@@ -133,36 +133,36 @@ def test_a_stream_opened_at_a_step_goes_on_from_there(data_dir):
 
 def test_stages_and_seeds_draw_other_patches(data_dir):
   firsts = []
-  for seed, adapting in ((0, False), (0, True), (1, False)):
+  for seed, index in ((0, 0), (0, 1), (1, 0)):
     config = _config(data_dir, 'stream', seed=seed)
-    with _open(config, adapting=adapting) as batches:
+    with _open(config, index=index) as batches:
       firsts.append(np.asarray(next(batches)))
   for a, b in ((0, 1), (0, 2), (1, 2)):
     assert np.mean(firsts[a] != firsts[b]) > 0.5
 
 
 @pytest.mark.parametrize('placement', ['device', 'stream'])
-@pytest.mark.parametrize('adapting', [False, True])
-def test_partners_are_those_of_the_stages_level(data_dir, placement, adapting):
+@pytest.mark.parametrize('levels', [(80.0,), (10.0,), (10.0, 80.0)])
+def test_partners_are_those_of_the_stages_levels(data_dir, placement, levels):
   config = _config(data_dir, placement, task='dejpeg')
-  pairs = set()
   for image in training.load(config).heldout:  # the set's partners are not
     assert image.pixels.shape[-1] == 1
-  with _open(config, adapting=adapting) as opened:
+  with _open(config, levels=levels) as opened:
     if placement == 'device':
       pixels = np.asarray(opened.pixels)
     else:
-      pixels = np.asarray(next(opened)).reshape(-1, 2)
-  pairs = {tuple(p) for p in pixels.tolist()}
+      pixels = np.asarray(next(opened)).reshape(-1, 1 + len(levels))
+  groups = {tuple(p) for p in pixels.tolist()}
   records = training.load(config).train.records(1)
   degraded = Degradation('dejpeg')
   wanted = set()
   for clean in records:
-    partner = np.rint(degraded.apply(clean, 10.0 if adapting else 80.0) * 255)
-    both = np.concatenate([clean, partner.astype(np.uint8)], axis=-1)
-    wanted |= {tuple(p) for p in both.reshape(-1, 2).tolist()}
-  assert pairs <= wanted
-  assert len(pairs) > 50
+    partners = [np.rint(degraded.apply(clean, x) * 255) for x in levels]
+    planes = [clean, *(x.astype(np.uint8) for x in partners)]
+    flat = np.concatenate(planes, axis=-1).reshape(-1, 1 + len(levels))
+    wanted |= {tuple(p) for p in flat.tolist()}
+  assert groups <= wanted
+  assert len(groups) > 50
 
 
 def test_rows_of_a_batch_are_those_of_this_process():

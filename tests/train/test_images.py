@@ -122,16 +122,22 @@ def test_jpeg_trains_from_partners_where_images_are_cut(data_dir):
   )
 
 
+def test_a_bent_path_needs_partners_between_the_ends(data_dir):
+  bent = {'path__kind': 'poly', 'path__levels': '80,40,20,10'}
+  sentence = _problem(_jpeg(data_dir, 'tfds:cut/train', **bent))
+  assert '--levels 80,10,40,20 ' in sentence
+
+
 def test_missing_partners_say_how_to_make_them(data_dir):
   sentence = _problem(_jpeg(data_dir, 'tfds:cut/train', end=20.0))
-  assert 'levels 80 and 20 of task dejpeg' in sentence
+  assert 'levels 80,20 of task dejpeg' in sentence
   assert (
     'python -m adafm_jax.data.prepare --dataset image_folder --name cut'
     f' --source FOLDER --data_dir {data_dir} --task dejpeg --levels 80,20'
     ' --channels 1.'
   ) in sentence
   streamed = _jpeg(data_dir, 'tfds:whole/train', data__placement='stream')
-  assert 'levels 80 and 10' in _problem(streamed)
+  assert 'levels 80,10' in _problem(streamed)
 
 
 def test_only_prepared_sets_can_be_streamed(data_dir, folder):

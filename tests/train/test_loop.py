@@ -224,8 +224,7 @@ def _real(**stage):
     apply=_apply,
     stage=StageConfig(batch=2, patch=4, **stage),
     labels={'w': 'train'},
-    strength=0.0,
-    sigma=25.0,
+    points=steps.Points.single(25, 0),
     noise='clipped',
     mesh=mesh,
   )

@@ -162,8 +162,7 @@ def adapt():
     apply=restorer.make_apply(ARCH),
     stage=StageConfig(steps=10, batch=2, patch=12, learning_rate=1e-2, ema=0.9),
     labels=_labels(),
-    strength=1.0,
-    sigma=75.0,
+    points=steps.Points.single(75, 1),
     noise='clipped',
     mesh=Mesh(np.array(jax.devices()[:1]), ('data',)),
   )

@@ -1,5 +1,6 @@
 """The training step on a network so small that NumPy can differentiate it."""
 
+import dataclasses
 import functools
 
 import jax
@@ -40,7 +41,7 @@ def _apply(params, image, strength):
   ].reshape(1, 1, 1, 3)
 
 
-def _recipe(*, labels='learn', sigma=25.0, noise='float', devices=1, **stage):
+def _recipe(*, labels='learn', points=None, noise='float', devices=1, **stage):
   fields = {
     'steps': 20,
     'batch': 8,
@@ -53,8 +54,7 @@ def _recipe(*, labels='learn', sigma=25.0, noise='float', devices=1, **stage):
     apply=_apply,
     stage=StageConfig(**fields),
     labels={'mix': {'kernel': LABELS[labels], 'bias': 'train'}},
-    strength=0.5,
-    sigma=sigma,
+    points=points or steps.Points.single(25, 0.5),
     noise=noise,
     mesh=Mesh(np.array(jax.devices()[:devices]), ('data',)),
   )
@@ -70,21 +70,22 @@ def _compiled(per_call, **fields):
 def _bank(partners=False):
   rng = np.random.default_rng(1)
   images = [rng.integers(0, 256, (9, 11 + i, 3), np.uint8) for i in range(3)]
-  others = [255 - image for image in images] if partners else None
-  return jax.tree.map(jnp.asarray, banks.build(images, others))
+  if partners:
+    images = [np.concatenate([x, 255 - x], axis=-1) for x in images]
+  return jax.tree.map(jnp.asarray, banks.build(images))
 
 
 def _batch(recipe, step):
   """The batch of one step in float64."""
   key = jax.random.fold_in(KEY, step)
-  clean, degraded = steps.draw_batch(recipe, key, _bank())
+  clean, degraded, _ = steps.draw_batch(recipe, key, _bank())
   return np.asarray(clean, np.float64), np.asarray(degraded, np.float64)
 
 
 def _reference_error(recipe, params, step):
   clean, degraded = _batch(recipe, step)
   mix = params['mix']
-  output = degraded @ mix['kernel'] + recipe.strength * mix['bias']
+  output = degraded @ mix['kernel'] + 0.5 * mix['bias']
   return degraded, output - clean
 
 
@@ -100,7 +101,7 @@ def _reference_run(recipe, count, rates):
     slope = np.sign(error) / error.size  # of the mean absolute error
     gradient = {
       'kernel': np.tensordot(degraded, slope, ((0, 1, 2), (0, 1, 2))),
-      'bias': recipe.strength * slope.sum(axis=(0, 1, 2)),
+      'bias': 0.5 * slope.sum(axis=(0, 1, 2)),
     }
     moved = {}
     for name in names:
@@ -255,7 +256,56 @@ def test_clipped_noise_makes_8_bit_images():
 
 
 def test_partners_are_what_is_restored():
-  recipe = _recipe(sigma=None)
-  clean, degraded = steps.draw_batch(recipe, KEY, _bank(partners=True))
+  recipe = _recipe(noise=None)
+  clean, degraded, _ = steps.draw_batch(recipe, KEY, _bank(partners=True))
   assert clean.shape == degraded.shape == (8, 6, 6, 3)
   np.testing.assert_allclose(degraded, 1 - np.asarray(clean), atol=1e-6)
+
+
+POINTS = steps.Points(*np.array([[5, 60], [0.2, 0.8], [2, 0.5]], np.float32))
+
+
+def test_each_patch_has_the_noise_of_its_point():
+  recipe = _recipe(points=POINTS, batch=64)
+  clean, degraded, which = steps.draw_batch(recipe, KEY, _bank())
+  which = np.asarray(which)
+  assert 16 < which.sum() < 48
+  spread = np.asarray(degraded - clean).std(axis=(1, 2, 3)) * 255
+  for index, sigma in enumerate(POINTS.level):
+    measured = np.sqrt(np.mean(spread[which == index] ** 2))
+    assert measured == pytest.approx(sigma, rel=0.05)
+
+
+def test_each_patch_comes_with_the_partner_of_its_point():
+  rng = np.random.default_rng(2)
+  images = [rng.integers(0, 200, (9, 11, 3), np.uint8) for _ in range(3)]
+  bank = banks.build(
+    [np.concatenate([x, x + 10, x + 50], axis=-1) for x in images]
+  )
+  recipe = _recipe(points=POINTS, noise=None)
+  clean, degraded, which = steps.draw_batch(
+    recipe, KEY, jax.tree.map(jnp.asarray, bank)
+  )
+  assert len(set(which.tolist())) == 2
+  offset = np.asarray(degraded - clean).mean(axis=(1, 2, 3)) * 255
+  np.testing.assert_allclose(offset, np.where(which, 50, 10), atol=1e-3)
+
+
+def test_points_weigh_the_loss_and_set_the_strength():
+  recipe = _recipe(points=POINTS, learning_rate=0.0)
+  params = {'mix': {'kernel': jnp.eye(3), 'bias': jnp.full(3, 0.1)}}
+
+  def apply(params, image, strength):
+    bias = params['mix']['bias'].reshape(1, 1, 1, 3)
+    return image + strength.reshape(-1, 1, 1, 1) * bias
+
+  recipe = dataclasses.replace(recipe, apply=apply)
+  state = steps.init_state(recipe, params)
+  _, loss, _ = steps.train_step(recipe, KEY, _bank(), state)
+  step_key = jax.random.fold_in(KEY, 0)
+  clean, degraded, which = steps.draw_batch(recipe, step_key, _bank())
+  error = np.asarray(degraded, np.float64) - np.asarray(clean)
+  error += 0.1 * POINTS.strength[which].reshape(-1, 1, 1, 1)
+  each = np.abs(error).mean(axis=(1, 2, 3))
+  wanted = np.mean(POINTS.weight[which] * each)
+  assert float(loss) == pytest.approx(wanted, rel=1e-5)

@@ -23,7 +23,7 @@ MEASURED = sorted(path.stem for path in CARDS.glob('*.json'))
 def folder(tmp_path, monkeypatch):
   """Results of a small model, in a zoo of its own."""
   model = dataclasses.replace(
-    released.with_both_curves().with_curve('layers'),
+    released.with_bends(),
     provenance={
       'config': {
         'data': {'train': 'BSD431', 'holdout': 31},
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
         'adapt': {'steps': 567},
       },
       'training_images': 400,
-      'curves': [{'level': 35.0, 'single': 28.5, 'layers': 28.625}],
+      'paths': [{'level': 35.0, 'line': 28.5, 'bent': 28.625}],
       'device': '1 x cpu',
     },
   )
@@ -77,7 +77,7 @@ def test_the_sections_stand_in_order(folder):
     'Facts',
     'Results',
     'Over the levels',
-    'Lambda curves',
+    'Between the levels',
     'Beside published results',
     'How this card was made',
   ]
@@ -88,11 +88,9 @@ def test_facts_are_those_of_the_model_file(folder):
   text = card.render('small', folder)
   entry = zoo.entries()['small']
   shapes = model_file.read_shapes(entry.path)
-  bends = math.prod(shapes.pop('layer_curve'))
   count = sum(map(math.prod, shapes.values()))
   ((_, parameters),) = _cells(text, 'parameters')
   assert parameters.startswith(f'{count:,}, of which ')
-  assert f'{bends} coefficients' in parameters
   assert entry.sha256 in text
   assert f'{entry.path.stat().st_size:,} bytes, float32' in text
   for words in (
@@ -115,8 +113,8 @@ def test_results_name_methods_protocols_and_the_default(folder):
   assert head[1:6] == [
     'input',
     'non-local means',
-    'one lambda',
-    'lambda by layer (default)',
+    'straight path',
+    'bent path (default)',
     'lambda',
   ]
   assert '**CBSD68 (2 images; RGB, float)**' in text
@@ -128,12 +126,11 @@ def test_results_name_methods_protocols_and_the_default(folder):
   assert 'does better than the model' not in text
 
 
-def test_a_model_of_one_curve_is_called_the_model(tmp_path, monkeypatch):
-  model = dataclasses.replace(
-    released.with_both_curves(), layer_curve=None, provenance={}
-  )
+def test_a_model_on_a_straight_path_is_called_the_model(tmp_path, monkeypatch):
+  line = released.with_bends().with_path('line')
+  model = dataclasses.replace(line, provenance={})
   released.make_zoo(tmp_path, monkeypatch, model)
-  methods = {'input': 10, 'classical': 32, 'single': 31}
+  methods = {'input': 10, 'classical': 32, 'line': 31}
   found = released.results(methods=methods)
   released.write(tmp_path / 'docs', found)
   text = card.render('small', tmp_path / 'docs')
@@ -151,9 +148,9 @@ def test_a_model_of_one_curve_is_called_the_model(tmp_path, monkeypatch):
     )
 
 
-def test_both_curves_are_compared_on_held_out_images(folder):
+def test_both_paths_are_compared_on_held_out_images(folder):
   text = card.render('small', folder)
-  assert 'The default is a lambda for each AdaFM layer' in text
+  assert 'along a path `poly` with 2 bends' in text
   ((*_, row),) = [[r for r in _cells(text, 'sigma 35') if r[1] == '28.500']]
   assert row == ['sigma 35', '28.500', '28.625', '0.125']
 
@@ -172,7 +169,7 @@ def test_published_results_are_compared_level_by_level(folder):
 
 def test_dedicated_networks_and_float16_have_their_tables(folder):
   found = released.results(
-    methods={'input': 10, 'single': 30, 'layers': 31, 'float32': 31.0002},
+    methods={'input': 10, 'line': 30, 'bent': 31, 'float32': 31.0002},
     dedicated=[
       {'level': 35.0, 'features': 6, 'blocks': 1, 'further_steps': 99}
     ],
@@ -188,7 +185,7 @@ def test_dedicated_networks_and_float16_have_their_tables(folder):
   assert ['sigma 15', '-0.0002', '-0.0002'] in rounded
   figures = card_figures.write('small', card.read('small', folder), folder)
   gains = {x.get_label(): x for x in figures[1].axes[0].lines}
-  np.testing.assert_allclose(gains['lambda by layer (default)'].get_ydata(), 1)
+  np.testing.assert_allclose(gains['bent path (default)'].get_ydata(), 1)
   dedicated = gains['dedicated network']
   np.testing.assert_allclose(
     dedicated.get_ydata(), [np.nan, 31.5 - 29.65, np.nan]

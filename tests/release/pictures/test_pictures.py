@@ -17,7 +17,7 @@ from release.pictures import pictures, studio
 def test_every_task_has_its_pictures(
   task, channels, rows, tmp_path, monkeypatch
 ):
-  model = released.with_both_curves(task, channels=channels)
+  model = released.with_bends(task, channels=channels)
   released.make_zoo(tmp_path, monkeypatch, model, name=task)
   made = pictures.make(task, tmp_path / 'docs')
   json.dumps(made, allow_nan=False)
