@@ -64,7 +64,7 @@ def load(config: Config) -> Training:
     train = sources.shrink(train, config.data.shrink)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(config.train.patch, config.adapt.patch)
-  sources.check_sizes(sizes, patch, _FIELD)
+  sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
   if heldout:
     return Training(train, _load(config, heldout, 'data.heldout'), seen)
   return Training(train, sources.shrink(rest, config.data.shrink), seen)
