@@ -7,6 +7,7 @@ and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -36,6 +37,7 @@ from adafm_jax.report import experiment as report
 from adafm_jax.train import images as training
 from adafm_jax.train import logs, stages
 from adafm_jax.train import mesh as meshes
+from adafm_jax.train.workdir import locked
 
 _HELDOUT = 'heldout'
 # Fields of `calibrate` in workdirs that earlier versions began.
@@ -68,12 +70,16 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
     UserError: the workdir holds another experiment, or data is missing.
   """
   with meshes.leaving_on_failure():
-    _run(config, workdir)
+    config = open_workdir(config, workdir)
+    fields = ['train', 'adapt', *['path'] * (config.path.kind != 'line')]
+    meshes.use_all_cores([getattr(config, name).batch for name in fields])
+    alone = locked(workdir) if meshes.is_main() else contextlib.nullcontext()
+    with alone:
+      _run(config, workdir)
 
 
-def _run(config: Config | None, workdir: pathlib.Path) -> None:
+def _run(config: Config, workdir: pathlib.Path) -> None:
   begun = time.monotonic()
-  config = open_workdir(config, workdir)
   data = load_data(config)  # before anything is written: it may be missing
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))

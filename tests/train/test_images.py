@@ -221,7 +221,7 @@ def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   note = json.loads((tmp_path / 'data.json').read_text())
   assert note == {'placement': 'device', 'identity': train.identity}
   other = training.load(_config(data_dir, 'tfds:cut/train')).train
-  with pytest.raises(UserError, match='it was prepared again'):
+  with pytest.raises(UserError, match='prepared again'):
     training.place(config, other, tmp_path)
 
 
@@ -229,7 +229,10 @@ def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):
   config = _config(data_dir, folder)
   train = training.load(config).train
   assert training.place(config, train, tmp_path)[0] == 'device'
-  assert not (tmp_path / 'data.json').exists()
+  assert training.place(config, train, tmp_path)[0] == 'device'
+  fewer = train[1:]
+  with pytest.raises(UserError, match='images were changed'):
+    training.place(config, fewer, tmp_path)
 
 
 def test_an_experiment_refuses_to_measure_what_it_learns_from(
