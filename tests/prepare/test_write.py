@@ -125,7 +125,7 @@ def test_partners_are_degraded_as_whole_images(
   for level in levels:
     assert part.has_level(task, level, channels)
     whole = Degradation(task).apply(clean, level) * 255
-    record = part.records(level=level)[0]
+    record = part.records(levels=(level,))[0]
     assert record.shape == (20, 20, 2 * channels)
     np.testing.assert_array_equal(record[..., :channels], clean[:20, :20])
     np.testing.assert_allclose(
