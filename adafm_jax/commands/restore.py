@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 
 from adafm_jax import files
+from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
 from adafm_jax.restore import pairs as job_files
 

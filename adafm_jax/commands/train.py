@@ -129,8 +129,9 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     return config
   try:
     values = json.loads(path.read_text())
-    for name in _RETIRED:
-      values.get('calibrate', {}).pop(name, None)
+    if isinstance(values, dict) and isinstance(values.get('calibrate'), dict):
+      for name in _RETIRED:
+        values['calibrate'].pop(name, None)
     old = configs.parse(values)
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}') from error
