@@ -41,40 +41,33 @@ def test_unknown_task_is_told():
     levels.get_task('blur')
 
 
+DENOISE = levels.LevelRange('denoise', 15, 75)
+DEJPEG = levels.LevelRange('dejpeg', 80, 10)
+SR = levels.LevelRange('sr', 3, 4)
+
+
 @pytest.mark.parametrize(
-  ('task', 'start', 'end', 'value', 'position'),
+  ('span', 'places'),
   [
-    ('denoise', 15, 75, 15, 0),
-    ('denoise', 15, 75, 30, 0.25),
-    ('denoise', 15, 75, 75, 1),
-    ('dejpeg', 80, 10, 80, 0),
-    ('dejpeg', 80, 10, 66, 0.2),
-    ('dejpeg', 80, 10, 10, 1),
-    ('sr', 3, 4, 3.4, 0.4),
+    (DENOISE, {15: 0, 30: 0.25, 75: 1}),
+    (DEJPEG, {80: 0, 66: 0.2, 10: 1}),
+    (SR, {3.4: 0.4}),
   ],
 )
-def test_position_and_level(task, start, end, value, position):
-  span = levels.LevelRange(task, start, end)
-  assert span.position(value) == pytest.approx(position, abs=1e-12)
-  assert span.level(position) == pytest.approx(value, abs=1e-12)
-  assert span.contains(value)
-  span.check(value)  # raises nothing
+def test_position_and_level(span, places):
+  for value, position in places.items():
+    assert span.position(value) == pytest.approx(position, abs=1e-12)
+    assert span.level(position) == pytest.approx(value, abs=1e-12)
+    assert span.contains(value)
+    span.check(value)  # raises nothing
 
 
 @pytest.mark.parametrize(
   ('span', 'outside', 'words'),
   [
-    (
-      levels.LevelRange('denoise', 15, 75),
-      [14.9, 76],
-      ['sigma 15 to sigma 75', 'standard deviation'],
-    ),
-    (
-      levels.LevelRange('dejpeg', 80, 10),
-      [9, 81],
-      ['q 80 to q 10', 'JPEG quality'],
-    ),
-    (levels.LevelRange('sr', 3, 4), [2.9, 4.1], ['x3 to x4', 'scale factor']),
+    (DENOISE, [14.9, 76], ['sigma 15 to sigma 75', 'standard deviation']),
+    (DEJPEG, [9, 81], ['q 80 to q 10', 'JPEG quality']),
+    (SR, [2.9, 4.1], ['x3 to x4', 'scale factor']),
   ],
 )
 def test_levels_outside_the_range_are_told(span, outside, words):
@@ -135,25 +128,11 @@ def test_parse_values_does_not_drift():
   assert values != np.cumsum([0, *[0.001] * 1000]).tolist()
 
 
-@pytest.mark.parametrize(
-  'text',
-  [
-    '',
-    'a',
-    '15,',
-    '15:75',
-    '1:2:3:4',
-    '15:75:0',
-    '15:15:0',
-    '15:75:-10',
-    '80:10:10',
-    '0:1:1e-9',
-    'nan',
-    '0:inf:1',
-    '1e400',
-    '0:1:1e-999999999',
-  ],
-)
+NONSENSE = """a 15, 15:75 1:2:3:4 15:75:0 15:15:0 15:75:-10 80:10:10 0:1:1e-9
+nan 0:inf:1 1e400 0:1:1e-999999999"""
+
+
+@pytest.mark.parametrize('text', ['', *NONSENSE.split()])
 def test_nonsense_is_told_and_named(text):
   with pytest.raises(UserError) as caught:
     levels.parse_values(text)
