@@ -89,6 +89,8 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
 
   path = pathlib.Path(path)
   with images.reading(path):
+    if path.exists() and not path.is_file():  # opening a pipe would wait
+      raise ValueError('it is no file')
     with path.open('rb') as file:
       kind = _kind(file.read(16))
       file.seek(0)

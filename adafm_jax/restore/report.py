@@ -14,7 +14,7 @@ from adafm_jax.version import __version__
 
 def line(outcome: Outcome) -> str:
   """A line for the screen; that of a failure is its problem."""
-  source, target = outcome.pair
+  source, target, _ = outcome.pair
   if outcome.status == job_run.FAILED:
     return f'failed: {outcome.problem}'
   if outcome.status == job_run.SKIPPED:

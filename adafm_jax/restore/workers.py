@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -69,7 +70,9 @@ def run(
     writers = stack.enter_context(_pool(threads))
 
     def load(pair: Pair) -> jobs.Loaded | Outcome:
-      if skip_existing and pair.target.exists():
+      if pair.problem:
+        return Outcome(pair, FAILED, problem=pair.problem)
+      if skip_existing and os.path.lexists(pair.target):
         return Outcome(pair, SKIPPED)
       return _guarded(pair, lambda: jobs.load(job, pair))
 
