@@ -17,7 +17,8 @@ from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
 from adafm_jax.restore.pairs import Pair
 
-RESTORED, PLANNED, SKIPPED, FAILED = 'restored', 'planned', 'skipped', 'failed'
+RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
+SKIPPED, FAILED = 'skipped', 'failed'
 
 
 class Outcome(NamedTuple):
@@ -25,7 +26,7 @@ class Outcome(NamedTuple):
 
   Attributes:
     pair: its file and that of the result.
-    status: RESTORED, PLANNED (a dry run), SKIPPED or FAILED.
+    status: RESTORED, LEFT_ALONE, PLANNED (a dry run), SKIPPED or FAILED.
     choice: its strength, unless it was skipped or couldn't be read.
     notes: sentences for the user.
     size: (H, W) of the result.
@@ -101,7 +102,8 @@ def _restore(
     notes = _guarded(loaded.pair, lambda: jobs.store(job, loaded, output))
     if isinstance(notes, Outcome):
       return notes
-    return _outcome(loaded, RESTORED, notes, seconds)
+    status = RESTORED if loaded.choice.share else LEFT_ALONE
+    return _outcome(loaded, status, notes, seconds)
 
   return writers.submit(write, output)
 
