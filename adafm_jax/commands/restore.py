@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
+import json
 import os
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adafm_jax import files
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
 from adafm_jax.restore import pairs as job_files
+from adafm_jax.restore import recipe
 
 EXIT_SOME_FAILED = 1
 
@@ -30,16 +33,25 @@ def run(options: argparse.Namespace) -> int:
   Raises:
     UserError: bad options, before anything is written.
   """
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):  # names in another encoding
+      stream.reconfigure(errors='backslashreplace')
+  existing = job_files.SKIP if options.skip_existing else job_files.REFUSE
+  if options.overwrite:
+    existing = job_files.REPLACE
   pairs = job_files.plan(
     options.input,
     options.output,
     suffix=options.suffix,
     ext=options.ext,
     recursive=options.recursive,
+    existing=existing,
+    sidecar=recipe.SIDECAR if options.recipe else '',
     keep=[x for x in (options.mask, options.from_recipe) if x],
   )
   _check_numbers(options)
-  _check_report(options.json, [pair.source for pair in pairs])
+  if options.json is not None:
+    _check_report(options, pairs)
   job = make_job(options)
   if not options.dry_run:
     _make_folder(pairs[0].target.parent if pairs else options.output)
@@ -60,11 +72,39 @@ def _check_numbers(options: argparse.Namespace) -> None:
     raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')
 
 
-def _check_report(report: str | None, sources: Sequence[pathlib.Path]) -> None:
-  if report and pathlib.Path(report).resolve() in {
-    source.resolve() for source in sources
-  }:
+def _check_report(
+  options: argparse.Namespace, pairs: Sequence[job_files.Pair]
+) -> None:
+  """Refuses a report that can't be written or would overwrite a file."""
+  report = pathlib.Path(options.json)
+  pictures = {
+    os.path.realpath(path)
+    for pair in pairs
+    for path in (pair.source, pair.target)
+  }
+  if os.path.realpath(report) in pictures:
     raise UserError(f'--json {report} would overwrite a picture.')
+  if not options.json or report.is_dir():
+    raise UserError(f'--json {options.json!r} is no file name.')
+  if os.path.lexists(report) and not _is_report(report):
+    raise UserError(
+      f'--json {report} would overwrite a file that is no report; give another'
+      ' name.'
+    )
+  folder = report.parent
+  while not folder.exists() and folder != folder.parent:
+    folder = folder.parent  # what is missing is made
+  if not folder.is_dir() or not os.access(folder, os.W_OK):
+    raise UserError(f'--json {report}: {folder} cannot be written to.')
+
+
+def _is_report(path: pathlib.Path) -> bool:
+  """Whether an earlier call wrote a file."""
+  try:
+    report = json.loads(path.read_text('utf-8'))
+  except (OSError, ValueError, RecursionError):
+    return False
+  return isinstance(report, dict) and {'adafm_jax', 'files'} <= report.keys()
 
 
 def make_job(options: argparse.Namespace):
@@ -115,7 +155,11 @@ def _check_range(job) -> None:
 
   scaling = job.header.levels.task == 'sr'
   if scaling or (job.level, job.strength) != (None, None):
-    setting.choose(job.header, job.level, job.strength, channels=3)
+    level, span = job.level, job.header.levels
+    if not scaling and level is not None and span.position(level) < 0:
+      setting.share(job.header, level, channels=3)  # checks it
+      level = span.start
+    setting.choose(job.header, level, job.strength, channels=3)
 
 
 def _follow(job, path: str):
@@ -124,8 +168,6 @@ def _follow(job, path: str):
   Raises:
     UserError: it is of another model or mask.
   """
-  from adafm_jax.restore import recipe
-
   followed = recipe.read(path)
   if followed.model_sha256 != job.sha256:
     raise UserError(
@@ -209,17 +251,26 @@ def _restore_all(
         dry_run=options.dry_run,
       ):
         outcomes.append(outcome)
-        bar.write(job_report.line(outcome), file=sys.stdout)
+        _print(job_report.line(outcome), bar.write)
         bar.update()
   finally:
     seconds = time.monotonic() - began
     if options.json:
       report = job_report.to_json(job, outcomes, len(pairs), seconds)
       files.write_json(options.json, report)
-    print(job_report.summary(outcomes, len(pairs), seconds, options.output))
+    _print(job_report.summary(outcomes, len(pairs), seconds, options.output))
     if len(outcomes) < len(pairs):
-      print('To finish, give the same command with --skip-existing.')
+      _print('To finish, give the same command with --skip-existing.')
   problems = [x.problem for x in outcomes if x.problem]
   for problem in problems:
     print(f'error: {problem}', file=sys.stderr)
   return EXIT_SOME_FAILED if problems else 0
+
+
+def _print(text: str, write: Callable[..., None] = print) -> None:
+  """Prints a line; the work goes on where nobody reads it, as behind `head`."""
+  try:
+    write(text, file=sys.stdout)
+    sys.stdout.flush()
+  except BrokenPipeError:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -83,10 +83,16 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
   add(
     '--recursive', action='store_true', help='sub-folders too, kept as they are'
   )
-  add(
+  existing = group.add_mutually_exclusive_group()
+  existing.add_argument(
     '--skip-existing',
     action='store_true',
     help='leave out pictures whose result exists: finishes a stopped call',
+  )
+  existing.add_argument(
+    '--overwrite',
+    action='store_true',
+    help='replace files that have the name of a result (never an input)',
   )
   add(
     '--recipe',

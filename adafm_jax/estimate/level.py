@@ -51,9 +51,10 @@ class LevelEstimate(NamedTuple):
   """A level to restore with.
 
   Attributes:
-    level: inside the model's range, in the task's unit.
+    level: in the task's unit, no stronger than the model's end; it may be
+      cleaner than its start.
     sentence: for the user: the estimate, where it came from, and whether it was
-      clipped to the model's range.
+      clipped to the model's end.
     estimate: before clipping.
   """
 
@@ -120,7 +121,7 @@ def estimate_quality(photo: Photo) -> Estimate:
 
 
 def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
-  """The level to restore a photograph with, inside a model's range.
+  """The level to restore a photograph with.
 
   Args:
     photo: of any format.
@@ -142,9 +143,9 @@ def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
       f'The level of task {task.name} ({task.unit}) cannot be estimated; give'
       ' it.'
     )
-  low, high = sorted((span.start, span.end))
-  level = min(max(estimate.value, low), high)
-  if level != estimate.value:
+  level = estimate.value
+  if span.position(level) > 1:
+    level = span.end
     sentence += (
       f'; {task.label(level)} is used, the nearest in the range of the model'
       f' ({span})'

@@ -31,6 +31,7 @@ class Decoded(NamedTuple):
     orientation: EXIF orientation of the samples, 1 to 8.
     jpeg_tables: see `Photo`.
     notes: sentences for the user.
+    lossless: see `Photo`.
   """
 
   samples: np.ndarray
@@ -40,6 +41,7 @@ class Decoded(NamedTuple):
   orientation: int = 1
   jpeg_tables: tuple[np.ndarray, ...] | None = None
   notes: tuple[str, ...] = ()
+  lossless: bool = False
 
 
 def decode(data: bytes, kind: str) -> Decoded:
@@ -63,20 +65,59 @@ def decode(data: bytes, kind: str) -> Decoded:
       samples = imagecodecs.png_decode(data)
       samples = samples.reshape(*samples.shape[:2], -1)
       return Decoded(samples, 65535, 16, metadata, orientation, notes=notes)
+    low = kind == 'PNG' and data[24] < 8 and data[25] == 0  # bits; 0: grey
+    if low:  # its transparent grey isn't on the scale of Pillow's samples
+      image.info.pop('transparency', None)
     samples, icc, converted = samples_of(image, metadata.icc)
-    tables = [
-      np.array(table, np.uint16).reshape(8, 8)
-      for _, table in sorted(getattr(image, 'quantization', {}).items())
-    ]
+    tables = _tables(image)
+    if low:
+      samples = _with_transparency(samples, data)
   return Decoded(
     samples,
     255,
     8,
     metadata._replace(icc=icc),
     orientation,
-    tuple(tables) or None,
+    tables,
     tuple(filter(None, (*notes, pictures, converted))),
+    kind == 'WEBP' and _is_lossless(data),
   )
+
+
+def _tables(image: Image.Image) -> tuple[np.ndarray, ...] | None:
+  """Quantisation tables of a JPEG file, that of the first component first."""
+  tables = getattr(image, 'quantization', None)
+  if not tables:
+    return None
+  layers = getattr(image, 'layer', None)
+  luma = layers[0][3] if layers else 0  # (name, width, height, table)
+  order = sorted(tables, key=lambda number: (number != luma, number))
+  return tuple(np.array(tables[i], np.uint16).reshape(8, 8) for i in order)
+
+
+def _is_lossless(data: bytes) -> bool:
+  """Whether the picture of a WebP file is in a chunk of the lossless kind."""
+  i = 12  # behind RIFF, the length and WEBP
+  while i + 8 <= len(data):
+    if data[i : i + 4] in (b'VP8 ', b'VP8L'):
+      return data[i : i + 4] == b'VP8L'
+    length = int.from_bytes(data[i + 4 : i + 8], 'little')
+    i += 8 + length + length % 2
+  return False
+
+
+def _with_transparency(samples: np.ndarray, data: bytes) -> np.ndarray:
+  """Adds the alpha of a grey PNG file of 1, 2 or 4 bits.
+
+  Its transparent grey is in those bits, while Pillow scales the samples to 8.
+  """
+  place = data.find(b'tRNS')
+  if not 0 <= place < data.find(b'IDAT'):
+    return samples
+  grey = int.from_bytes(data[place + 4 : place + 6], 'big')
+  transparent = samples == grey * 255 // (2 ** data[24] - 1)
+  alpha = np.where(transparent, np.uint8(0), np.uint8(255))
+  return np.concatenate([samples, alpha], axis=-1)
 
 
 def samples_of(

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 
 from adafm_jax.errors import UserError
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+SUFFIXES = (
+  *('.png', '.jpg', '.jpeg', '.jpe', '.jfif'),
+  *('.bmp', '.tif', '.tiff', '.webp'),
+)
 
 
 def find_images(

@@ -35,6 +35,8 @@ SUFFIXES = {
   '.png': 'PNG',
   '.jpg': 'JPEG',
   '.jpeg': 'JPEG',
+  '.jpe': 'JPEG',
+  '.jfif': 'JPEG',
   '.tif': 'TIFF',
   '.tiff': 'TIFF',
   '.webp': 'WEBP',
@@ -56,6 +58,7 @@ class Photo(NamedTuple):
     jpeg_tables: quantisation tables of a JPEG file, luma first, each [8, 8]
       with the vertical frequency first, turned as the pixels; otherwise None.
     notes: sentences for the user about what was changed in reading.
+    lossless: whether a WebP file was compressed without loss.
     grey_rgb: whether the file has RGB channels, though all three are equal, so
       that `pixels` has one. It is written as RGB again.
   """
@@ -68,6 +71,7 @@ class Photo(NamedTuple):
   jpeg_tables: tuple[np.ndarray, ...] | None = None
   notes: tuple[str, ...] = ()
   grey_rgb: bool = False
+  lossless: bool = False
 
 
 def read_photo(path: str | os.PathLike[str]) -> Photo:
@@ -89,6 +93,8 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
 
   path = pathlib.Path(path)
   with images.reading(path):
+    if path.is_fifo() or path.is_socket():  # opening a pipe would wait
+      raise ValueError('it is no file')
     with path.open('rb') as file:
       kind = _kind(file.read(16))
       file.seek(0)
@@ -120,6 +126,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     tables,
     notes,
     grey_rgb,
+    decoded.lossless,
   )
 
 

@@ -53,6 +53,7 @@ class _Extras(NamedTuple):
   xmp: bytes | None
   text: tuple[tuple[str, str], ...]
   quality: int
+  lossless: bool
 
 
 def write_photo(
@@ -75,7 +76,8 @@ def write_photo(
       of `pixels`: after enlarging, give `like._replace(alpha=...)`.
     format: 'PNG', 'JPEG', 'TIFF', 'WEBP' or 'BMP'; by default what the suffix
       of `path` says.
-    quality: of JPEG and WebP, 1 to 100; WebP at 100 is lossless.
+    quality: of JPEG and WebP, 1 to 100; WebP is lossless at 100, and where
+      `like` is.
     extra_text: names and texts to keep in the file: text chunks of a PNG, EXIF
       UserComment (as JSON) of JPEG, WebP and TIFF.
 
@@ -88,18 +90,8 @@ def write_photo(
     ValueError: `pixels` and the alpha of `like` differ in size.
   """
   path = pathlib.Path(path)
-  name = format or SUFFIXES.get(path.suffix.lower())
-  if name not in _FORMATS:
-    raise UserError(
-      f'Cannot write {path}: its format is not known; give it one of the'
-      f' suffixes {", ".join(SUFFIXES)}.'
-    )
-  height, width = pixels.shape[:2]
-  if max(height, width) > _FORMATS[name].longest:
-    raise UserError(
-      f'Cannot write {path}: {name} holds at most {_FORMATS[name].longest}'
-      f' pixels a side, not {width} x {height}; write PNG or TIFF.'
-    )
+  name = format or SUFFIXES.get(path.suffix.lower(), '')
+  check_size(path, name, *pixels.shape[:2])
   samples, notes = _samples(pixels, like, name)
   extras, more = _extras(samples, like, name, quality, extra_text or {})
   with files.atomic_path(path) as temporary:
@@ -108,6 +100,30 @@ def write_photo(
     except (ValueError, RuntimeError, struct.error) as error:
       raise UserError(f'Cannot write {path}: {error}.') from error
   return (*notes, *more)
+
+
+def check_size(path: pathlib.Path, name: str, height: int, width: int) -> None:
+  """Checks that a format can hold a picture of so many pixels.
+
+  Args:
+    path: of the file, for the message.
+    name: see `write_photo`.
+    height: in pixels.
+    width: in pixels.
+
+  Raises:
+    UserError: it can't, or is unknown.
+  """
+  if name not in _FORMATS:
+    raise UserError(
+      f'Cannot write {path}: its format is not known; give it one of the'
+      f' suffixes {", ".join(SUFFIXES)}.'
+    )
+  if max(height, width) > _FORMATS[name].longest:
+    raise UserError(
+      f'Cannot write {path}: {name} holds at most {_FORMATS[name].longest}'
+      f' pixels a side, not {width} x {height}; write PNG or TIFF.'
+    )
 
 
 def _samples(
@@ -179,6 +195,7 @@ def _extras(
     metadata.xmp,
     tuple(texts.items()),
     quality,
+    like.lossless or quality == _HIGHEST_QUALITY,
   ), notes
 
 
@@ -197,15 +214,19 @@ def _common(extras: _Extras) -> dict[str, Any]:
 def _write_jpeg(
   path: pathlib.Path, samples: np.ndarray, extras: _Extras
 ) -> None:
-  _pillow(samples).save(
-    path,
-    'JPEG',
-    quality=extras.quality,
-    subsampling='4:4:4' if extras.quality >= _SHARP_QUALITY else '4:2:0',
-    optimize=True,
+  given = {
+    'quality': extras.quality,
+    'subsampling': '4:4:4' if extras.quality >= _SHARP_QUALITY else '4:2:0',
     **_common(extras),
     **({'xmp': extras.xmp} if extras.xmp else {}),
-  )
+  }
+  image, data = _pillow(samples), io.BytesIO()
+  try:
+    image.save(data, 'JPEG', optimize=True, **given)
+  except OSError:  # grain takes more bytes than Pillow keeps for optimizing
+    data = io.BytesIO()
+    image.save(data, 'JPEG', **given)
+  path.write_bytes(data.getvalue())
 
 
 def _write_webp(
@@ -217,7 +238,7 @@ def _write_webp(
     path,
     'WEBP',
     quality=extras.quality,
-    lossless=extras.quality == _HIGHEST_QUALITY,
+    lossless=extras.lossless,
     exact=True,  # keep the colours that cannot be seen
     **given,
     **({'xmp': extras.xmp} if extras.xmp else {}),

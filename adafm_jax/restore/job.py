@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
+import shutil
 from typing import NamedTuple
 
 import numpy as np
@@ -66,12 +68,15 @@ class Choice(NamedTuple):
     strength: in [0, 1].
     scale: by which the photograph is enlarged.
     sentence: for the user.
+    share: of the network's output in the result, in [0, 1]; the rest is the
+      photograph. Below 1 where it is cleaner than the model's start.
   """
 
   level: float | None
   strength: float
   scale: float
   sentence: str
+  share: float = 1.0
 
 
 class Loaded(NamedTuple):
@@ -105,14 +110,25 @@ def choose(job: Job, photo: photos.Photo) -> Choice:
   level, sentence = job.level, ''
   if level is None and job.strength is None:
     level, sentence = _estimate(job.header, photo)
+  channels, share, used = photo.pixels.shape[-1], 1.0, level
+  if level is not None and job.header.levels.position(level) < 0:
+    share = setting.share(job.header, level, channels)
+    if job.level is None and share < setting.LEAST_SHARE:
+      share = 0.0
+    used = job.header.levels.start
   strength, scale = setting.choose(
-    job.header, level, job.strength, channels=photo.pixels.shape[-1]
+    job.header, used, job.strength, channels=channels
   )
   value = float(strength)
   if not sentence and level is not None:
     sentence = f'{label(level)}.'
-  told = f'{sentence} Strength {value:.3g}.'.lstrip()
-  return Choice(level, value, scale, told)
+  if share == 0:
+    told = f'{sentence} Cleaner than the model restores: left alone.'
+  elif share < 1:
+    told = f'{sentence} Strength 0, faded to {share:.0%}.'
+  else:
+    told = f'{sentence} Strength {value:.3g}.'.lstrip()
+  return Choice(level, value, scale, told, share)
 
 
 def _estimate(header: header.Header, photo: photos.Photo) -> tuple[float, str]:
@@ -132,6 +148,9 @@ def load(job: Job, pair: Pair) -> Loaded:
   photo = photos.read_photo(pair.source)
   choice = choose(job, photo)
   seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  size = (math.ceil(n * choice.scale) for n in seen.shape[:2])
+  kind = photos.SUFFIXES.get(pair.target.suffix.lower(), '')
+  photo_write.check_size(pair.target, kind, *size)
   pixels, finish = pipeline.prepare(seen, job.arch.channels, scale=choice.scale)
   strength = np.asarray(choice.strength, np.float32)
   if job.mask is not None:
@@ -142,9 +161,15 @@ def load(job: Job, pair: Pair) -> Loaded:
 
 
 def restore(job: Job, loaded: Loaded) -> np.ndarray:
-  """Runs the network: float32 [H', W', C], not clipped."""
+  """Runs the network, and fades: float32 [H', W', C], not clipped."""
+  share = loaded.choice.share
+  if share == 0:
+    return loaded.pixels
   strength = loaded.strength[None] if loaded.strength.ndim else loaded.strength
-  return job.network.restore(loaded.pixels[None], strength)[0]
+  output = job.network.restore(loaded.pixels[None], strength)[0]
+  if share < 1:
+    output = loaded.pixels + np.float32(share) * (output - loaded.pixels)
+  return output
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
@@ -157,6 +182,11 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     UserError: the file can't be written.
   """
   photo, scale = loaded.photo, loaded.choice.scale
+  same = photos.SUFFIXES.get(loaded.pair.target.suffix.lower()) == photo.format
+  if loaded.choice.share == 0 and same and not job.recipe:
+    with files.atomic_path(loaded.pair.target) as temporary:
+      shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
+    return ()
   pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
   alpha, hidden = photo.alpha, photo.pixels
   if alpha is not None and scale != 1:
@@ -197,12 +227,13 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
 
 
 def read_mask(path: str) -> np.ndarray:
-  """Reads a mask: float32 [H, W] in [0, 1], white is 1.
+  """Reads a mask: float32 [H, W] in [0, 1], white is 1, transparent is 0.
 
   Raises:
     UserError: it can't be read, or is in colour.
   """
-  pixels = photos.read_photo(path).pixels
+  photo = photos.read_photo(path)
+  pixels = photo_alpha.premultiply(photo.pixels, photo.alpha)
   if np.ptp(pixels, axis=-1).any():
     raise UserError(
       f'The mask {path} is in colour; it must be grey: white for full strength,'

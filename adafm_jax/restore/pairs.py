@@ -5,8 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+from PIL import Image
 
 from adafm_jax.errors import UserError
 from adafm_jax.images.folder import SUFFIXES, find_images
@@ -19,21 +21,32 @@ EXTENSIONS = {
   'webp': '.webp',
   'tiff': '.tiff',
 }
-_MOST_CLASHES = 5  # told at once
+REFUSE, SKIP, REPLACE = 'refuse', 'skip', 'replace'
+_MOST_CLASHES = 5  # named at once
+# Of pictures and films, beside those that Pillow knows.
+_MORE_SUFFIXES = ('.heic', '.heif', '.avif', '.jxl', '.svg', '.raw', '.dng')
 
 
 class Pair(NamedTuple):
-  """A picture and where its result goes."""
+  """A picture and where its result goes.
+
+  Attributes:
+    source: the picture.
+    target: the result.
+    problem: why there is no picture, for a path that cannot be read; or None.
+  """
 
   source: pathlib.Path
   target: pathlib.Path
+  problem: str | None = None
 
 
 class _Found(NamedTuple):
-  """A picture and its folder below the output folder."""
+  """A picture, its folder below the output folder, and what is wrong."""
 
   source: pathlib.Path
-  below: pathlib.Path
+  below: pathlib.Path = pathlib.Path()
+  problem: str | None = None
 
 
 def plan(
@@ -43,6 +56,8 @@ def plan(
   suffix: str = '',
   ext: str = 'auto',
   recursive: bool = False,
+  existing: str = REFUSE,
+  sidecar: str = '',
   keep: Iterable[str] = (),
 ) -> list[Pair]:
   """Finds the pictures and names their results.
@@ -54,22 +69,28 @@ def plan(
     suffix: goes behind the names of results, before '.png' and the like.
     ext: one of `EXTENSIONS`.
     recursive: whether to go into sub-folders; results keep their structure.
+    existing: what becomes of files that have the name of a result: `REFUSE` the
+      call, `SKIP` their pictures or `REPLACE` them.
+    sidecar: what goes behind a result's name for a further file beside it,
+      which overwrites nothing either; '' if none is written.
     keep: further files that no result may overwrite.
 
   Returns:
-    The pairs, in order. Results of an earlier call that lie among the inputs
-    are left out: those below the output folder, and those with `suffix` beside
-    the picture they were made of.
+    The pairs, in order; inputs that cannot be read carry a problem. Results of
+    an earlier call that lie among the inputs are left out: those below the
+    output folder, and those with `suffix` beside the picture they were made of.
 
   Raises:
-    UserError: an input doesn't exist or holds no image; a result would
-      overwrite an input, or two would have one name; or `output` is a file and
-      there are several pictures.
+    UserError: no input holds an image; a result would overwrite a file, or two
+      would have one name; or `output` is a file of an unknown format, or is
+      one file and there are several pictures.
   """
+  if not output:
+    raise UserError('-o is empty; give a folder for the results.')
   if os.sep in suffix or '/' in suffix:
     raise UserError(f'--suffix is {suffix!r}; it goes into a file name.')
   folder = pathlib.Path(output)
-  found = list(_find(inputs, folder, recursive))
+  found = _find(inputs, folder, recursive)
   if _names_file(inputs, output):
     if suffix or ext != 'auto':
       raise UserError(
@@ -82,8 +103,11 @@ def plan(
       raise UserError(f'-o {output} is a file; give a folder for the results.')
     if suffix:
       found = _without_results(found, folder, suffix)
-    pairs = [Pair(f.source, _target(f, folder, suffix, ext)) for f in found]
-  _check_targets(pairs, keep)
+    pairs = [
+      Pair(f.source, _target(f, folder, suffix, ext), f.problem) for f in found
+    ]
+  good = [pair for pair in pairs if not pair.problem]
+  _check_targets(good, existing, sidecar, [*keep, *inputs])
   return pairs
 
 
@@ -91,12 +115,18 @@ def _names_file(inputs: Sequence[str], output: str) -> bool:
   """Whether the output is one file and not a folder.
 
   Raises:
-    UserError: it looks like a file, but there may be several pictures.
+    UserError: it looks like a file, but there may be several pictures; or
+      nothing writes its format.
   """
   path = pathlib.Path(output)
-  if path.is_dir() or path.suffix.lower() not in SUFFIXES:
+  if path.is_dir() or output.endswith(('/', os.sep)):
     return False
-  if output.endswith(('/', os.sep)):
+  if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() in {*Image.registered_extensions(), *_MORE_SUFFIXES}:
+      raise UserError(
+        f'-o {output}: {path.suffix} is not a format that can be written; give'
+        f' one of {", ".join(SUFFIXES)}, or {output}/ for a folder.'
+      )
     return False
   if len(inputs) > 1 or not pathlib.Path(inputs[0]).is_file():
     raise UserError(
@@ -108,55 +138,79 @@ def _names_file(inputs: Sequence[str], output: str) -> bool:
 
 def _find(
   inputs: Sequence[str], output: pathlib.Path, recursive: bool
-) -> Iterator[_Found]:
-  """All pictures, each once."""
-  seen = set()
+) -> list[_Found]:
+  """All pictures, each once, and the inputs that cannot be read.
+
+  Raises:
+    UserError: there is no picture at all.
+  """
+  found: dict[str, _Found] = {}
   for text in inputs:
-    for found in _find_one(text, output, recursive):
-      key = found.source.resolve()
-      if key not in seen:
-        seen.add(key)
-        yield found
+    try:
+      items = _find_one(text, output, recursive)
+    except UserError as error:
+      items = [_Found(pathlib.Path(text), problem=str(error))]
+    except (OSError, ValueError) as error:  # too long, a null byte
+      reason = getattr(error, 'strerror', None) or error
+      problem = f'Cannot read the input {text}: {reason}.'
+      items = [_Found(pathlib.Path(text), problem=problem)]
+    for item in items:
+      found.setdefault(os.path.realpath(item.source), item)
+  problems = [item.problem for item in found.values() if item.problem]
+  if len(problems) == len(found):
+    raise UserError(problems)
+  return list(found.values())
 
 
 def _find_one(text: str, output: pathlib.Path, recursive: bool) -> list[_Found]:
+  if not text:
+    raise UserError('An input is empty; give a file, a folder or a pattern.')
   path = pathlib.Path(text)
-  here = pathlib.Path()
   if path.is_dir():
-    inside = _inside(path, output, recursive)
-    return [_Found(p, p.parent.relative_to(path)) for p in inside]
+    return _inside(path, output, recursive)
   if not path.exists() and glob.has_magic(text):
     matched = map(pathlib.Path, sorted(glob.glob(text, recursive=True)))
     inside = [p for p in matched if _is_image(p) and not p.is_dir()]
     if not inside:
       raise UserError(f'No image matches the pattern {text}.')
-    return [_Found(p, here) for p in inside]
-  return [_Found(p, here) for p in find_images(path)]
+    return [_Found(p) for p in inside]
+  if path.is_symlink() and not path.exists():
+    raise UserError(f'The link {path} leads to no file.')
+  return [_Found(p) for p in find_images(path)]
 
 
 def _inside(
   folder: pathlib.Path, output: pathlib.Path, recursive: bool
-) -> list[pathlib.Path]:
+) -> list[_Found]:
   """Images of a folder; those below an output folder inside it are results."""
   if not recursive:
-    return find_images(folder)
-  results = output.resolve()
-  if results == folder.resolve():
-    results = results / '\0'  # the same folder: nothing lies below
-  found = [
-    path
-    for path in sorted(folder.rglob('*'))
-    if _is_image(path)
-    and not path.is_dir()
-    and not any(p.startswith('.') for p in path.relative_to(folder).parts)
-    and results not in path.resolve().parents
-  ]
+    return [_Found(path) for path in find_images(folder)]
+  found = []
+
+  def unreadable(error: OSError) -> None:
+    path = pathlib.Path(error.filename)
+    problem = f'Cannot read the folder {path}: {error.strerror}.'
+    found.append(_Found(path, path.relative_to(folder).parent, problem))
+
+  results = os.path.realpath(output)
+  for at, folders, names in os.walk(folder, onerror=unreadable):
+    here = pathlib.Path(at)
+    folders[:] = [
+      name
+      for name in folders
+      if not name.startswith('.') and os.path.realpath(here / name) != results
+    ]
+    found += [
+      _Found(here / name, here.relative_to(folder))
+      for name in names
+      if _is_image(here / name) and not name.startswith('.')
+    ]
   if not found:
     raise UserError(
       f'Neither the folder {folder} nor any below it holds an image'
       f' ({", ".join(SUFFIXES)}).'
     )
-  return found
+  return sorted(found)
 
 
 def _is_image(path: pathlib.Path) -> bool:
@@ -189,14 +243,20 @@ def _target(
   return folder / found.below / f'{name}{suffix}{EXTENSIONS[ext] or kept}'
 
 
-def _check_targets(pairs: Sequence[Pair], keep: Iterable[str]) -> None:
-  """Raises UserError if a result would overwrite an input or another result."""
-  inputs = {_identity(pair.source) for pair in pairs}
-  others = {_identity(path) for x in keep if (path := pathlib.Path(x)).exists()}
+def _check_targets(
+  pairs: Sequence[Pair], existing: str, sidecar: str, keep: Iterable[str]
+) -> None:
+  """Raises UserError if a result would overwrite a file or another result."""
+  inputs = {_identity(pair.source) for pair in pairs} - {None}
+  others = {_identity(pathlib.Path(x)) for x in keep} - {None}
   problems = []
   made: dict[pathlib.Path, pathlib.Path] = {}
-  for source, target in pairs:
-    identity = _identity(target) if target.exists() else None
+  for source, target, _ in pairs:
+    there = os.path.lexists(target)
+    if there and existing == SKIP:
+      continue
+    identity = _identity(target)
+    beside = target.with_name(target.name + sidecar)
     if identity in inputs:
       problems.append(
         f'The result of {source} would overwrite the input {target}; give'
@@ -209,6 +269,13 @@ def _check_targets(pairs: Sequence[Pair], keep: Iterable[str]) -> None:
         f'{made[target]} and {source} would both be written to {target};'
         ' restore them separately, or see --recursive and --ext.'
       )
+    elif target.is_dir():
+      problems.append(f'{target} is a folder, where a result would go.')
+    elif existing != REPLACE and (there or os.path.lexists(beside)):
+      problems.append(
+        f'{target if there else beside} exists, where the result of {source}'
+        ' would go; give --skip-existing, --overwrite or another -o.'
+      )
     made[target] = source
   if (more := len(problems) - _MOST_CLASHES) > 0:
     problems[_MOST_CLASHES:] = [
@@ -218,7 +285,10 @@ def _check_targets(pairs: Sequence[Pair], keep: Iterable[str]) -> None:
     raise UserError(problems)
 
 
-def _identity(path: pathlib.Path) -> tuple[int, int]:
-  """The file itself, whatever link leads to it."""
-  status = path.stat()
+def _identity(path: pathlib.Path) -> tuple[int, int] | None:
+  """The file itself, whatever link leads to it; None if there is none."""
+  try:
+    status = path.stat()
+  except OSError:
+    return None
   return status.st_dev, status.st_ino

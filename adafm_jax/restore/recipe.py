@@ -13,7 +13,10 @@ from adafm_jax.images import eight_bit as images
 
 KEY = 'adafm'  # of the text in a picture's metadata
 SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text
-CARRIERS = ('.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff')
+CARRIERS = (
+  *('.png', '.jpg', '.jpeg', '.jpe', '.jfif'),
+  *('.webp', '.tif', '.tiff'),
+)
 _EXIF, _USER_COMMENT = 0x8769, 0x9286
 
 

@@ -14,7 +14,7 @@ from adafm_jax.version import __version__
 
 def line(outcome: Outcome) -> str:
   """A line for the screen; that of a failure is its problem."""
-  source, target = outcome.pair
+  source, target, _ = outcome.pair
   if outcome.status == job_run.FAILED:
     return f'failed: {outcome.problem}'
   if outcome.status == job_run.SKIPPED:
@@ -30,7 +30,10 @@ def summary(
 ) -> str:
   """The last line: how many of each kind."""
   counts = collections.Counter(outcome.status for outcome in outcomes)
-  kinds = (job_run.RESTORED, job_run.PLANNED, job_run.SKIPPED, job_run.FAILED)
+  kinds = (
+    *(job_run.RESTORED, job_run.LEFT_ALONE, job_run.PLANNED),
+    *(job_run.SKIPPED, job_run.FAILED),
+  )
   parts = [f'{counts[kind]} {kind}' for kind in kinds if counts[kind]]
   if len(outcomes) < total:
     parts.append(f'{total - len(outcomes)} left')
@@ -43,7 +46,8 @@ def to_json(
   """The report of a call as JSON values.
 
   `files` has an object a photograph: `input`, `output`, `status`, and where
-  they are known `level` (task's unit), `strength`, `how` (a sentence), `notes`,
+  they are known `level` (task's unit), `strength`, `share`
+  (of the network's output in the result), `how` (a sentence), `notes`,
   `width`, `height`, `network_seconds` and `error`.
   """
   return {
@@ -66,6 +70,7 @@ def _file(outcome: Outcome) -> dict[str, Any]:
     'status': outcome.status,
     'level': choice and choice.level,
     'strength': choice and choice.strength,
+    'share': choice and choice.share,
     'how': choice and choice.sentence,
     'notes': list(outcome.notes) or None,
     'width': size and size[1],

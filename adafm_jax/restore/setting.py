@@ -7,9 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 from adafm_jax.model_file.header import Header
 
+# What asks for less of the start model than this is left alone, since clean
+# texture looks like a little noise.
+LEAST_SHARE = 0.2
 # One value, or one an image.
 Values = float | Sequence[float] | np.ndarray
 
@@ -66,6 +70,36 @@ def strength_of(model: Header, level: float, channels: int) -> float:
     return strength
   low, high = sorted((span.start, span.end))
   return model.strength(min(max(math.sqrt(3) * level, low), high))
+
+
+def share(model: Header, level: float, channels: int) -> float:
+  """How much of the start model's result serves a level below its start.
+
+  The share grows with the level in proportion: none at no noise or at quality
+  100, all at the start. docs/restore.md has the measurements.
+
+  Args:
+    model: of noise or JPEG artefacts.
+    level: in its unit, cleaner than its start.
+    channels: of the image; for grey see `strength_of`.
+
+  Returns:
+    In [0, 1].
+
+  Raises:
+    UserError: the level is not legal.
+  """
+  span = model.levels
+  task = levels.get_task(span.task)
+  if problems := task.problems(level):
+    raise UserError(problems)
+  if not model.arch.kernel:
+    model.strength(level)  # it has one level, and says so
+  clean = task.lowest if task.name == 'denoise' else task.highest
+  value = (level - clean) / (span.start - clean)
+  if task.name == 'denoise' and channels < model.arch.channels:
+    value *= math.sqrt(3)
+  return min(value, 1.0)
 
 
 def choose(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -16,7 +17,8 @@ from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
 from adafm_jax.restore.pairs import Pair
 
-RESTORED, PLANNED, SKIPPED, FAILED = 'restored', 'planned', 'skipped', 'failed'
+RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
+SKIPPED, FAILED = 'skipped', 'failed'
 
 
 class Outcome(NamedTuple):
@@ -24,7 +26,7 @@ class Outcome(NamedTuple):
 
   Attributes:
     pair: its file and that of the result.
-    status: RESTORED, PLANNED (a dry run), SKIPPED or FAILED.
+    status: RESTORED, LEFT_ALONE, PLANNED (a dry run), SKIPPED or FAILED.
     choice: its strength, unless it was skipped or couldn't be read.
     notes: sentences for the user.
     size: (H, W) of the result.
@@ -69,7 +71,9 @@ def run(
     writers = stack.enter_context(_pool(threads))
 
     def load(pair: Pair) -> jobs.Loaded | Outcome:
-      if skip_existing and pair.target.exists():
+      if pair.problem:
+        return Outcome(pair, FAILED, problem=pair.problem)
+      if skip_existing and os.path.lexists(pair.target):
         return Outcome(pair, SKIPPED)
       return _guarded(pair, lambda: jobs.load(job, pair))
 
@@ -98,7 +102,8 @@ def _restore(
     notes = _guarded(loaded.pair, lambda: jobs.store(job, loaded, output))
     if isinstance(notes, Outcome):
       return notes
-    return _outcome(loaded, RESTORED, notes, seconds)
+    status = RESTORED if loaded.choice.share else LEFT_ALONE
+    return _outcome(loaded, status, notes, seconds)
 
   return writers.submit(write, output)
 

@@ -82,7 +82,7 @@ def test_the_level_is_estimated_by_default(capsys):
   noise = rng.normal(128, 30, (96, 96, 3))
   Image.fromarray(np.uint8(np.clip(noise, 0, 255))).save('noisy.png')
   for options in ([], ['--auto']):
-    report = ['--json', 'report.json']
+    report = ['--json', 'report.json', '--overwrite']
     assert _restore('noisy.png', 'out', *options, *report) == 0
     (told,) = json.loads(pathlib.Path('report.json').read_text())['files']
     assert abs(told['level'] - 30) < 6
@@ -295,6 +295,7 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
   _make('a.png')
   argv = ['restore', '-i', 'a.png', '-o', 'b.png', '--level', '15', '-m']
   assert cli.main([*argv, 'denoise']) == 0
+  pathlib.Path('b.png').unlink()
   assert cli.main([*argv, 'denois']) == 2
   assert 'did you mean denoise?' in capsys.readouterr().err
 
@@ -315,6 +316,10 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
     (['--strength', '1', '--mask', 'none.png'], 'none.png'),
     (['--strength', '1', '--json', 'a.png'], 'would overwrite'),
     (['--strength', '1', '--json', './in/../a.png'], 'would overwrite'),
+    (['--strength', '1', '--json', 'denoise.safetensors'], 'no report'),
+    (['--strength', '1', '--json', 'a.png/b.json'], 'cannot be written'),
+    (['--strength', '1', '--json', ''], 'no file name'),
+    (['--strength', '1', '--json', 'in'], 'no file name'),
   ],
 )
 def test_mistakes_are_told_before_anything_is_written(options, words, capsys):
@@ -343,3 +348,54 @@ def test_on_a_named_device():
   assert _restore('a.png', 'b.png', '--strength', 1, '--device', 'cpu:1') == 0
   assert _restore('a.png', 'c.png', '--strength', 1) == 0
   np.testing.assert_array_equal(_read('b.png'), _read('c.png'))
+
+
+def test_a_picture_of_the_users_own_is_not_taken_for_a_result(capsys):
+  _make('in/a.png')
+  _make('in/a-edited.png', seed=1)
+  own = pathlib.Path('in/a-edited.png').read_bytes()
+  options = ['--strength', 1, '--suffix=-edited']
+  for inputs in ('in', ['in/a.png', 'in/a-edited.png']):
+    assert _restore(inputs, 'in', *options) == 2
+    assert 'a-edited.png' in capsys.readouterr().err
+    assert _restore(inputs, 'in', *options, '--skip-existing') == 0
+    assert 'skipped' in capsys.readouterr().out
+  assert pathlib.Path('in/a-edited.png').read_bytes() == own
+  assert _files('in') == ['a-edited.png', 'a.png']
+
+
+def test_links_pipes_and_odd_names_among_good_pictures(capsys):
+  _make('in/a.png')
+  os.symlink('gone.png', 'in/gone.png')
+  os.symlink('loop.png', 'in/loop.png')
+  os.mkfifo('in/pipe.png')
+  odd = os.fsdecode(b'in/z\xe9.png')
+  _make('z.png', seed=1)
+  os.rename('z.png', odd)
+  inputs = ['in', '', 'none.png']
+  assert _restore(inputs, 'out', '--strength', 1, '--json', 'r.json') == 1
+  assert sorted(os.listdir(b'out')) == [b'a.png', b'z\xe9.png']
+  captured = capsys.readouterr()
+  assert '2 restored, 5 failed' in captured.out
+  assert len([x for x in captured.err.splitlines() if 'error:' in x]) == 5
+  told = json.loads(pathlib.Path('r.json').read_text())['files']
+  assert sum(x['status'] == 'failed' for x in told) == 5
+
+
+def test_the_work_is_done_though_nobody_reads_the_lines():
+  for i in range(4):
+    _make(f'in/{i}.png', seed=i)
+  command = [sys.executable, '-m', 'adafm_jax.cli', 'restore', '-i', 'in']
+  command += ['-o', 'out', '-m', 'denoise.safetensors', '--strength', '0.5']
+  root = pathlib.Path(__file__).parents[2]
+  environment = os.environ | {'PYTHONPATH': str(root)}
+  environment |= {'PYTHONIOENCODING': 'ascii'}
+  reader, writer = os.pipe()
+  os.close(reader)
+  done = subprocess.run(
+    command, stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=90
+  )
+  os.close(writer)
+  assert done.returncode == 0
+  assert b'Traceback' not in done.stderr
+  assert _files('out') == [f'{i}.png' for i in range(4)]

@@ -23,8 +23,8 @@ def _make(*names):
 def _plan(inputs, output, **options):
   inputs = [inputs] if isinstance(inputs, str) else inputs
   return [
-    (str(source), str(target))
-    for source, target in job_files.plan(inputs, output, **options)
+    (str(pair.source), str(pair.target))
+    for pair in job_files.plan(inputs, output, **options)
   ]
 
 
@@ -93,7 +93,8 @@ def test_nor_is_an_input_behind_another_name():
   os.link('in/b.png', 'out/a.png')
   with pytest.raises(UserError, match=r'overwrite the input out/a\.png'):
     _plan(['in/a.png', 'in/b.png'], 'out')
-  assert len(_plan('in/a.png', 'out')) == 1  # b.png is no input now
+  # b.png is no input now.
+  assert len(_plan('in/a.png', 'out', existing=job_files.REPLACE)) == 1
 
 
 def test_a_mask_is_not_overwritten_either():
@@ -113,7 +114,8 @@ def test_two_results_of_one_name():
 
 def test_results_of_an_earlier_call_are_no_inputs():
   _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png')
-  assert _plan('in', 'in', suffix='_r') == [
+  again = {'suffix': '_r', 'existing': job_files.SKIP}
+  assert _plan('in', 'in', **again) == [
     ('in/_r.png', 'in/_r_r.png'),
     ('in/a.png', 'in/a_r.png'),
     ('in/b_r.png', 'in/b_r_r.png'),
@@ -121,7 +123,7 @@ def test_results_of_an_earlier_call_are_no_inputs():
   # Elsewhere they are pictures like others.
   assert len(_plan('in', 'out', suffix='_r')) == 4
   _make('in/out/a.png', 'in/out/x/a.png')
-  found = _plan('in', 'in/out', recursive=True)
+  found = _plan('in', 'in/out', recursive=True, existing=job_files.REPLACE)
   assert [source for source, _ in found] == [
     'in/_r.png',
     'in/a.png',
@@ -147,3 +149,78 @@ def test_mistakes(inputs, output, options, words):
   pathlib.Path('empty').mkdir()
   with pytest.raises(UserError, match=words):
     _plan(inputs, output, **options)
+
+
+@pytest.mark.parametrize(
+  ('inputs', 'output', 'options'),
+  [
+    (['in'], 'in', {'suffix': '-edited'}),
+    (['in/a.jpg'], 'in', {'suffix': '-edited'}),
+    (['in/a.jpg'], 'in', {'ext': 'png'}),
+    (['in/a.jpg'], 'other.jpg', {}),
+    (['in/a.jpg'], 'out', {}),  # a link to nowhere
+    (['in/a.jpg'], 'new', {'sidecar': '.recipe.json'}),
+  ],
+)
+def test_what_exists_is_never_overwritten(inputs, output, options):
+  _make('in/a.jpg', 'in/a-edited.jpg', 'in/a.png', 'other.jpg', 'out/b.jpg')
+  _make('new/a.jpg.recipe.json')
+  os.symlink('gone.jpg', 'out/a.jpg')
+  with pytest.raises(UserError, match=r'exists.*--skip-existing.*'):
+    _plan(inputs, output, **options)
+  _plan(inputs, output, **options, existing=job_files.REPLACE)
+
+
+def test_a_stopped_call_beside_its_inputs_can_be_finished():
+  _make('in/a.jpg', 'in/b.jpg', 'in/a.png')  # a.png is the first result
+  found = _plan('in', 'in', ext='png', existing=job_files.SKIP)
+  assert ('in/b.jpg', 'in/b.png') in found
+  with pytest.raises(UserError, match=r'overwrite the input in/a\.png'):
+    _plan('in', 'in', ext='png', existing=job_files.REPLACE)
+
+
+def test_a_result_that_is_named_as_an_input_is_one():
+  _make('in/a.jpg', 'in/a-edited.jpg')
+  inputs, options = ['in/a.jpg', 'in/a-edited.jpg'], {'suffix': '-edited'}
+  for existing in (job_files.REFUSE, job_files.REPLACE):
+    with pytest.raises(UserError, match=r'would overwrite in/a-edited\.jpg'):
+      _plan(inputs, 'in', **options, existing=existing)
+  found = _plan(inputs, 'in', **options, existing=job_files.SKIP)
+  assert found == [('in/a.jpg', 'in/a-edited.jpg')]
+
+
+def test_a_folder_where_a_result_would_go():
+  _make('in/a.png', 'out/a.png/b.txt')
+  with pytest.raises(UserError, match=r'out/a\.png is a folder'):
+    _plan('in', 'out', existing=job_files.REPLACE)
+
+
+def test_bad_paths_end_no_call():
+  _make('in/a.png')
+  pathlib.Path('empty').mkdir()
+  os.symlink('gone.png', 'in/gone.png')
+  os.symlink('loop.png', 'in/loop.png')
+  bad = ['', 'none.png', 'empty', 'no*.png', 'x' * 5000, 'in/loop.png']
+  pairs = job_files.plan([*bad, 'in'], 'out', recursive=True)
+  problems = [pair.problem for pair in pairs if pair.problem]
+  assert len(problems) == len(bad)
+  for word, problem in zip(
+    ['empty', 'none.png', 'holds', 'no*.png', 'xxx', 'loop.png'],
+    problems,
+    strict=True,
+  ):
+    assert word in problem
+  good = [str(pair.source) for pair in pairs if not pair.problem]
+  assert good == ['in/a.png', 'in/gone.png']  # read, the second one fails
+  with pytest.raises(UserError) as caught:
+    job_files.plan(bad, 'out')
+  assert len(caught.value.problems) == len(bad)
+
+
+@pytest.mark.parametrize('output', ['x.gif', 'x.HEIC', 'x.jp2', ''])
+def test_an_output_of_no_known_format_makes_no_folder(output):
+  _make('in/a.png')
+  with pytest.raises(UserError, match='-o'):
+    _plan('in/a.png', output)
+  assert not pathlib.Path(output or 'out').exists()
+  assert _plan('in/a.png', 'v1.2') == [('in/a.png', 'v1.2/a.png')]
