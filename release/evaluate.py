@@ -5,8 +5,8 @@
     --dedicated 35=run35/model.safetensors -o docs/models
 
 Writes NAME.json: PSNR and SSIM of every set, level, protocol and method (see
-`cards.measure`), the network's speed, and what was measured with what; and the
-card's pictures. `python -m release.card.card NAME` makes the card of it.
+`release.measure`), the network's speed, and what was measured with what; and
+the card's pictures. `python -m release.card.card NAME` makes the card of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is measured of a released model: sets by levels by methods.
 
-Methods, beside the input as it is: 'classical' (see `cards.classical`);
+Methods, beside the input as it is: 'classical' (see `release.classical`);
 'line' and 'bent', the model on each of its paths; 'float32', the
 weights as they were trained; 'dedicated', a network trained for that level
 alone.

@@ -56,7 +56,7 @@ def make_zoo(tmp_path, monkeypatch, model, name='small', dtype='float32'):
 def results(
   name='small', *, levels=(15.0, 35.0, 75.0), methods=None, **changes
 ):
-  """What `cards.evaluate` might write: CBSD68, both protocols, made-up PSNR."""
+  """What `release.evaluate` might write: CBSD68, made-up PSNR."""
   methods = methods or {
     'input': 10,
     'classical': 20,

@@ -17,7 +17,7 @@ import numpy as np
 from adafm_jax.errors import UserError
 
 # Pixels are addressed by int32.
-MOST_PIXELS = 2**31 - 1
+MAX_PIXELS = 2**31 - 1
 
 
 class Bank(NamedTuple):
@@ -53,10 +53,10 @@ def build(images: Sequence[np.ndarray]) -> Bank:
     raise UserError('There are no training images.')
   sizes = np.array([image.shape[:2] for image in images])
   counts = sizes.prod(axis=1)
-  if counts.sum() > MOST_PIXELS:
+  if counts.sum() > MAX_PIXELS:
     raise UserError(
       f'The training images have {counts.sum():,} pixels; at most'
-      f' {MOST_PIXELS:,} can be held on the device.'
+      f' {MAX_PIXELS:,} can be held on the device.'
     )
   return Bank(
     pixels=np.concatenate([i.reshape(-1, i.shape[-1]) for i in images]),

@@ -1,8 +1,8 @@
 """Image sets that are known by name: what they hold, and how they are judged.
 
-One table says it all: the splits of each set and the number and sizes of their
-images, to check a folder against; the official address; and the protocol of
-evaluation, task by task.
+One table holds, for each set, its splits, the number and sizes of their images
+(a folder is checked against them), the official address, and the evaluation
+protocol of each task.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Judged(NamedTuple):
     return math.ceil(level)
 
 
-# What a set is judged by that has no entry of its own for the task.
+# Protocols of sets that have none of their own for the task.
 USUAL = {
   'denoise': Judged('rgb'),
   'dejpeg': Judged('y'),
@@ -79,7 +79,7 @@ class ImageSet:
 
   Attributes:
     title: in full.
-    splits: by name; 'train' is learnt from, 'valid' validates, and the split
+    splits: by name; 'train' is trained on, 'valid' validates, and the split
       `evaluate` is what the set's name means in `evaluate.sets`.
     evaluate: '' where the set is for training alone.
     sizes: (short side, long side) an image may have, in pixels; () is any.
@@ -238,8 +238,8 @@ _CBSD68 = """
 """
 CBSD68 = frozenset(_CBSD68.split())
 
-# Images of BSD that another set holds a crop of: their pixels differ, so that
-# only the name tells. Set5's "woman" is cut from 302003.
+# Images of BSD that another set holds a crop of. Their pixels differ, so they
+# are recognised by name. Set5's "woman" is cut from 302003.
 BSD_CROPS = {'set5': frozenset({'302003'})}
 
 

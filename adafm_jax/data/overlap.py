@@ -20,7 +20,7 @@ def common(
   """Names of the images of `others` that are in `train`.
 
   Args:
-    train: images learnt from.
+    train: images trained on.
     others: images measured on.
     by_name: whether equal names are enough, as in BSD, where a name is that of
       one photograph in every copy.
@@ -37,7 +37,7 @@ def refuse(
   """Raises UserError where an evaluation set shares images with training.
 
   Args:
-    train: images learnt from.
+    train: images trained on.
     sets: images measured on, by the name of the set; where that speaks of BSD,
       equal names are taken for equal images.
     field: where the training images come from, for messages.

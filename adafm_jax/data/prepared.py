@@ -79,14 +79,14 @@ def verify(name: str, data_dir: str | pathlib.Path) -> int:
     How many files there are.
 
   Raises:
-    UserError: one sentence for each that is damaged, or there is no such set.
+    UserError: one sentence for each that is damaged, or the set is missing.
   """
   index = find(name, data_dir)
   where = folder(name, data_dir)
   if index is None:
     raise UserError(f'{name} is not prepared in {where.parent.parent}.')
   problems = [
-    f'{where / file} is damaged: its checksum is another; {_again(name)}.'
+    f'{where / file} is damaged: its checksum differs; {_again(name)}.'
     for file, wanted in index['files'].items()
     if checksum(where / file) != wanted
   ]

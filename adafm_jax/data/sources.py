@@ -51,7 +51,7 @@ def load(
     The images.
 
   Raises:
-    UserError: there is no such source, and how to get it; or a sentence for
+    UserError: the source is missing, and how to get it; or a sentence for
       each image that can't be read.
   """
   kind, colon, rest = source.partition(':')
@@ -65,8 +65,8 @@ def load(
     )
   else:
     raise UserError(
-      f'{field} is {source!r}, which is no folder; give a folder of images, as'
-      f' in --config.{field}=/path/to/images, or tfds:NAME/SPLIT, or'
+      f'{field} is {source!r}, which is not a folder; give a folder of images,'
+      f' as in --config.{field}=/path/to/images, or tfds:NAME/SPLIT, or'
       f' photos:SPLIT.'
     )
   return [

@@ -1,10 +1,10 @@
 """Training patches read from disk: for sets larger than the device's memory.
 
 The batch of a step is a pure function of (seed, step): positions in an endless
-row of shuffled epochs say which record comes, and each position has a random
-generator of its own for the place and the symmetry. So nothing but the step
-need be remembered to resume, any number of worker processes gives the same
-batches, and processes that share a batch read each record once an epoch.
+row of shuffled epochs say which record comes, and each position has its own
+random generator for the place and the symmetry. So a run resumes from the step
+alone, any number of worker processes gives the same batches, and processes that
+share a batch read each record once an epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-# What numbers are drawn for; part of the seed.
+# What the numbers are drawn for, as part of the seed.
 _ORDER, _PATCH = 0, 1
 # Batches that each worker keeps ready.
 _READY = 4

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 # Pixels; what papers on super-resolution use.
 SIDE, STEP = 480, 240
-# A rest of so few pixels at an edge goes to the last sub-image before it.
+# So few pixels left over at an edge are added to the last sub-image.
 _REST = 48
 
 

@@ -18,7 +18,7 @@ from adafm_jax.errors import UserError
 NOISE_PROTOCOLS = ('clipped', 'float')
 # What a network may be trained on: one of them, or either for each patch.
 TRAINING_NOISES = (*NOISE_PROTOCOLS, 'both')
-_MOST_VALUES = 10_000  # a step of 1e-9 is a slip, not a wish
+_MAX_VALUES = 10_000  # a step of 1e-9 is a slip, not a wish
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,15 +164,15 @@ def parse_values(text: str) -> list[float]:
   [0.0, 0.1, 0.2, 0.3]
 
   Args:
-    text: numbers and ranges start:end:step, parted by commas. A range holds its
-      end if the steps reach it; a negative step counts down. Steps are counted
-      in decimal: 0.3 is 0.3, not 0.30000000000000004.
+    text: numbers and ranges start:end:step, separated by commas. A range
+      holds its end if the steps reach it; a negative step counts down. Steps
+      are counted in decimal: 0.3 is 0.3, not 0.30000000000000004.
 
   Returns:
     The values in the order given, at least one.
 
   Raises:
-    UserError: the text is none of this, or asks for over 10,000 values.
+    UserError: it is neither, or means more than 10,000 values.
   """
   values: list[float] = []
   for part in text.split(','):
@@ -183,8 +183,8 @@ def parse_values(text: str) -> list[float]:
       values.extend(_expand(*numbers))
     except (ValueError, TypeError, ArithmeticError) as error:
       raise UserError(
-        f'Cannot read {text!r}: give numbers parted by commas (15,25,50) or a '
-        'range start:end:step whose step leads from start to end (15:75:10).'
+        f'Cannot read {text!r}: give numbers separated by commas (15,25,50) or'
+        ' a range start:end:step whose step leads from start to end (15:75:10).'
       ) from error
   return values
 
@@ -200,7 +200,7 @@ def _expand(
   if step is None:
     raise ValueError('a range without its step')
   steps = (end - start) / step
-  if not 0 <= steps < _MOST_VALUES:
+  if not 0 <= steps < _MAX_VALUES:
     raise ValueError('the step leads away from the end, or is tiny')
   return [float(start + i * step) for i in range(int(steps) + 1)]
 

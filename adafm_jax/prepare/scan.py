@@ -93,7 +93,7 @@ def check(name: str, splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
         )
   if problems:
     problems.append(
-      'Mend the files, or prepare what is there as it is with --unchecked.'
+      'Correct the files, or prepare them as they are with --unchecked.'
     )
   errors.raise_all(problems)
 

@@ -23,8 +23,8 @@ from adafm_jax import files
 from adafm_jax.errors import UserError
 from adafm_jax.model_file.curve import Curve, Values
 
-# Okabe and Ito's colours, told apart by colour-blind readers; no yellow, which
-# is too pale on white.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; without
+# yellow, which is too pale on white.
 COLORS = (
   '#0072B2',
   '#D55E00',

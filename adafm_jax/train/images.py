@@ -241,7 +241,7 @@ def _choose(config: Config, train: prepared.Split) -> tuple[str, str]:
   if config.data.placement != 'auto':
     return config.data.placement, 'data.placement'
   size, free = needed_bytes(config, train), memory.available()
-  if train.pixels > bank.MOST_PIXELS:
+  if train.pixels > bank.MAX_PIXELS:
     return 'stream', f'{train.pixels:,} pixels are too many for one array'
   word = 'of' if size <= free else 'of only'
   return (

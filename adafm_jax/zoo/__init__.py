@@ -102,7 +102,7 @@ def load(model: str | os.PathLike[str]) -> Model:
     The model, weights and all, as NumPy arrays.
 
   Raises:
-    UserError: there is no such model, or its file is broken, see
+    UserError: the model is unknown, or its file is broken, see
       `model.load`.
   """
   from adafm_jax.model import Model

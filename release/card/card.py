@@ -4,7 +4,7 @@
   python -m release.card.card denoise --pictures
 
 A card is NAME.md: text made of the registry, the model file's header and the
-NAME.json that `cards.evaluate` wrote, and of nothing else, so that a test can
+NAME.json that `release.evaluate` wrote, and of nothing else, so that a test can
 tell a stale one. Beside it come NAME_levels.png and NAME_gains.png. --pictures
 makes the contact sheets anew, which takes the network.
 """

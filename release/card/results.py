@@ -1,4 +1,4 @@
-"""The tables of a card, from the JSON that `cards.evaluate` writes."""
+"""The tables of a card, from the JSON that `release.evaluate` writes."""
 
 from __future__ import annotations
 

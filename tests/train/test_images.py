@@ -197,7 +197,7 @@ def test_auto_compares_the_set_with_free_memory(
 def test_auto_streams_what_one_array_cannot_address(
   data_dir, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(bank, 'MOST_PIXELS', 1000)
+  monkeypatch.setattr(bank, 'MAX_PIXELS', 1000)
   config = _config(data_dir)
   placement, why = training.place(config, training.load(config).train, tmp_path)
   assert placement == 'stream'
