@@ -6,6 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from adafm_jax.errors import UserError
 from adafm_jax.images import photo
 from adafm_jax.images.folder import find_images
 
@@ -406,3 +407,22 @@ def test_the_table_that_luma_uses_comes_first(tmp_path):
     data[frame + 3 * i + 2] = table
   path.write_bytes(data)
   assert photo.read_photo(path).jpeg_tables[0][0, 0] == 3
+
+
+def test_text_that_cannot_be_read_is_left_out(tmp_path):
+  image = Image.fromarray(RGB)
+  image.save(tmp_path / 'plain.png')
+  plain = (tmp_path / 'plain.png').read_bytes()
+  text = b'k\0\0' + zlib.compress(b' ' * 2_000_000)
+  kind = b'zTXt' + text
+  checksum = struct.pack('>I', zlib.crc32(kind))
+  large = struct.pack('>I', len(text)) + kind + checksum
+  path = tmp_path / 'a.png'
+  path.write_bytes(plain[:33] + large + plain[33:])
+  read = photo.read_photo(path)
+  np.testing.assert_array_equal(np.rint(read.pixels * 255), RGB)
+  (note,) = read.notes
+  assert 'text' in note
+  path.write_bytes(plain[:33] + large + plain[33:-40])  # the picture, too
+  with pytest.raises(UserError, match=r'a\.png'):
+    photo.read_photo(path)
