@@ -1,11 +1,11 @@
-"""User mistakes: one exception type, told in one sentence at entry points."""
+"""User mistakes: one exception type, shown as one sentence at entry points."""
 
 from __future__ import annotations
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec
 
 P = ParamSpec('P')
@@ -15,17 +15,36 @@ EXIT_USER_ERROR = 2
 
 
 class UserError(ValueError):
-  """A mistake the user can mend: what was wrong, where, what would be right.
+  """A mistake the user can correct: what is wrong, where, what would be right.
 
   A ValueError too, so that library callers need not know this type.
 
   Attributes:
-    problems: one complete sentence a mistake; several are told all at once.
+    problems: one complete sentence for each mistake.
   """
 
   def __init__(self, problems: str | Sequence[str]):
     self.problems = [problems] if isinstance(problems, str) else list(problems)
     super().__init__('\n'.join(self.problems))
+
+
+def raise_all(problems: Iterable[str], limit: int = 20) -> None:
+  """Raises one `UserError` with all problems, if there are any.
+
+  Args:
+    problems: one sentence each.
+    limit: at most so many are shown, so that the first stays on the screen.
+  """
+  problems = list(problems)
+  if (more := len(problems) - limit) > 0:
+    problems[limit:] = [f'There are {more} more of these.']
+  if problems:
+    raise UserError(problems)
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+  """Names for a sentence, cut after `limit`: 'a, b, c, d, e, ...'."""
+  return ', '.join([*names[:limit], *['...'] * (len(names) > limit)])
 
 
 def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:

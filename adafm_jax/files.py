@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
-import tempfile
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,20 +31,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     UserError: the folder can't be made or written to.
   """
   path = pathlib.Path(path)
+  temporary = path.parent / f'.adafm-{secrets.token_hex(8)}{path.suffix}'
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-      prefix='.adafm-', suffix=path.suffix, dir=path.parent
-    )
+    # The system applies the umask here. To read the umask is to set it, which
+    # another thread would see.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    os.close(os.open(temporary, flags, 0o666))
   except OSError as error:
     raise UserError(f'Cannot write {path}: {error.strerror}.') from error
-  os.close(handle)
-  temporary = pathlib.Path(name)
   try:
     yield temporary
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)  # mkstemp makes it private
     temporary.replace(path)
   except OSError as error:
     reason = error.strerror or error  # Pillow's have no number

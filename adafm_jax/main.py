@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from adafm_jax.config import command_line
-from adafm_jax.config import parse as config
+from adafm_jax.config import parse as configs
 from adafm_jax.errors import entry_point
 from adafm_jax.train import mesh
 
@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
     description='Trains, adapts, calibrates and evaluates a model. --workdir\n'
     'alone resumes the run it holds. See launch/ for several processes.',
     epilog='config fields and their defaults:\n\n'
-    + config.describe(config.Config()),
+    + configs.describe(configs.Config()),
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )

@@ -2,16 +2,15 @@
 
 Command:
   python -m adafm_jax.main --config configs/dejpeg_80_10.py --workdir DIR \
-    --config.data.train=/path/to/DIV2K_train_HR
-Evaluate on LIVE1 as well:
-  --config.evaluate.sets=live1=/path/to/LIVE1
-Hardware: one accelerator; 1M + 500k steps of 16 patches of 96 x 96.
+    --config.data.train=/path/to/DIV2K_train_HR \
+    --config.evaluate.sets=live1=/path/to/LIVE1
+Hardware: one accelerator. Time: 1M + 500k steps of 16 patches of 96 x 96; not
+  measured.
+Result: not trained by us. The paper's (Tables 3 and 5; LIVE1, MATLAB's Y):
+  38.81 dB at q 80, 29.35 dB at q 10.
 
-Training images that were JPEG files are better reduced first
+AdaFM filters are 1x1. If the training images were JPEG files, reduce them first
 (--config.data.shrink=2), so that the network does not learn their artefacts.
-
-Expected (paper, Tables 3 and 5; LIVE1, MATLAB's Y): 38.81 dB at q 80, 29.35 dB
-at q 10. AdaFM filters are 1x1.
 """
 
 from adafm_jax import config

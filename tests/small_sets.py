@@ -6,6 +6,7 @@ from PIL import Image
 
 from adafm_jax.errors import UserError
 from adafm_jax.prepare import prepare
+from adafm_jax.prepare.request import Request
 
 
 def random_pixels(seed, *shape):
@@ -39,9 +40,7 @@ def make_images(count, height=12, width=17):
 
 def make_set(data_dir, dataset='image_folder', **fields):
   """Prepares a set as asked; returns its folder."""
-  return prepare.prepare(
-    prepare.Request(dataset=dataset, data_dir=data_dir, **fields)
-  )
+  return prepare.prepare(Request(dataset=dataset, data_dir=data_dir, **fields))
 
 
 def problems_of(*args, **fields):

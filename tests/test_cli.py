@@ -10,7 +10,7 @@ import pytest
 from adafm_jax import cli
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model import Model
-from adafm_jax.model_file import authors as convert
+from adafm_jax.model_file import authors
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.version import __version__
@@ -38,7 +38,7 @@ def test_alone_it_prints_help(capsys):
   assert cli.main([]) == 0
   out = capsys.readouterr().out
   assert out.startswith('usage: adafm')
-  for command in ('info', 'convert'):
+  for command in cli.COMMANDS:
     assert f'    {command} ' in out
 
 
@@ -86,8 +86,8 @@ def test_broken_files_are_one_sentence_and_exit_code_2(model, capsys):
 def test_convert_writes_a_model_file(tmp_path, monkeypatch, capsys):
   source, target = tmp_path / 'weights.pth', tmp_path / 'model.safetensors'
   source.write_bytes(b'as read by PyTorch')
-  state = convert.to_authors(_params(), ARCH)
-  monkeypatch.setattr(convert, 'read_pth', {str(source): state}.__getitem__)
+  state = authors.to_authors(_params(), ARCH)
+  monkeypatch.setattr(authors, 'read_pth', {str(source): state}.__getitem__)
   argv = ['convert', str(source), '-o', str(target), '--task', 'denoise']
   argv += ['--start', '15', '--end', '75']
   assert cli.main(argv) == 0
@@ -127,3 +127,17 @@ def test_a_real_process_prints_info_without_importing_jax(model):
   )
   assert done.returncode == 2
   assert 'error: There is no model file' in done.stderr
+
+
+@pytest.mark.parametrize(
+  ('argv', 'words'),
+  [
+    (['train', '--config.model.kernel=5'], 'no --config'),
+    (['prepare', '--dataset', 'nothing'], 'nothing'),
+    (['sweep', '-m', 'no.safetensors', '-i', 'x', '-o', 'y'], 'no model file'),
+  ],
+)
+def test_the_tools_are_commands_too(argv, words, capsys, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  assert cli.main(argv) == 2
+  assert words in capsys.readouterr().err

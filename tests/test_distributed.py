@@ -22,6 +22,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.prepare import prepare
+from adafm_jax.prepare.request import Request
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps
@@ -252,9 +253,7 @@ def test_two_processes_learn_what_one_does(tmp_path, images):
 
 @pytest.mark.slow
 def test_two_processes_stream_what_one_does(tmp_path, images):
-  prepare.prepare(
-    prepare.Request('image_folder', tmp_path / 'data', images, holdout=1)
-  )
+  prepare.prepare(Request('image_folder', tmp_path / 'data', images, holdout=1))
   arguments = [
     *_arguments(images),
     '--config.data.train=tfds:image_folder/train',

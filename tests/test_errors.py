@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from adafm_jax import errors
 from adafm_jax.errors import UserError, entry_point
 
 
@@ -16,6 +17,20 @@ def test_problems_one_or_many():
   assert str(UserError(['a', 'b'])) == 'a\nb'
   with pytest.raises(ValueError, match=r'^a$'):  # the callers' own type
     _raise(UserError('a'))
+
+
+def test_a_long_list_is_cut():
+  errors.raise_all([])
+  with pytest.raises(UserError) as caught:
+    errors.raise_all((f'No {i}.' for i in range(9)), limit=3)
+  *shown, last = caught.value.problems
+  assert shown == ['No 0.', 'No 1.', 'No 2.']
+  assert '6 more' in last
+  with pytest.raises(UserError) as caught:
+    errors.raise_all(['No a.', 'No b.'], limit=2)
+  assert caught.value.problems == ['No a.', 'No b.']
+  assert errors.listed(['a', 'b'], 2) == 'a, b'
+  assert errors.listed(['a', 'b', 'c'], 2) == 'a, b, ...'
 
 
 def test_results_become_exit_codes():

@@ -1,6 +1,8 @@
+import concurrent.futures
 import json
 import os
 import stat
+import time
 
 import pytest
 
@@ -56,14 +58,27 @@ def test_a_full_disk_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(('mask', 'mode'), [(0o022, 0o644), (0o077, 0o600)])
-def test_permissions_follow_the_umask(tmp_path, mask, mode):
-  before = os.umask(mask)
+def test_permissions_follow_the_umask_in_threads(
+  tmp_path, monkeypatch, mask, mode
+):
+  """The umask belongs to the process: a thread that sets it harms others."""
+  umask = os.umask
+
+  def slow(new):  # lets the other thread in while the umask is wrong
+    old = umask(new)
+    time.sleep(1e-3)
+    return old
+
+  monkeypatch.setattr(os, 'umask', slow)
+  before = umask(mask)
   try:
-    _write(tmp_path / 'a.txt', '')
-    assert os.umask(mask) == mask  # and it is left as it was
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+      list(pool.map(lambda i: _write(tmp_path / f'{i}', ''), range(50)))
+    assert umask(mask) == mask  # and it is left as it was
   finally:
-    os.umask(before)
-  assert stat.S_IMODE((tmp_path / 'a.txt').stat().st_mode) == mode
+    umask(before)
+  modes = [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()]
+  assert modes == [mode] * 50
 
 
 def test_folders_that_cannot_be_written(tmp_path):

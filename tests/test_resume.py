@@ -24,6 +24,7 @@ from adafm_jax.commands import train as experiment
 from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError
 from adafm_jax.prepare import prepare
+from adafm_jax.prepare.request import Request
 
 ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 240  # seconds; a run that hangs is killed
@@ -202,9 +203,7 @@ def test_killed_twice_it_reaches_the_same_weights(
 def test_a_streamed_run_killed_twice_reaches_the_same_weights(tmp_path, images):
   """Every start reads with another number of worker processes."""
   data_dir = tmp_path / 'data'
-  prepare.prepare(
-    prepare.Request('image_folder', data_dir, images, holdout=1, side=0)
-  )
+  prepare.prepare(Request('image_folder', data_dir, images, holdout=1, side=0))
   fields = {
     'data.train': 'tfds:image_folder/train',
     'data.data_dir': data_dir,

@@ -5,6 +5,7 @@ Needs neither JAX nor the weights; only the checksum reads the whole file.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from adafm_jax import files
+from adafm_jax import files, zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file.header import Header, count_parameters, to_json
@@ -135,3 +136,18 @@ def _cell(value: Any) -> str | None:
   if isinstance(value, float):
     return f'{value:.4g}'
   return None if value is None else str(value)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the command's options."""
+  parser.add_argument('file', help='model file, or name of a released one')
+  parser.add_argument('--json', action='store_true', help='print JSON')
+
+
+def run(options: argparse.Namespace) -> None:
+  """Prints what is in the file."""
+  path = zoo.locate(options.file)
+  if options.json:
+    print(json.dumps(summarize(path), indent=2))
+  else:
+    print(describe(path), end='')

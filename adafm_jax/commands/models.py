@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from typing import Any
 
 from adafm_jax import zoo
@@ -63,3 +65,16 @@ def describe() -> str:
   table = tables.text_table(_COLUMNS, rows, decimals=1)
   about = ''.join(f'{entry.name}: {entry.description}\n' for entry in models)
   return f'{table}\n{about}'
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+  """Declares the command's options."""
+  parser.add_argument('--json', action='store_true', help='print JSON')
+
+
+def run(options: argparse.Namespace) -> None:
+  """Prints the list."""
+  if options.json:
+    print(json.dumps(summarize(), indent=2))
+  else:
+    print(describe(), end='')

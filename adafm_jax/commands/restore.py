@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from adafm_jax import files
+from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
 from adafm_jax.restore import pairs as job_files
 from adafm_jax.restore import recipe

@@ -105,6 +105,7 @@ def run(options: argparse.Namespace) -> None:
     UserError: bad options; or, after all other images are done, a sentence
       for each image that could not be read or swept.
   """
+  compile_cache.enable()
   job = make_job(options)
   paths = find_images(options.input)
   sweep_inputs.check_names(paths, job.output)
@@ -283,6 +284,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Restores images at many strengths in one batched pass.',
   )
   arguments(parser)
-  options = parser.parse_args(argv)
-  compile_cache.enable()
-  run(options)
+  run(parser.parse_args(argv))

@@ -7,6 +7,7 @@ and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -17,7 +18,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.calibrate import curves, measure
 from adafm_jax.config import parse as configs
 from adafm_jax.config.fields import Config
@@ -26,7 +27,7 @@ from adafm_jax.data.image import NamedImage, identify
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.evaluate import scores
+from adafm_jax.evaluate import metrics, scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model import Model
 from adafm_jax.model_file import provenance
@@ -36,6 +37,7 @@ from adafm_jax.report import experiment as report
 from adafm_jax.train import images as training
 from adafm_jax.train import logs, stages
 from adafm_jax.train import mesh as meshes
+from adafm_jax.train.workdir import locked
 
 _HELDOUT = 'heldout'
 # Fields of `calibrate` in workdirs that earlier versions began.
@@ -68,12 +70,16 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
     UserError: the workdir holds another experiment, or data is missing.
   """
   with meshes.leaving_on_failure():
-    _run(config, workdir)
+    config = open_workdir(config, workdir)
+    fields = ['train', 'adapt', *['path'] * (config.path.kind != 'line')]
+    meshes.use_all_cores([getattr(config, name).batch for name in fields])
+    alone = locked(workdir) if meshes.is_main() else contextlib.nullcontext()
+    with alone:
+      _run(config, workdir)
 
 
-def _run(config: Config | None, workdir: pathlib.Path) -> None:
+def _run(config: Config, workdir: pathlib.Path) -> None:
   begun = time.monotonic()
-  config = open_workdir(config, workdir)
   data = load_data(config)  # before anything is written: it may be missing
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
@@ -129,8 +135,9 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     return config
   try:
     values = json.loads(path.read_text())
-    for name in _RETIRED:
-      values.get('calibrate', {}).pop(name, None)
+    if isinstance(values, dict) and isinstance(values.get('calibrate'), dict):
+      for name in _RETIRED:
+        values['calibrate'].pop(name, None)
     old = configs.parse(values)
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}') from error
@@ -172,12 +179,32 @@ def load_data(config: Config) -> Data:
       data_dir=data_dir,
       most=config.evaluate.images,
     )
+  _check_sizes(config, sets)
   overlap.refuse(
     learnt.seen,
     {name: identify(images) for name, images in sets.items()},
     field=config.data.train,
   )
   return Data(learnt.train, learnt.heldout, sets)
+
+
+def _check_sizes(config: Config, sets: dict[str, list[NamedImage]]) -> None:
+  """Refuses images that are too small to be measured at the end of the run."""
+  wanted = levels.level_list(config.evaluate.levels, config.levels, 2)
+  inside = metrics.SSIM_WINDOW if config.evaluate.ssim else 1
+  problems = []
+  for name, images in sets.items():
+    border = max(map(known.judged(name, config.task).pixels, wanted))
+    try:
+      sources.check_sizes(
+        [(i.name, *i.pixels.shape[:2]) for i in images],
+        inside + 2 * border,
+        field=name if name == _HELDOUT else f'evaluate.sets={name}',
+        what='the SSIM window and the border' if inside > 1 else 'the border',
+      )
+    except UserError as error:
+      problems += error.problems
+  errors.raise_all(problems)
 
 
 def validation(config: Config, data: Data) -> stages.MakeValidate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adafm_jax.config.fields import Config
 from adafm_jax.data import known
-from adafm_jax.degrade import level
+from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 
 # A mistake: the fields it is about, and the sentence.
@@ -36,7 +36,7 @@ def contradictions(config: Config) -> list[Problem]:
       )
   found += _protocol_problems(config) + _set_problems(config)
   found += _strength_problems(config)
-  wrong = level.range_problems(config.task, config.start, config.end)
+  wrong = levels.range_problems(config.task, config.start, config.end)
   if wrong:
     return found + [(_RANGE, sentence) for sentence in wrong]
   return found + _level_problems(config)
@@ -54,7 +54,7 @@ def _protocol_problems(config: Config) -> list[Problem]:
     )
     return [((name, 'task'), sentence)]
   listed = text.split(',')
-  known = set(level.NOISE_PROTOCOLS)
+  known = set(levels.NOISE_PROTOCOLS)
   if not set(listed) <= known or len(set(listed)) < len(listed):
     sentence = (
       f'{name} is {text!r}; it may be clipped, float, or clipped,float.'
@@ -97,7 +97,7 @@ def _strength_problems(config: Config) -> list[Problem]:
     ('sweep.strengths', config.sweep.strengths, 1),
   ):
     try:
-      values = level.parse_values(text)
+      values = levels.parse_values(text)
     except UserError as error:
       found.append(((name,), f'{name}: {error}'))
       continue
@@ -122,7 +122,7 @@ def _level_problems(config: Config) -> list[Problem]:
     ('sweep.level', f'{config.sweep.level}' if config.sweep.level else '', 1),
   ):
     try:
-      listed[name] = level.level_list(text, config.levels, count)
+      listed[name] = levels.level_list(text, config.levels, count)
       for value in listed[name]:
         config.levels.check(value)
       if len(set(listed[name])) < len(listed[name]):

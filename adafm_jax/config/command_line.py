@@ -1,4 +1,4 @@
-"""What `main` needs of the command line: overrides, and joining processes."""
+"""`--config FILE --config.FIELD=VALUE` and `--workdir` of the command line."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import importlib.util
 import pathlib
 import traceback
 from collections.abc import Sequence
-from typing import Any
-
-import ml_collections
+from typing import TYPE_CHECKING
 
 from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import Config
 from adafm_jax.errors import UserError
+
+if TYPE_CHECKING:
+  import ml_collections
 
 _CONFIG = '--config'
 
 
 def take_config(
   arguments: Sequence[str],
-) -> tuple[configs.Config | None, list[str]]:
+) -> tuple[Config | None, list[str]]:
   """Takes `--config FILE` and `--config.FIELD=VALUE` off a command line.
 
   Args:
@@ -31,7 +33,9 @@ def take_config(
     UserError: no such config file; or, all at once, a sentence for each
       unknown field, bad value and contradiction.
   """
-  path, overrides, others = None, [], []
+  path: str | None = None
+  overrides: dict[str, str] = {}
+  others = []
   rest = iter(arguments)
   for argument in rest:
     name, equals, value = argument.partition('=')
@@ -42,33 +46,19 @@ def take_config(
     if name == _CONFIG:
       path = value
     else:
-      overrides.append((name.removeprefix(f'{_CONFIG}.'), value))
-  if path is None and overrides:
+      overrides[name.removeprefix(f'{_CONFIG}.')] = value
+  if path is not None:
+    return configs.parse(load_config(path).to_dict(), overrides), others
+  if overrides:
     raise UserError(
-      f'{_CONFIG}.{overrides[0][0]} changes a field of a config file, but no'
-      f' {_CONFIG} is given.'
+      f'{_CONFIG}.{next(iter(overrides))} changes a field of a config file, but'
+      f' no {_CONFIG} is given.'
     )
-  return (_configure(path, overrides) if path is not None else None), others
-
-
-def _configure(
-  path: str, overrides: Sequence[tuple[str, str]]
-) -> configs.Config:
-  values = load_config(path)
-  found = [
-    s for name, text in overrides if (s := _override(values, name, text))
-  ]
-  try:
-    config = configs.parse(values)
-  except UserError as error:
-    found += error.problems
-  if found:
-    raise UserError(found)
-  return config
+  return None, others
 
 
 def load_config(path: str) -> ml_collections.ConfigDict:
-  """Runs a config file's `get_config`.
+  """Runs a config file's `get_config()`.
 
   Raises:
     UserError: no such file, it fails, or it has no `get_config`.
@@ -78,9 +68,11 @@ def load_config(path: str) -> ml_collections.ConfigDict:
       f'There is no config file {path!r}; see configs/ for those that come'
       ' with the project.'
     )
+  import ml_collections
+
   spec = importlib.util.spec_from_file_location('experiment_config', path)
   if spec is None or spec.loader is None:
-    raise UserError(f'{path} is no config file; it must be a Python file.')
+    raise UserError(f'{path} is not a config file; it must be a Python file.')
   module = importlib.util.module_from_spec(spec)
   try:
     spec.loader.exec_module(module)
@@ -97,49 +89,17 @@ def load_config(path: str) -> ml_collections.ConfigDict:
     ) from error
   if not isinstance(values, ml_collections.ConfigDict):
     raise UserError(
-      f'{path} is no config file; it must define get_config(), which changes'
-      ' and returns adafm_jax.config.default().'
+      f'{path} is not a config file; it must define get_config(), which'
+      ' changes and returns adafm_jax.config.default().'
     )
   return values
 
 
-def _override(values: Any, name: str, text: str) -> str | None:
-  """Applies one override; returns a sentence if it can't be."""
-  *parents, leaf = name.split('.')
-  node = values
-  for parent in parents:
-    node = node.get(parent) if hasattr(node, 'get') else None
-  if not isinstance(node, ml_collections.ConfigDict) or leaf not in node:
-    return configs.unknown_field(name)
-  if isinstance(node[leaf], ml_collections.ConfigDict):
-    return f'{name} is a group of fields; override one of them.'
-  kind = type(node[leaf])
-  try:
-    node[leaf] = _convert(text, kind)
-  except (ValueError, KeyError):
-    return f'{name} is {text!r}; it must be {configs.KINDS[kind]}.'
-  return None
-
-
-def _convert(text: str, kind: type) -> Any:
-  """Text in a field's type; 1e6 is a whole number, too."""
-  if kind is bool:
-    return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
-  if kind is int and not text.lstrip('+-').isdecimal():
-    number = float(text)
-    if not number.is_integer():
-      raise ValueError(text)
-    return int(number)
-  return kind(text)
-
-
-def require_workdir(
-  workdir: str | None, config: configs.Config | None
-) -> pathlib.Path:
-  """The folder of the run: never made up, since results must be found again.
+def require_workdir(workdir: str | None, config: Config | None) -> pathlib.Path:
+  """The folder of the run; there is no default, so that results are found.
 
   Raises:
-    UserError: there is none.
+    UserError: `workdir` is empty.
   """
   if not workdir:
     missing = '' if config else ', and --config FILE to start one'

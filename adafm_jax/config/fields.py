@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from adafm_jax.degrade import level
+from adafm_jax.degrade import level as levels
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.models.architecture import MAX_BENDS, PATHS, Architecture
 
 
@@ -245,7 +246,7 @@ class SweepConfig:
 class Config:
   """An experiment: two levels of one degradation, and how to learn them."""
 
-  task: str = _field('denoise', 'degradation', legal=tuple(level.TASKS))
+  task: str = _field('denoise', 'degradation', legal=tuple(levels.TASKS))
   start: float = _field(
     15.0, 'start level: sigma of 255, JPEG quality, or scale factor'
   )
@@ -254,7 +255,7 @@ class Config:
     'clipped',
     "denoise: training noise clipped and rounded to 8 bits (the authors'"
     ' data), unclipped float, or both: each patch one or the other',
-    legal=level.TRAINING_NOISES,
+    legal=levels.TRAINING_NOISES,
   )
   seed: int = _field(0, 'of initial weights, patches and noise', least=0)
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -295,6 +296,6 @@ class Config:
     return 'clipped' if self.noise == 'both' else self.noise
 
   @property
-  def levels(self) -> level.LevelRange:
+  def levels(self) -> LevelRange:
     """From the start level to the end level."""
-    return level.LevelRange(self.task, self.start, self.end)
+    return LevelRange(self.task, self.start, self.end)

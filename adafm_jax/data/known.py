@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from adafm_jax.errors import UserError
 
@@ -265,20 +265,3 @@ def judged(name: str, task: str) -> Judged:
   """The protocol of a set in a task; the task's usual one where none is set."""
   known = SETS.get(name)
   return (known.judged if known else {}).get(task, USUAL[task])
-
-
-def protocol_rows() -> list[list[Any]]:
-  """Protocols: set, split, images, task, channels, border, noise seed."""
-  return [
-    [
-      name,
-      known.evaluate,
-      known.splits[known.evaluate].count,
-      task,
-      how.channels.upper(),
-      how.border,
-      how.seed,
-    ]
-    for name, known in SETS.items()
-    for task, how in known.judged.items()
-  ]

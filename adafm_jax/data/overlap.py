@@ -1,21 +1,17 @@
-"""Images that are learnt from and measured on: found, and refused.
+"""Finds and refuses evaluation images that are trained on.
 
-Two images are the same when their decoded pixels are. That leaves out copies
-that were stored with a loss, and crops, so that images of the Berkeley
-data set, which several test sets were made from, are told by name too.
+Two images are the same when their decoded pixels are. This misses lossy copies
+and crops, so images of the Berkeley data set, which several test sets were made
+from, are compared by name as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from adafm_jax import errors
 from adafm_jax.data import known
 from adafm_jax.data.image import Seen
-from adafm_jax.errors import UserError
-
-if TYPE_CHECKING:
-  pass
 
 
 def common(
@@ -52,11 +48,9 @@ def refuse(
     found = common(train, seen, by_name='bsd' in name.lower())
     found += sorted(known.BSD_CROPS.get(name, frozenset()) & names)
     if found:
-      shown = ', '.join(found[:5]) + (', ...' if len(found) > 5 else '')
       problems.append(
         f'{len(found)} image(s) of the evaluation set {name} are among the'
-        f' training images of {field} ({shown}), whole or in part; leave them'
-        ' out of one of the two.'
+        f' training images of {field} ({errors.listed(found)}), whole or in'
+        ' part; leave them out of one of the two.'
       )
-  if problems:
-    raise UserError(problems)
+  errors.raise_all(problems)

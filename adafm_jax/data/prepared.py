@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.data import tiles
 from adafm_jax.data.image import Seen
 from adafm_jax.errors import UserError
@@ -90,8 +90,7 @@ def verify(name: str, data_dir: str | pathlib.Path) -> int:
     for file, wanted in index['files'].items()
     if checksum(where / file) != wanted
   ]
-  if problems:
-    raise UserError(problems)
+  errors.raise_all(problems)
   return len(index['files'])
 
 
@@ -192,13 +191,8 @@ class Records:
     channels: int = 0,
     levels: Sequence[float] = (),
   ):
-    try:
-      import tensorflow_datasets as tfds
-    except ImportError as error:
-      raise UserError(
-        f'Reading {where} needs the packages tensorflow-datasets and'
-        ' array_record; install them, or give a folder of images.'
-      ) from error
+    import tensorflow_datasets as tfds
+
     self._where, self._channels = where, channels
     self._names = ['image', *map(level_feature, levels)]
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adafm_jax import errors
 from adafm_jax.data import known, prepared
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import resize
@@ -50,8 +51,8 @@ def load(
     The images.
 
   Raises:
-    UserError: there is no such source, or it holds an unreadable image; the
-      sentence says how to get it and how to point to a folder.
+    UserError: there is no such source, and how to get it; or a sentence for
+      each image that can't be read.
   """
   kind, colon, rest = source.partition(':')
   if colon and kind == 'photos':
@@ -59,10 +60,9 @@ def load(
   elif parts := split_name(source):
     found = _tfds(*parts, field, data_dir, most)
   elif pathlib.Path(source).expanduser().is_dir():
-    paths = find_images(pathlib.Path(source).expanduser())
-    found = [
-      NamedImage(path.stem, images.read(path)) for path in paths[: most or None]
-    ]
+    found = _read(
+      find_images(pathlib.Path(source).expanduser())[: most or None]
+    )
   else:
     raise UserError(
       f'{field} is {source!r}, which is no folder; give a folder of images, as'
@@ -87,22 +87,34 @@ def shrink(found: Sequence[NamedImage], factor: int) -> list[NamedImage]:
   return [NamedImage(i.name, reduce(i.pixels)) for i in found]
 
 
+def _read(paths: Sequence[pathlib.Path]) -> list[NamedImage]:
+  """Reads image files; raises UserError with all that can't be read."""
+  found, problems = [], []
+  for path in paths:
+    try:
+      found.append(NamedImage(path.stem, images.read(path)))
+    except UserError as error:
+      problems += error.problems
+  errors.raise_all(problems)
+  return found
+
+
 def check_sizes(
-  found: Iterable[tuple[str, int, int]], patch: int, field: str
+  found: Iterable[tuple[str, int, int]], least: int, *, field: str, what: str
 ) -> None:
-  """Raises UserError naming the images that are smaller than a patch.
+  """Raises UserError with the names of images that are too small.
 
   Args:
     found: (name, height, width) of each.
-    patch: side in pixels.
-    field: where they come from, for the message.
+    least: pixels that both sides must have.
+    field: where the images come from, for the message.
+    what: what takes so many pixels, for the message.
   """
-  small = [name for name, *size in found if min(size) < patch]
+  small = [name for name, *size in found if min(size) < least]
   if small:
-    shown = ', '.join(small[:5]) + (', ...' if len(small) > 5 else '')
     raise UserError(
-      f'{field} has {len(small)} image(s) smaller than the patch of {patch}'
-      f' pixels ({shown}); leave them out or make the patch smaller.'
+      f'{field} has {len(small)} image(s) smaller than the {least} x {least}'
+      f' pixels of {what} ({errors.listed(small)}); leave them out.'
     )
 
 
@@ -177,7 +189,7 @@ def _open_tfds(name: str, split: str, field: str, data_dir: str) -> Any:
   try:
     import tensorflow_datasets as tfds
     from absl import logging
-  except ImportError as error:
+  except ImportError as error:  # it can be missing where a folder is enough
     raise UserError(
       f'{field} is tfds:{name}/{split}, which needs the packages'
       ' tensorflow-datasets and array_record; install them, or point to a'

@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from adafm_jax.errors import UserError
-
 # What numbers are drawn for; part of the seed.
 _ORDER, _PATCH = 0, 1
 # Batches that each worker keeps ready.
@@ -141,15 +139,9 @@ def read(
     The batches from `start` on, the same for any number of workers.
 
   Raises:
-    UserError: a record is damaged, or grain is not installed.
+    UserError: a record is damaged.
   """
-  try:
-    import grain
-  except ImportError as error:
-    raise UserError(
-      'Streaming needs the package grain (pip install grain); or train with'
-      ' --config.data.placement=device.'
-    ) from error
+  import grain
   from absl import flags
 
   if not flags.FLAGS.is_parsed():

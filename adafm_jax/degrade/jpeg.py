@@ -11,18 +11,15 @@ from PIL import Image
 from adafm_jax.errors import UserError
 
 
-def jpeg(
-  image: npt.NDArray[np.uint8], quality: float, *, subsampling: str = '4:2:0'
-) -> npt.NDArray[np.uint8]:
+def jpeg(image: npt.NDArray[np.uint8], quality: float) -> npt.NDArray[np.uint8]:
   """Compresses and decompresses an image.
 
-  Pillow's quantisation tables are the IJG's, those of MATLAB's encoder.
+  Pillow's quantisation tables are the IJG's, those of MATLAB's encoder. Chroma
+  has half the resolution (4:2:0), as in most files.
 
   Args:
     image: [H, W, C] uint8; C = 1 gives a grey JPEG, C = 3 a colour JPEG.
     quality: whole number in 1..100.
-    subsampling: chroma subsampling, '4:4:4', '4:2:2' or '4:2:0'; a grey image
-      has no chroma and is the same whichever is given.
 
   Returns:
     [H, W, C] uint8.
@@ -42,7 +39,7 @@ def jpeg(
   grey = image.shape[-1] == 1
   buffer = io.BytesIO()
   Image.fromarray(image[..., 0] if grey else image).save(
-    buffer, 'JPEG', quality=int(quality), subsampling=subsampling
+    buffer, 'JPEG', quality=int(quality), subsampling='4:2:0'
   )
   decoded = np.array(Image.open(buffer))
   return decoded[..., None] if grey else decoded

@@ -1,8 +1,8 @@
-"""MATLAB's bicubic `imresize`, on the host and on the device.
+"""MATLAB's bicubic `imresize`.
 
 Super-resolution numbers are only comparable with the literature when images
-are shrunk as MATLAB does. Resampling an axis is one linear map, so all of it
-is a matrix per axis: sparse on the host, dense on the device.
+are shrunk as MATLAB does. Resampling an axis is a linear map, so each axis has
+one sparse matrix.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import functools
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -33,11 +31,19 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 @functools.lru_cache(maxsize=64)
-def _sparse_matrix(
-  size_in: int, size_out: int, scale: float, antialias: bool
-) -> sparse.csr_array:
-  """`resize_matrix` in sparse form: some ten weights a row."""
-  squeeze = min(scale, 1.0) if antialias else 1.0
+def _matrix(size_in: int, size_out: int, scale: float) -> sparse.csr_array:
+  """The matrix that resamples one axis: `output = matrix @ input`.
+
+  Args:
+    size_in: samples in the input.
+    size_out: samples in the output; the first so many on the grid of `scale`.
+    scale: output samples per input sample. The kernel is widened where it is
+      below 1 (antialiasing).
+
+  Returns:
+    [size_out, size_in] float64, some ten weights a row, which sum to 1.
+  """
+  squeeze = min(scale, 1.0)
   support = _KERNEL_WIDTH / squeeze
   # Pixel i covers [i, i + 1): centre x + 0.5 of the output lies there.
   centres = (np.arange(size_out) + 0.5) / scale - 0.5
@@ -51,23 +57,6 @@ def _sparse_matrix(
   rows = np.broadcast_to(np.arange(size_out)[:, None], taps.shape)
   entries = (weights.ravel(), (rows.ravel(), columns.ravel()))
   return sparse.coo_array(entries, shape=(size_out, size_in)).tocsr()
-
-
-def resize_matrix(
-  size_in: int, size_out: int, scale: float, *, antialias: bool = True
-) -> npt.NDArray[np.float64]:
-  """The matrix that resamples one axis: `output = matrix @ input`.
-
-  Args:
-    size_in: samples in the input.
-    size_out: samples in the output; the first so many on the grid of `scale`.
-    scale: output samples per input sample.
-    antialias: whether to widen the kernel when shrinking.
-
-  Returns:
-    [size_out, size_in] float64; each row sums to 1.
-  """
-  return _sparse_matrix(size_in, size_out, float(scale), antialias).toarray()
 
 
 def _axis_plan(
@@ -100,7 +89,6 @@ def imresize(
   scale: float | None = None,
   *,
   size: tuple[int, int] | None = None,
-  antialias: bool = True,
 ) -> npt.NDArray[np.float64]:
   """MATLAB's `imresize(image, scale)` or `imresize(image, [H W])`, bicubic.
 
@@ -110,7 +98,6 @@ def imresize(
       ceil(n * scale) pixels along an axis of n.
     size: (H, W) of the output; each axis is then scaled by out / in. With
       `scale` as well, the grid is that of `scale`, cut or continued to `size`.
-    antialias: whether to widen the kernel along an axis that shrinks.
 
   Returns:
     [H', W'] or [H', W', C] float64 in the unit of `image`, neither rounded nor
@@ -123,46 +110,12 @@ def imresize(
   result = np.asarray(image, np.float64)
   # The axis that shrinks more goes first, as in MATLAB: less work.
   for axis in sorted((0, 1), key=lambda axis: scales[axis]):
-    matrix = _sparse_matrix(
-      image.shape[axis], size[axis], scales[axis], antialias
-    )
+    matrix = _matrix(image.shape[axis], size[axis], scales[axis])
     lines = np.moveaxis(result, axis, 0)
     resized = matrix @ lines.reshape(len(lines), -1)
     resized = resized.reshape(size[axis], *lines.shape[1:])
     result = np.moveaxis(resized, 0, axis)
   return np.ascontiguousarray(result)
-
-
-def imresize_device(
-  image: jax.Array,
-  scale: float | None = None,
-  *,
-  size: tuple[int, int] | None = None,
-  antialias: bool = True,
-) -> jax.Array:
-  """`imresize` in JAX; everything but `image` is static under `jit`.
-
-  Args:
-    image: [..., H, W, C] float32.
-    scale: as for `imresize`.
-    size: as for `imresize`.
-    antialias: as for `imresize`.
-
-  Returns:
-    [..., H', W', C] float32 in the unit of `image`.
-
-  Raises:
-    UserError: neither scale nor size is given, or one is not positive.
-  """
-  height, width = image.shape[-3:-1]
-  size, scales = _axis_plan((height, width), scale, size)
-  rows, columns = (
-    jnp.asarray(resize_matrix(n, m, s, antialias=antialias), jnp.float32)
-    for n, m, s in zip((height, width), size, scales, strict=True)
-  )
-  exact = jax.lax.Precision.HIGHEST  # bfloat16 passes would show
-  image = jnp.einsum('yh,...hwc->...ywc', rows, image, precision=exact)
-  return jnp.einsum('xw,...ywc->...yxc', columns, image, precision=exact)
 
 
 def shrink_and_enlarge(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax.degrade import colour
-from adafm_jax.degrade import level as level_module
+from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import jpeg as estimate_jpeg
@@ -120,17 +120,17 @@ def estimate_quality(photo: Photo) -> Estimate:
   return last
 
 
-def estimate_level(photo: Photo, levels: LevelRange) -> LevelEstimate:
+def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
   """The level to restore a photograph with.
 
   Args:
     photo: of any format.
-    levels: of the model; its task says what is estimated.
+    span: of the model; its task says what is estimated.
 
   Raises:
     UserError: the task is super-resolution, whose scale the user gives.
   """
-  task = level_module.get_task(levels.task)
+  task = levels.get_task(span.task)
   if task.name == 'denoise':
     pixels = _seen(photo)
     sigma = estimate_sigma(pixels)
@@ -150,11 +150,11 @@ def estimate_level(photo: Photo, levels: LevelRange) -> LevelEstimate:
       ' it.'
     )
   level = estimate.value
-  if levels.position(level) > 1:
-    level = levels.end
+  if span.position(level) > 1:
+    level = span.end
     sentence += (
       f'; {task.label(level)} is used, the nearest in the range of the model'
-      f' ({levels})'
+      f' ({span})'
     )
   return LevelEstimate(level, sentence + '.', estimate)
 

@@ -18,7 +18,7 @@ from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
 
 CHANNELS = ('rgb', 'y')
-_SSIM_WINDOW = 11
+SSIM_WINDOW = 11
 # A row of w pixels adds up to w * 255**2, which must fit into an int32.
 _WIDEST_ROW = (2**31 - 1) // 255**2
 
@@ -75,9 +75,9 @@ def ssim(
     ValueError: the shapes differ, or C is neither 1 nor 3.
   """
   first, second = _compared(reference, output, border, channels)
-  if min(first.shape[:2]) < _SSIM_WINDOW:
+  if min(first.shape[:2]) < SSIM_WINDOW:
     raise UserError(
-      f'SSIM needs at least {_SSIM_WINDOW} x {_SSIM_WINDOW} pixels inside the '
+      f'SSIM needs at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels inside the '
       f'border; an image has {first.shape[0]} x {first.shape[1]}.'
     )
   # With a Gaussian window, scikit-image averages over the valid region.

@@ -16,11 +16,15 @@ SUFFIXES = (
 
 def find_images(
   paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+  *,
+  deep: bool = False,
 ) -> list[pathlib.Path]:
   """Lists image files, sorted by name.
 
   Args:
-    paths: files and folders (not their sub-folders).
+    paths: files and folders.
+    deep: where a folder holds no image itself, take those of the folders below
+      it; otherwise folders below are ignored.
 
   Returns:
     The files, each once; of folders those with one of `SUFFIXES`, in any case,
@@ -35,7 +39,7 @@ def find_images(
   found = []
   for path in map(pathlib.Path, paths):
     if path.is_dir():
-      found += _inside(path)
+      found += _inside(path, deep)
     elif path.exists():
       found.append(path)
     else:
@@ -43,15 +47,12 @@ def find_images(
   return list(dict.fromkeys(found))
 
 
-def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
+def _inside(folder: pathlib.Path, deep: bool) -> list[pathlib.Path]:
   try:
-    found = sorted(
-      path
-      for path in folder.iterdir()
-      if path.suffix.lower() in SUFFIXES
-      and not path.name.startswith('.')
-      and not path.is_dir()
-    )
+    found = _images(folder)
+    if deep and not found:
+      below = sorted(path for path in folder.rglob('*') if path.is_dir())
+      found = [path for place in below for path in _images(place)]
   except OSError as error:
     raise UserError(
       f'Cannot read the folder {folder}: {error.strerror}.'
@@ -61,3 +62,13 @@ def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
       f'The folder {folder} holds no images ({", ".join(SUFFIXES)}).'
     )
   return found
+
+
+def _images(folder: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(
+    path
+    for path in folder.iterdir()
+    if path.suffix.lower() in SUFFIXES
+    and not path.name.startswith('.')
+    and not path.is_dir()
+  )

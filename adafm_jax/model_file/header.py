@@ -8,7 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from adafm_jax.degrade import level as levels_lib
+from adafm_jax.degrade import level as levels
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import legacy
 from adafm_jax.model_file.curve import Curve
@@ -47,7 +48,7 @@ class Header:
   """
 
   arch: Architecture
-  levels: levels_lib.LevelRange
+  levels: LevelRange
   curve: Curve | None = None
   noise: str | None = None
   provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -60,7 +61,7 @@ class Header:
         f' {self.curve.end:g}, but the model from {ends[0]:g} to {ends[1]:g}.'
       )
     denoising = self.levels.task == 'denoise'
-    legal = (None, *(levels_lib.TRAINING_NOISES if denoising else ()))
+    legal = (None, *(levels.TRAINING_NOISES if denoising else ()))
     if self.noise not in legal:
       raise UserError(
         f'The noise protocol is {self.noise!r}; for task {self.levels.task} it'
@@ -80,7 +81,7 @@ class Header:
     self.levels.check(level)
     position = self.levels.position(level)
     if position and not self.arch.kernel:
-      label = levels_lib.TASKS[self.levels.task].label
+      label = levels.TASKS[self.levels.task].label
       raise UserError(
         'This model has no AdaFM layers: it restores'
         f' {label(self.levels.start)} only, not {label(level)}.'
@@ -140,7 +141,7 @@ def parse(text: str) -> Header:
   )
 
 
-def _level_range(values: dict[str, Any]) -> levels_lib.LevelRange:
+def _level_range(values: dict[str, Any]) -> LevelRange:
   try:
     task = str(values['task'])
     start, end = float(values['start']), float(values['end'])
@@ -149,7 +150,7 @@ def _level_range(values: dict[str, Any]) -> levels_lib.LevelRange:
       'Header field levels must hold a task and the numbers start and end; it'
       f' is {values}.'
     ) from error
-  return levels_lib.LevelRange(task, start, end)
+  return LevelRange(task, start, end)
 
 
 def count_parameters(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:

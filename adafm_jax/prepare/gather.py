@@ -13,7 +13,7 @@ from adafm_jax.data import known
 from adafm_jax.data.known import Download
 from adafm_jax.data.prepared import Entry
 from adafm_jax.errors import UserError
-from adafm_jax.prepare import scan
+from adafm_jax.images.folder import find_images
 
 _ARCHIVES = ('.zip', '.tgz', '.tar.gz', '.tar')
 
@@ -41,7 +41,7 @@ def from_source(
     raise UserError(f'There is no folder or file {source}; {rule.by_hand}.')
   apart = {split: part for split, part in rule.splits.items() if part.names}
   if not apart:
-    return {'': scan.find(_folder(source, scratch / 'all', None))}
+    return {'': _images(_folder(source, scratch / 'all', None))}
   if source.is_file():
     source = _folder(source, scratch / 'all', None)
   found = {}
@@ -53,8 +53,13 @@ def from_source(
         f' of {name}; {rule.by_hand}.'
       )
     official = part.download if checked else None
-    found[split] = scan.find(_folder(place, scratch / split, official))
+    found[split] = _images(_folder(place, scratch / split, official))
   return found
+
+
+def _images(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Its images; where it holds none itself, those in the folders below it."""
+  return sorted(find_images(folder, deep=True), key=lambda p: (p.stem, p))
 
 
 def _places(

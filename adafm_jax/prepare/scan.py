@@ -6,43 +6,15 @@ import collections
 import concurrent.futures
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tqdm
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.data import known, overlap, prepared
 from adafm_jax.data.image import fingerprint
 from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
-from adafm_jax.images.folder import SUFFIXES
-
-# Sentences told at once; a wrong folder would fill the screen.
-_MOST_TOLD = 20
-
-
-def find(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Images of a folder; where it holds none itself, those below it.
-
-  Raises:
-    UserError: there are none.
-  """
-  inside = [folder, *sorted(p for p in folder.rglob('*') if p.is_dir())]
-  for deep in (False, True):
-    found: list[pathlib.Path] = []
-    for place in inside if deep else inside[:1]:
-      found += [
-        path
-        for path in place.iterdir()
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith('.')
-        and path.is_file()
-      ]
-    if found:
-      return sorted(found, key=lambda path: (path.stem, path))
-  raise UserError(
-    f'The folder {folder} holds no images ({", ".join(SUFFIXES)}).'
-  )
 
 
 def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
@@ -76,7 +48,7 @@ def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
         entries.append(entry)
       else:
         problems += entry
-  tell(problems)
+  errors.raise_all(problems)
   return entries
 
 
@@ -123,7 +95,7 @@ def check(name: str, splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
     problems.append(
       'Mend the files, or prepare what is there as it is with --unchecked.'
     )
-  tell(problems)
+  errors.raise_all(problems)
 
 
 def _where(entries: Sequence[prepared.Entry]) -> str:
@@ -145,16 +117,6 @@ def check_apart(splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
     if found := overlap.common(train, seen):
       problems.append(
         f'{len(found)} image(s) of split {name} are in split train too, by'
-        f' their pixels: {", ".join(found[:5])}; remove the copies.'
+        f' their pixels: {errors.listed(found)}; remove the copies.'
       )
-  tell(problems)
-
-
-def tell(problems: Iterable[str]) -> None:
-  """Raises UserError if there are problems, a screenful of them."""
-  problems = list(problems)
-  if len(problems) > _MOST_TOLD:
-    rest = len(problems) - _MOST_TOLD
-    problems = [*problems[:_MOST_TOLD], f'There are {rest} more of these.']
-  if problems:
-    raise UserError(problems)
+  errors.raise_all(problems)

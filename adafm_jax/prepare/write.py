@@ -8,7 +8,6 @@ writes records in the order they come, and training shuffles when it reads.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
@@ -23,6 +22,7 @@ from adafm_jax.data.prepared import Entry
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
+from adafm_jax.prepare.request import Request
 
 # Uncompressed bytes of a file of records, which are held in memory at once.
 _SHARD = 2**28
@@ -30,51 +30,18 @@ _SHARD = 2**28
 Example = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-  """What is to be prepared.
-
-  Attributes:
-    base: the set, a key of `known.SETS`.
-    splits: its images; those of 'train' are cut into sub-images.
-    called: name of the prepared set; '' is `base`.
-    side: of a sub-image, pixels; 0 leaves images whole.
-    step: from one to the next, pixels.
-    task: whose degraded partners are kept beside the images; '' for none.
-    levels: of the partners.
-    channels: 1 or 3, what images are brought to; 0 leaves them as they are.
-  """
-
-  base: str
-  splits: Mapping[str, Sequence[Entry]]
-  called: str = ''
-  side: int = tiles.SIDE
-  step: int = tiles.STEP
-  task: str = ''
-  levels: tuple[float, ...] = ()
-  channels: int = 0
-
-  @property
-  def name(self) -> str:
-    """Of the prepared set."""
-    name = self.called or self.base
-    return (
-      prepared.partner_set(name, self.task, self.channels)
-      if self.task
-      else name
-    )
-
-  def cut(self, split: str, height: int, width: int) -> list[tiles.Tile]:
-    """The sub-images of an image: only training images are cut."""
-    side = self.side if split == 'train' else 0
-    return tiles.cut(height, width, side, self.step)
+# Images of a set, by split.
+Splits = Mapping[str, Sequence[Entry]]
 
 
-def write(plan: Plan, data_dir: pathlib.Path) -> pathlib.Path:
+def write(
+  request: Request, splits: Splits, data_dir: pathlib.Path
+) -> pathlib.Path:
   """Writes the set with TFDS.
 
   Args:
-    plan: what to write.
+    request: how.
+    splits: the images; those of 'train' are cut into sub-images.
     data_dir: where; the set's folder must not exist there yet.
 
   Returns:
@@ -85,11 +52,11 @@ def write(plan: Plan, data_dir: pathlib.Path) -> pathlib.Path:
   """
   import tensorflow_datasets as tfds
 
-  total = sum(map(len, plan.splits.values()))
+  total = sum(map(len, splits.values()))
   with tqdm.tqdm(
-    total=total, desc=f'preparing {plan.name}', unit='image'
+    total=total, desc=f'preparing {request.name}', unit='image'
   ) as bar:
-    builder = _builder_class(plan, bar.update)(data_dir=data_dir)
+    builder = _builder_class(request, splits, bar.update)(data_dir=data_dir)
     tfds.disable_progress_bar()
     try:
       with open(os.devnull, 'w') as null, contextlib.redirect_stdout(null):
@@ -98,22 +65,24 @@ def write(plan: Plan, data_dir: pathlib.Path) -> pathlib.Path:
       raise
     except (OSError, RuntimeError) as error:  # array_record's own errors
       raise UserError(
-        f'Cannot write {plan.name} to {data_dir}: {error}.'
+        f'Cannot write {request.name} to {data_dir}: {error}.'
       ) from (error)
   return pathlib.Path(builder.data_dir)
 
 
-def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
+def _builder_class(
+  request: Request, splits: Splits, done: Callable[[], Any]
+) -> Any:
   """A TFDS builder class that bears the set's name."""
   import tensorflow_datasets as tfds
 
   pixels = tfds.features.Tensor(
-    shape=(None, None, plan.channels or None),
+    shape=(None, None, request.stored_channels or None),
     dtype=np.uint8,
     # Not PNG: decoding that takes ten times as long as inflating records.
     encoding=tfds.features.Encoding.BYTES,
   )
-  names = ['image', *map(prepared.level_feature, plan.levels)]
+  names = ['image', *map(prepared.level_feature, request.levels)]
   features = dict.fromkeys(names, pixels)
 
   class ImageBuilder(  # type: ignore[call-arg]
@@ -121,13 +90,13 @@ def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
   ):
     """Images, whole or cut, with their names and degraded partners."""
 
-    name = plan.name
+    name = request.name
     VERSION = tfds.core.Version(prepared.VERSION)
 
     def _info(self):
       return tfds.core.DatasetInfo(
         builder=self,
-        description=known.get(plan.base).title,
+        description=known.get(request.dataset).title,
         features=tfds.features.FeaturesDict(
           {**features, 'name': tfds.features.Text()}
         ),
@@ -138,10 +107,12 @@ def _builder_class(plan: Plan, done: Callable[[], Any]) -> Any:
       del dl_manager  # files were found, and checked, before
       return {
         split: [
-          lambda shard=shard, split=split: _examples(plan, split, shard, done)
+          lambda shard=shard, split=split: _examples(
+            request, split, shard, done
+          )
           for shard in _shards(entries, len(names))
         ]
-        for split, entries in plan.splits.items()
+        for split, entries in splits.items()
       }
 
   return ImageBuilder
@@ -162,12 +133,15 @@ def _shards(entries: Sequence[Entry], planes: int) -> list[list[Entry]]:
 
 
 def _examples(
-  plan: Plan, split: str, entries: Sequence[Entry], done: Callable[[], Any]
+  request: Request,
+  split: str,
+  entries: Sequence[Entry],
+  done: Callable[[], Any],
 ) -> Iterator[tuple[str, Example]]:
   """Records of some images, in order."""
   for entry in entries:
-    planes = _planes(plan, entry)
-    parts = plan.cut(split, entry.height, entry.width)
+    planes = _planes(request, entry)
+    parts = request.cut(split, entry.height, entry.width)
     for index, (top, left, height, width) in enumerate(parts):
       name = tiles.name(entry.name, index, len(parts))
       window = np.s_[top : top + height, left : left + width]
@@ -175,21 +149,21 @@ def _examples(
     done()
 
 
-def _planes(plan: Plan, entry: Entry) -> dict[str, np.ndarray]:
+def _planes(request: Request, entry: Entry) -> dict[str, np.ndarray]:
   """The image and its partners, made of the whole image: {feature: uint8}."""
   pixels = images.read(entry.path)
   if pixels.shape[:2] != (entry.height, entry.width):
     raise UserError(f'{entry.path} has changed while it was prepared.')
-  if plan.channels:
-    pixels = images.to_channels(pixels, plan.channels)
+  if request.stored_channels:
+    pixels = images.to_channels(pixels, request.stored_channels)
   planes = {'image': pixels}
-  for level in plan.levels:
-    degraded = Degradation(plan.task).apply(pixels, level, name=entry.name)
+  for level in request.levels:
+    degraded = Degradation(request.task).apply(pixels, level, name=entry.name)
     planes[prepared.level_feature(level)] = images.to_uint8(degraded)
   return planes
 
 
-def write_index(plan: Plan, where: pathlib.Path) -> None:
+def write_index(request: Request, splits: Splits, where: pathlib.Path) -> None:
   """Writes `images.json` for records that were just written.
 
   Raises:
@@ -197,25 +171,25 @@ def write_index(plan: Plan, where: pathlib.Path) -> None:
   """
   index: dict[str, Any] = {
     'format': prepared.FORMAT,
-    'base': plan.base,
-    'side': plan.side,
-    'step': plan.step,
-    'task': plan.task,
-    'levels': list(plan.levels),
-    'channels': plan.channels,
+    'base': request.dataset,
+    'side': request.side,
+    'step': request.step,
+    'task': request.task,
+    'levels': list(request.levels),
+    'channels': request.stored_channels,
     'splits': {},
     'files': {
       p.name: prepared.checksum(p) for p in sorted(where.glob('*record*'))
     },
   }
-  for split, entries in plan.splits.items():
+  for split, entries in splits.items():
     index['splits'][split] = [
       {**entry._asdict(), 'path': entry.path.name} for entry in entries
     ]
   (where / prepared.INDEX).write_text(
     json.dumps(index, indent=1), encoding='utf-8'
   )
-  for split in plan.splits:
+  for split in splits:
     part = prepared.Split(where, index, split)
     if (found := len(part.records())) != len(part.sizes):
       raise UserError(

@@ -15,6 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from adafm_jax.degrade import colour
 
 _STEP = 8  # pixels between the windows that crop_detail compares
+GAP = 10  # white pixels around every cell
+MAX_WIDTH = 512  # of a picture on the sheet, pixels
+_FONT_SIZE = 14  # of captions, pixels
 
 
 class Cell(NamedTuple):
@@ -36,15 +39,12 @@ def contact_sheet(
   row_captions: Sequence[str] = (),
   column_captions: Sequence[str] = (),
   zoom: int = 1,
-  max_cell: int = 512,
-  font_size: int = 14,
-  gap: int = 10,
 ) -> Image.Image:
   """Sets pictures out in a grid, dark text on white.
 
   Pixels are shown as they are, or each as a square of `zoom` pixels. Only a
-  picture wider than `max_cell` is made smaller, by a whole factor, which its
-  caption then tells.
+  picture wider than `MAX_WIDTH` is made smaller, by a whole factor, which its
+  caption then names.
 
   Args:
     rows: the cells, row by row; a shorter row leaves its last columns empty.
@@ -52,9 +52,6 @@ def contact_sheet(
     row_captions: left of each row, or none.
     column_captions: above each column, or none.
     zoom: whole factor by which every pixel is repeated.
-    max_cell: largest width of a picture, in pixels of the sheet.
-    font_size: of the captions, in pixels.
-    gap: white pixels around every cell.
 
   Returns:
     The sheet, an RGB image. A picture stands at the left of its column and the
@@ -69,8 +66,8 @@ def contact_sheet(
     raise ValueError('A contact sheet needs at least one cell.')
   if len(row_captions) > len(rows) or len(column_captions) > columns:
     raise ValueError('A contact sheet has more captions than rows or columns.')
-  font = _font(font_size)
-  grid = [[_block(cell, zoom, max_cell, font) for cell in row] for row in rows]
+  font = _font(_FONT_SIZE)
+  grid = [[_block(cell, zoom, font) for cell in row] for row in rows]
   if column_captions:
     by_column = itertools.zip_longest(*grid)
     widths = [max(b.width for b in column if b) for column in by_column]
@@ -79,11 +76,11 @@ def contact_sheet(
   if row_captions:
     side = [''] * bool(column_captions) + list(row_captions)
     captions = itertools.zip_longest(side, grid, fillvalue='')
-    grid = [[_text(c, 10 * font_size, font), *row] for c, row in captions]
-  sheet = _lay_out(grid, gap)
+    grid = [[_text(c, 10 * _FONT_SIZE, font), *row] for c, row in captions]
+  sheet = _lay_out(grid)
   if title:
-    bold = _font(round(1.25 * font_size), bold=True)
-    sheet = _stack(_text(title, sheet.width - 2 * gap, bold), sheet, gap)
+    bold = _font(round(1.25 * _FONT_SIZE), bold=True)
+    sheet = _stack(_text(title, sheet.width - 2 * GAP, bold), sheet, GAP)
   return sheet
 
 
@@ -134,12 +131,12 @@ def _rgb(image: np.ndarray) -> np.ndarray:
   return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
-def _block(cell: Cell, zoom: int, max_cell: int, font) -> Image.Image:
+def _block(cell: Cell, zoom: int, font) -> Image.Image:
   """The picture above its caption."""
   pixels = _rgb(cell.image).repeat(zoom, axis=0).repeat(zoom, axis=1)
   picture = Image.fromarray(pixels)
   caption = cell.caption
-  factor = math.ceil(picture.width / max_cell)
+  factor = math.ceil(picture.width / MAX_WIDTH)
   if factor > 1:
     small = [max(1, side // factor) for side in picture.size]
     picture = picture.resize((small[0], small[1]), Image.Resampling.LANCZOS)
@@ -160,15 +157,15 @@ def _stack(
   return stacked
 
 
-def _lay_out(grid: Sequence[Sequence[Image.Image]], gap: int) -> Image.Image:
+def _lay_out(grid: Sequence[Sequence[Image.Image]]) -> Image.Image:
   by_column = itertools.zip_longest(*grid)
   widths = [max(b.width for b in column if b) for column in by_column]
   heights = [max((b.height for b in row), default=0) for row in grid]
   lefts = list(
-    itertools.accumulate(widths, lambda x, w: x + w + gap, initial=gap)
+    itertools.accumulate(widths, lambda x, w: x + w + GAP, initial=GAP)
   )
   tops = list(
-    itertools.accumulate(heights, lambda y, h: y + h + gap, initial=gap)
+    itertools.accumulate(heights, lambda y, h: y + h + GAP, initial=GAP)
   )
   sheet = Image.new('RGB', (lefts[-1], tops[-1]), 'white')
   for row, top in zip(grid, tops, strict=False):

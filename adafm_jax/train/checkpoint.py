@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from adafm_jax.errors import UserError
+from adafm_jax.train import logs
 from adafm_jax.train.step import TrainState
 
 
@@ -49,7 +50,7 @@ class Store:
     self._manager.save(step, args=ocp.args.StandardSave(copy._asdict()))
 
   def restore(self, like: TrainState) -> TrainState:
-    """Loads the newest checkpoint.
+    """Loads the newest checkpoint that is whole, and drops damaged newer ones.
 
     Args:
       like: a state of the shapes, dtypes and shardings wanted.
@@ -58,27 +59,57 @@ class Store:
       The state.
 
     Raises:
-      UserError: the checkpoint is of another network or optimizer.
+      UserError: no checkpoint can be read, or they are of another network or
+        optimizer.
     """
+    steps = sorted(self._manager.all_steps(), reverse=True)
+    damage = ''
+    for step in steps:
+      try:
+        state = self._read(step, like)
+      except UserError:
+        raise
+      except Exception as error:  # orbax raises what the storage raises
+        damage = damage or _first_line(error)
+        continue
+      for newer in (s for s in steps if s > step):
+        logs.say(
+          f'the checkpoint of step {newer} in {self._folder} is damaged'
+          f' ({damage}); going on from step {step}'
+        )
+        self._manager.delete(newer)
+      return state
+    raise UserError(
+      f'No checkpoint in {self._folder} can be read ({damage}); give another'
+      ' --workdir, or remove the folder to train this stage again.'
+    )
+
+  def _read(self, step: int, like: TrainState) -> TrainState:
     # Looked at first: orbax notices a wrong shape late, and noisily.
-    kept = self._manager.item_metadata(self.latest).tree['params']
+    kept = self._manager.item_metadata(step).tree['params']
     if _shapes(kept) != _shapes(like.params):
-      raise self._misfit('its weights have other names or shapes')
+      raise self._misfit(step, 'its weights have other names or shapes')
     wanted: dict[str, Any] = jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
       like._asdict(),
     )
+    args = ocp.args.StandardRestore(wanted)
     try:
-      args = ocp.args.StandardRestore(wanted)
-      return TrainState(**self._manager.restore(self.latest, args=args))
-    except (ValueError, KeyError, FileNotFoundError) as error:
-      raise self._misfit(str(error).splitlines()[0]) from error
+      return TrainState(**self._manager.restore(step, args=args))
+    except (ValueError, KeyError) as error:
+      if 'tructure' not in str(error) and not isinstance(error, KeyError):
+        raise
+      raise self._misfit(step, _first_line(error)) from error
 
-  def _misfit(self, why: str) -> UserError:
+  def _misfit(self, step: int, why: str) -> UserError:
     return UserError(
-      f'The checkpoint of step {self.latest} in {self._folder} does not fit'
-      f' this run ({why}); give another --workdir.'
+      f'The checkpoint of step {step} in {self._folder} does not fit this run'
+      f' ({why}); give another --workdir.'
     )
+
+
+def _first_line(error: Exception) -> str:
+  return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _shapes(tree: Any) -> Any:

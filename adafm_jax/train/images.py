@@ -22,6 +22,7 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
+from adafm_jax.train.workdir import identity
 
 # Images that are loaded, or a split of a prepared set that need not be.
 Images = list[NamedImage] | prepared.Split
@@ -64,7 +65,7 @@ def load(config: Config) -> Training:
     train = sources.shrink(train, config.data.shrink)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(config.train.patch, config.adapt.patch)
-  sources.check_sizes(sizes, patch, _FIELD)
+  sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
   if heldout:
     return Training(train, _load(config, heldout, 'data.heldout'), seen)
   return Training(train, sources.shrink(rest, config.data.shrink), seen)
@@ -207,18 +208,21 @@ def place(
     ('device' or 'stream', a sentence that says why).
 
   Raises:
-    UserError: the set was prepared anew since the run began.
+    UserError: the images are others than when the run began.
   """
-  if not isinstance(train, prepared.Split):
-    return 'device', 'training images are kept on the device'
+  if isinstance(train, prepared.Split):
+    known = train.identity
+    chosen, why = _choose(config, train)
+  else:
+    known = identity(identify(train))
+    chosen, why = 'device', f'{len(train)} loaded images'
   note = workdir / 'data.json'
   begun = json.loads(note.read_text()) if note.exists() else None
-  if begun and begun['identity'] != train.identity:
+  if begun and begun['identity'] != known:
     raise UserError(
-      f'{config.data.train} is not what the run in {workdir} began with: it was'
-      ' prepared again; give another --workdir.'
+      f'{config.data.train} is not what the run in {workdir} began with: its'
+      ' images were changed or prepared again; give another --workdir.'
     )
-  chosen, why = _choose(config, train)
   if begun:
     chosen, why = begun['placement'], 'as the run began'
   if jax.process_count() > 1:  # memory may differ: the first process decides
@@ -227,7 +231,7 @@ def place(
       int(multihost_utils.broadcast_one_to_all(flag))
     ]
   if jax.process_index() == 0 and not begun:
-    files.write_json(note, {'placement': chosen, 'identity': train.identity})
+    files.write_json(note, {'placement': chosen, 'identity': known})
   where = 'read from disk' if chosen == 'stream' else 'kept on the device'
   return chosen, f'training images are {where} ({why})'
 

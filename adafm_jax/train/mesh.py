@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +20,27 @@ from adafm_jax.errors import EXIT_USER_ERROR, UserError
 def make_mesh() -> Mesh:
   """All devices of all processes on one axis, `data`."""
   return Mesh(np.array(jax.devices()), ('data',))
+
+
+def use_all_cores(batches: Sequence[int]) -> None:
+  """Trains on the CPU with one device a core, as far as they share batches.
+
+  XLA runs a convolution over a batch of small images on one thread a device.
+  To be called before JAX starts; a number of devices that is set already stays.
+
+  Args:
+    batches: of the stages to come.
+  """
+  chosen = jax.config.values['jax_num_cpu_devices']
+  if chosen > 0 or jax.distributed.is_initialized():
+    return
+  cores = os.cpu_count() or 1
+  if hasattr(os, 'sched_getaffinity'):  # fewer under taskset and the like
+    cores = len(os.sched_getaffinity(0))
+  common = math.gcd(*batches)
+  count = max(n for n in range(1, cores + 1) if common % n == 0)
+  with contextlib.suppress(RuntimeError):  # JAX has started in this process
+    jax.config.update('jax_num_cpu_devices', count)
 
 
 def check_batch(name: str, batch: int, mesh: Mesh) -> None:

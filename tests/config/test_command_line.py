@@ -1,7 +1,7 @@
 import pytest
 
 from adafm_jax.config import command_line
-from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import Config
 from adafm_jax.errors import UserError
 from adafm_jax.train import mesh
 
@@ -32,11 +32,8 @@ def test_overrides_in_every_form(file):
     ]
   )
   assert others == ['--workdir=w', 'more']
-  assert (config.seed, config.train.steps, config.adapt.steps) == (
-    5,
-    10**6,
-    200,
-  )
+  steps = (config.train.steps, config.adapt.steps)
+  assert (config.seed, *steps) == (5, 10**6, 200)
   assert type(config.train.steps) is int
   assert config.train.learning_rate == 3e-4
   assert config.evaluate.ssim is False
@@ -45,63 +42,54 @@ def test_overrides_in_every_form(file):
 
 
 def test_no_config():
-  assert command_line.take_config(['--workdir', 'w']) == (
-    None,
-    ['--workdir', 'w'],
-  )
-  with pytest.raises(
-    UserError, match=r'--config.seed changes a field of a con'
-  ):
+  given = ['--workdir', 'w']
+  assert command_line.take_config(given) == (None, given)
+  with pytest.raises(UserError, match=r'--config\.seed .*no --config'):
     command_line.take_config(['--config.seed=3'])
 
 
 def test_all_mistakes_at_once(file):
-  overrides = {
-    'trian.steps': '3',
-    'train': '3',
-    'train.steps': '1.5',
-    'train.batch': '0',
-    'model.compute': 'float16',
-    'evaluate.ssim': 'yes',
-    'end': 'x',
-    'seed.x': '1',
-    'adapt.patch': '33',
+  right = {
+    'trian.steps': 'train.steps or adapt.steps or path.steps?',
+    'train': 'group of fields',
+    'train.steps': 'a whole number',
+    'train.batch': '1 or more',
+    'model.compute': 'one of float32, bfloat16',
+    'evaluate.ssim': 'true or false',
+    'end': 'a number',
+    'seed.x': 'mean seed?',
+    'adapt.patch': 'even',
   }
-  arguments = [f'--config.{name}={text}' for name, text in overrides.items()]
+  texts = ('3', '3', '1.5', '0', 'float16', 'yes', 'x', '1', '33')
+  arguments = [
+    f'--config.{name}={text}' for name, text in zip(right, texts, strict=True)
+  ]
   with pytest.raises(UserError) as caught:
     command_line.take_config(['--config', file, *arguments])
-  assert caught.value.problems == [
-    'There is no config field trian.steps; did you mean train.steps or'
-    ' adapt.steps or path.steps?',
-    'train is a group of fields; override one of them.',
-    "train.steps is '1.5'; it must be a whole number.",
-    "evaluate.ssim is 'yes'; it must be true or false.",
-    "end is 'x'; it must be a number.",
-    'There is no config field seed.x; did you mean seed?',
-    "model.compute is 'float16'; it must be one of float32, bfloat16.",
-    'train.batch is 0; it must be 1 or more.',
-    'adapt.patch is 33; it must be even.',
-  ]
+  problems = caught.value.problems
+  assert len(problems) == len(right)
+  for name, meaning in right.items():
+    assert any(name in p and meaning in p for p in problems), name
 
 
 @pytest.mark.parametrize(
-  ('text', 'sentence'),
+  ('text', 'words'),
   [
-    ('x = 1', 'it must define get_config'),
-    (f'{BODY}return 3', 'it must define get_config'),
-    ('def get_config(:', r'fails near line 1: SyntaxError'),
-    (f'{BODY}return config.nope', 'fails near line 3: AttributeError'),
+    ('x = 1', 'define get_config'),
+    (f'{BODY}return 3', 'define get_config'),
+    ('def get_config(:', 'line 1: SyntaxError'),
+    (f'{BODY}return config.nope', 'line 3: AttributeError'),
     (f'{BODY}c = config.default(); c.seed = "a"', 'TypeError'),
   ],
 )
-def test_config_files_that_are_none(tmp_path, text, sentence):
+def test_broken_config_files(tmp_path, text, words):
   (tmp_path / 'x.py').write_text(text)
-  with pytest.raises(UserError, match=sentence):
+  with pytest.raises(UserError, match=words):
     command_line.load_config(str(tmp_path / 'x.py'))
 
 
 def test_no_python_file(tmp_path):
-  with pytest.raises(UserError, match='There is no config file'):
+  with pytest.raises(UserError, match='no config file'):
     command_line.load_config(str(tmp_path))
   (tmp_path / 'x.txt').write_text('')
   with pytest.raises(UserError, match='must be a Python file'):
@@ -112,26 +100,25 @@ def test_workdir(monkeypatch, tmp_path):
   monkeypatch.setenv('HOME', str(tmp_path))
   found = command_line.require_workdir('~/run', None)
   assert found == tmp_path / 'run'
-  with pytest.raises(UserError, match=r', and --config FILE to start one;'):
+  with pytest.raises(UserError, match='--config FILE'):
     command_line.require_workdir(None, None)
-  with pytest.raises(
-    UserError, match=r'where the run is kept; --workdir alone'
-  ):
-    command_line.require_workdir('', configs.Config())
+  with pytest.raises(UserError, match='Give --workdir') as caught:
+    command_line.require_workdir('', Config())
+  assert '--config' not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-  ('given', 'sentence'),
+  ('given', 'words'),
   [
     (('h:1', None, 0), 'Give all of'),
     ((None, 2, None), 'Give all of'),
-    (('h:1', 2, 2), '--process is 2, of --processes 2'),
+    (('h:1', 2, 2), '--process is 2'),
     (('h:1', 2, -1), '--process is -1'),
-    (('host', 2, 0), "--coordinator is 'host'; it must be HOST:PORT"),
+    (('host', 2, 0), 'HOST:PORT'),
   ],
 )
-def test_processes(given, sentence):
-  with pytest.raises(UserError, match=sentence):
+def test_processes(given, words):
+  with pytest.raises(UserError, match=words):
     mesh.join_processes(*given)
 
 

@@ -1,32 +1,12 @@
+import coded_images
 import jax
 import numpy as np
 import pytest
 import scipy.stats
+from coded_images import IMAGES, PATCH, SIZES
 
 from adafm_jax.data import bank as banks
 from adafm_jax.errors import UserError
-
-# Odd, oblong, square, and one of the patch's own size.
-SIZES = ((11, 17), (7, 7), (23, 8), (10, 10))
-PATCH = 7
-
-
-def _coded(index, height, width):
-  """An image whose pixel values say which pixel of which image they are."""
-  y, x = np.mgrid[:height, :width]
-  return np.stack([np.full_like(y, index), y, x], axis=-1).astype(np.uint8)
-
-
-IMAGES = [_coded(i, *size) for i, size in enumerate(SIZES)]
-
-# The eight symmetries of the square, as functions of NumPy's own.
-SYMMETRIES = [
-  lambda a, turn=turn, mirror=mirror: np.rot90(
-    a[:, ::-1] if mirror else a, turn
-  )
-  for mirror in (False, True)
-  for turn in range(4)
-]
 
 
 def _draw(seed, batch, images=IMAGES, partners=None, patch=PATCH):
@@ -40,24 +20,9 @@ def _draw(seed, batch, images=IMAGES, partners=None, patch=PATCH):
   return np.asarray(drawn)
 
 
-def _identify(patch, images=IMAGES):
-  """(image, top, left, symmetry) of a patch; fails if it is no such crop."""
-  index = int(patch[0, 0, 0])
-  top, left = patch[..., 1].min(), patch[..., 2].min()
-  side = patch.shape[0]
-  crop = images[index][top : top + side, left : left + side]
-  found = [
-    n
-    for n, symmetry in enumerate(SYMMETRIES)
-    if np.array_equal(symmetry(crop), patch)
-  ]
-  assert len(found) == 1
-  return index, int(top), int(left), found[0]
-
-
 @pytest.fixture(scope='module')
 def origins():
-  return [_identify(patch) for patch in _draw(0, 6000)]
+  return [coded_images.identify(patch) for patch in _draw(0, 6000)]
 
 
 def _uniform(values, count):
@@ -108,7 +73,7 @@ def test_partners_are_cropped_and_turned_with_their_images():
   assert drawn.shape == (300, PATCH, PATCH, 6)
   assert drawn.dtype == np.uint8
   for patch in drawn:
-    _identify(patch[..., :3])
+    coded_images.identify(patch[..., :3])
     np.testing.assert_array_equal(patch[..., 3:], 255 - patch[..., :3])
 
 

@@ -11,16 +11,25 @@ from adafm_jax.report import tables
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+def _protocol_rows():
+  """Set, split, images, task, channels, border, noise seed."""
+  for name, rule in known.SETS.items():
+    for task, how in rule.judged.items():
+      count = rule.splits[rule.evaluate].count
+      judged = (how.channels.upper(), how.border, how.seed)
+      yield (name, rule.evaluate, count, task, *judged)
+
+
 def test_protocols_are_the_papers():
   """facts.md of the paper: what each task's PSNR is taken on."""
-  rows = {(row[0], row[3]): row[4:] for row in known.protocol_rows()}
+  rows = {(row[0], row[3]): row[4:] for row in _protocol_rows()}
   assert rows == {
-    ('cbsd68', 'denoise'): ['RGB', 0, 0],
-    ('kodak24', 'denoise'): ['RGB', 0, 0],
-    ('live1', 'dejpeg'): ['Y', 0, 0],
-    ('set5', 'sr'): ['Y', 'scale', 0],
-    ('set14', 'sr'): ['Y', 'scale', 0],
-    ('div2k', 'sr'): ['Y', 'scale', 0],
+    ('cbsd68', 'denoise'): ('RGB', 0, 0),
+    ('kodak24', 'denoise'): ('RGB', 0, 0),
+    ('live1', 'dejpeg'): ('Y', 0, 0),
+    ('set5', 'sr'): ('Y', 'scale', 0),
+    ('set14', 'sr'): ('Y', 'scale', 0),
+    ('div2k', 'sr'): ('Y', 'scale', 0),
   }
   for (name, task), (channels, *_) in rows.items():
     protocol = Protocol.of(task, judged=known.judged(name, task))
@@ -42,7 +51,7 @@ def test_a_sets_own_protocol_is_used_and_others_have_the_tasks(monkeypatch):
 
 def test_the_document_shows_the_table():
   header = ['set', 'split', 'images', 'task', 'PSNR on', 'border', 'noise seed']
-  table = tables.markdown_table(header, known.protocol_rows())
+  table = tables.markdown_table(header, list(_protocol_rows()))
   assert table.strip() in (ROOT / 'docs/data.md').read_text()
 
 

@@ -3,21 +3,13 @@ import io
 import numpy as np
 import pytest
 import skimage.data
+import small_sets
 import tensorflow_datasets as tfds
 from PIL import Image
 
 from adafm_jax.data import sources
 from adafm_jax.data.image import NamedImage
 from adafm_jax.errors import UserError
-
-
-def _write(path, pixels):
-  path.parent.mkdir(parents=True, exist_ok=True)
-  Image.fromarray(pixels).save(path)
-
-
-def _random(seed, *shape):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
 def _load(source, channels=3, **options):
@@ -27,20 +19,23 @@ def _load(source, channels=3, **options):
 
 
 def test_folder_is_sorted_and_brought_to_rgb(tmp_path):
-  colour, grey = _random(0, 9, 14, 3), _random(1, 12, 7)
-  _write(tmp_path / 'b.png', colour)
-  _write(tmp_path / 'a.PNG', grey)
+  colour, grey = (
+    small_sets.random_pixels(0, 9, 14, 3),
+    small_sets.random_pixels(1, 12, 7, 1),
+  )
+  small_sets.write(tmp_path, {'b': colour})
+  small_sets.write(tmp_path, {'a': grey}, '.PNG')
   (tmp_path / 'notes.txt').write_text('not an image')
   first, second = _load(tmp_path)
   assert (first.name, second.name) == ('a', 'b')
-  np.testing.assert_array_equal(first.pixels, np.dstack([grey] * 3))
+  np.testing.assert_array_equal(first.pixels, grey.repeat(3, -1))
   np.testing.assert_array_equal(second.pixels, colour)
   assert [i.name for i in _load(tmp_path, most=1)] == ['a']
 
 
 def test_folder_is_brought_to_matlabs_luma(tmp_path):
-  colour = _random(0, 9, 14, 3)
-  _write(tmp_path / 'a.png', colour)
+  colour = small_sets.random_pixels(0, 9, 14, 3)
+  small_sets.write(tmp_path, {'a': colour})
   (image,) = _load(tmp_path, channels=1)
   # Rec. 601 studio swing, the coefficients of MATLAB's documentation.
   luma = 16 + colour.astype(float) @ [65.481, 128.553, 24.966] / 255
@@ -50,8 +45,8 @@ def test_folder_is_brought_to_matlabs_luma(tmp_path):
 
 def test_home_is_understood(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path))
-  _write(tmp_path / 'images/a.png', _random(0, 4, 5, 3))
-  assert [i.name for i in _load('~/images')] == ['a']
+  small_sets.write(tmp_path / 'images', small_sets.make_images(1))
+  assert [i.name for i in _load('~/images')] == ['000']
 
 
 def test_photos_load_and_no_photo_is_in_two_splits():
@@ -108,7 +103,10 @@ class TinyImages(tfds.core.GeneratorBasedBuilder):
   def _generate_examples(self, count):
     for i in range(count):
       name = f'photo_{(7 * i) % 10}.png'
-      yield name, {'image': _png(_random(i, 6 + i, 9, 3)), 'name': name}
+      yield (
+        name,
+        {'image': _png(small_sets.random_pixels(i, 6 + i, 9, 3)), 'name': name},
+      )
 
 
 class Nameless(TinyImages):
@@ -119,7 +117,7 @@ class Nameless(TinyImages):
 
   def _generate_examples(self, count):
     for i in range(count):
-      yield i, {'hr': _png(_random(i, 5, 8, 3))}
+      yield i, {'hr': _png(small_sets.random_pixels(i, 5, 8, 3))}
 
 
 class Scaled(Nameless):
@@ -132,7 +130,7 @@ class Scaled(Nameless):
 
   def _generate_examples(self, count):
     for i in range(count):
-      yield i, {'hr': _png(_random(100 + i, 5, 8, 3))}
+      yield i, {'hr': _png(small_sets.random_pixels(100 + i, 5, 8, 3))}
 
 
 class Imageless(Nameless):
@@ -160,7 +158,9 @@ def test_tfds_data_set_is_read_sorted_by_name(data_dir):
   found = _load('tfds:tiny_images/train', data_dir=data_dir)
   assert [i.name for i in found] == ['photo_0', 'photo_1', 'photo_4', 'photo_7']
   for image, seed in zip(found, (0, 3, 2, 1), strict=True):
-    np.testing.assert_array_equal(image.pixels, _random(seed, 6 + seed, 9, 3))
+    np.testing.assert_array_equal(
+      image.pixels, small_sets.random_pixels(seed, 6 + seed, 9, 3)
+    )
 
 
 def test_tfds_split_and_sub_split(data_dir):
@@ -174,13 +174,17 @@ def test_tfds_records_without_names_are_numbered(data_dir):
   found = _load('tfds:nameless/train', data_dir=data_dir)
   assert [i.name for i in found] == ['000000', '000001', '000002', '000003']
   drawn = {i.pixels.tobytes() for i in found}
-  assert drawn == {_random(i, 5, 8, 3).tobytes() for i in range(4)}
+  assert drawn == {
+    small_sets.random_pixels(i, 5, 8, 3).tobytes() for i in range(4)
+  }
 
 
 def test_tfds_name_may_have_a_config(data_dir):
   found = _load('tfds:scaled/x3/extra', data_dir=data_dir)
   drawn = {i.pixels.tobytes() for i in found}
-  assert drawn == {_random(100 + i, 5, 8, 3).tobytes() for i in range(2)}
+  assert drawn == {
+    small_sets.random_pixels(100 + i, 5, 8, 3).tobytes() for i in range(2)
+  }
 
 
 def test_tfds_records_without_images_are_told(data_dir):
@@ -218,26 +222,27 @@ def test_empty_folder_is_told(tmp_path):
     _load(tmp_path)
 
 
-@pytest.mark.parametrize('suffix', ['png', 'jpg'])
-def test_truncated_image_is_named(tmp_path, suffix):
-  path = tmp_path / f'broken.{suffix}'
-  _write(path, _random(0, 64, 48, 3))
-  path.write_bytes(path.read_bytes()[:-700])
-  with pytest.raises(UserError, match=rf'Cannot read .*broken\.{suffix}'):
-    _load(tmp_path)
-
-
-def test_file_that_is_no_image_is_named(tmp_path):
+def test_all_broken_files_are_named_at_once(tmp_path):
+  pixels = small_sets.random_pixels(0, 64, 48, 3)
+  for suffix in ('.png', '.jpg'):
+    small_sets.write(tmp_path, {'broken': pixels}, suffix)
+    path = tmp_path / f'broken{suffix}'
+    path.write_bytes(path.read_bytes()[:-700])
+  small_sets.write(tmp_path, {'whole': pixels})
   (tmp_path / 'text.png').write_text('hello')
-  with pytest.raises(UserError, match=r'Cannot read .*text\.png'):
+  with pytest.raises(UserError) as caught:
     _load(tmp_path)
+  names = ('broken.jpg', 'broken.png', 'text.png')
+  for problem, name in zip(caught.value.problems, names, strict=True):
+    assert 'Cannot read' in problem
+    assert name in problem
 
 
-def test_images_smaller_than_the_patch_are_named():
+def test_images_that_are_too_small_are_named():
   sizes = [('wide', 15, 99), ('exact', 16, 16), ('tall', 99, 8)]
-  sources.check_sizes(sizes[1:2], 16, 'data.train')
-  with pytest.raises(UserError, match=r'data\.train has 2 .*\(wide, tall\)'):
-    sources.check_sizes(sizes, 16, 'data.train')
+  sources.check_sizes(sizes[1:2], 16, field='data.train', what='a patch')
+  with pytest.raises(UserError, match=r'data\.train.* a patch \(wide, tall\)'):
+    sources.check_sizes(sizes, 16, field='data.train', what='a patch')
 
 
 def test_shrink_reduces_by_the_factor_and_keeps_brightness():

@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import fft
 
 from adafm_jax.degrade import jpeg
@@ -68,19 +71,14 @@ def test_lower_quality_is_further_away(channels):
   assert errors[0] > 5 * errors[-1]
 
 
-def test_subsampling_blurs_colour_and_leaves_grey():
+def test_chroma_has_half_the_resolution():
   image = smooth_image((32, 48, 3))
-  full = jpeg.jpeg(image, 90, subsampling='4:4:4')
+  file = io.BytesIO()
+  Image.fromarray(image).save(file, 'JPEG', quality=90, subsampling='4:4:4')
+  full = np.array(Image.open(file))
   half = jpeg.jpeg(image, 90)
   squares = [np.mean((j.astype(float) - image) ** 2) for j in (full, half)]
   assert squares[0] < 0.7 * squares[1]
-  np.testing.assert_array_equal(
-    jpeg.jpeg(image[..., :1], 50), jpeg.jpeg(image[..., :1], 50.0)
-  )
-  np.testing.assert_array_equal(
-    jpeg.jpeg(image[..., :1], 50, subsampling='4:4:4'),
-    jpeg.jpeg(image[..., :1], 50, subsampling='4:2:0'),
-  )
 
 
 @pytest.mark.parametrize('quality', [0, 101, -5, 80.5, float('nan')])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adafm_jax.degrade import level
+from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 
 
@@ -16,7 +16,7 @@ from adafm_jax.errors import UserError
   ],
 )
 def test_labels(task, value, label):
-  assert level.get_task(task).label(value) == label
+  assert levels.get_task(task).label(value) == label
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_labels(task, value, label):
   ],
 )
 def test_legal_levels(task, legal, illegal):
-  kind = level.TASKS[task]
+  kind = levels.TASKS[task]
   assert [kind.problems(value) for value in legal] == [[]] * 3
   for value in illegal:
     (problem,) = kind.problems(value)
@@ -38,57 +38,50 @@ def test_legal_levels(task, legal, illegal):
 
 def test_unknown_task_is_told():
   with pytest.raises(UserError, match=r"'blur'.*'denoise', 'dejpeg', 'sr'"):
-    level.get_task('blur')
+    levels.get_task('blur')
+
+
+DENOISE = levels.LevelRange('denoise', 15, 75)
+DEJPEG = levels.LevelRange('dejpeg', 80, 10)
+SR = levels.LevelRange('sr', 3, 4)
 
 
 @pytest.mark.parametrize(
-  ('task', 'start', 'end', 'value', 'position'),
+  ('span', 'places'),
   [
-    ('denoise', 15, 75, 15, 0),
-    ('denoise', 15, 75, 30, 0.25),
-    ('denoise', 15, 75, 75, 1),
-    ('dejpeg', 80, 10, 80, 0),
-    ('dejpeg', 80, 10, 66, 0.2),
-    ('dejpeg', 80, 10, 10, 1),
-    ('sr', 3, 4, 3.4, 0.4),
+    (DENOISE, {15: 0, 30: 0.25, 75: 1}),
+    (DEJPEG, {80: 0, 66: 0.2, 10: 1}),
+    (SR, {3.4: 0.4}),
   ],
 )
-def test_position_and_level(task, start, end, value, position):
-  levels = level.LevelRange(task, start, end)
-  assert levels.position(value) == pytest.approx(position, abs=1e-12)
-  assert levels.level(position) == pytest.approx(value, abs=1e-12)
-  assert levels.contains(value)
-  levels.check(value)  # raises nothing
+def test_position_and_level(span, places):
+  for value, position in places.items():
+    assert span.position(value) == pytest.approx(position, abs=1e-12)
+    assert span.level(position) == pytest.approx(value, abs=1e-12)
+    assert span.contains(value)
+    span.check(value)  # raises nothing
 
 
 @pytest.mark.parametrize(
-  ('levels', 'outside', 'words'),
+  ('span', 'outside', 'words'),
   [
-    (
-      level.LevelRange('denoise', 15, 75),
-      [14.9, 76],
-      ['sigma 15 to sigma 75', 'standard deviation'],
-    ),
-    (
-      level.LevelRange('dejpeg', 80, 10),
-      [9, 81],
-      ['q 80 to q 10', 'JPEG quality'],
-    ),
-    (level.LevelRange('sr', 3, 4), [2.9, 4.1], ['x3 to x4', 'scale factor']),
+    (DENOISE, [14.9, 76], ['sigma 15 to sigma 75', 'standard deviation']),
+    (DEJPEG, [9, 81], ['q 80 to q 10', 'JPEG quality']),
+    (SR, [2.9, 4.1], ['x3 to x4', 'scale factor']),
   ],
 )
-def test_levels_outside_the_range_are_told(levels, outside, words):
+def test_levels_outside_the_range_are_told(span, outside, words):
   for value in outside:
-    assert not levels.contains(value)
+    assert not span.contains(value)
     with pytest.raises(UserError) as caught:
-      levels.check(value)
+      span.check(value)
     for word in [f'{value:g}', *words]:
       assert word in str(caught.value)
 
 
 def test_check_demands_a_legal_level():
   with pytest.raises(UserError, match='whole number'):
-    level.LevelRange('dejpeg', 80, 10).check(40.5)
+    levels.LevelRange('dejpeg', 80, 10).check(40.5)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +95,12 @@ def test_check_demands_a_legal_level():
   ],
 )
 def test_range_problems_are_all_told(task, start, end, words):
-  problems = level.range_problems(task, start, end)
+  problems = levels.range_problems(task, start, end)
   assert len(problems) == len(words)
   for problem, word in zip(problems, words, strict=True):
     assert word in problem
   with pytest.raises(UserError) as caught:
-    level.LevelRange(task, start, end)
+    levels.LevelRange(task, start, end)
   assert caught.value.problems == problems
 
 
@@ -126,35 +119,29 @@ def test_range_problems_are_all_told(task, start, end, words):
   ],
 )
 def test_parse_values(text, expected):
-  assert level.parse_values(text) == expected  # equal to the last bit
+  assert levels.parse_values(text) == expected  # equal to the last bit
 
 
 def test_parse_values_does_not_drift():
-  values = level.parse_values('0:1:0.001')
+  values = levels.parse_values('0:1:0.001')
   assert values == [float(f'{i / 1000:.3f}') for i in range(1001)]
   assert values != np.cumsum([0, *[0.001] * 1000]).tolist()
 
 
-@pytest.mark.parametrize(
-  'text',
-  [
-    '',
-    'a',
-    '15,',
-    '15:75',
-    '1:2:3:4',
-    '15:75:0',
-    '15:15:0',
-    '15:75:-10',
-    '80:10:10',
-    '0:1:1e-9',
-    'nan',
-    '0:inf:1',
-    '1e400',
-    '0:1:1e-999999999',
-  ],
-)
+NONSENSE = """a 15, 15:75 1:2:3:4 15:75:0 15:15:0 15:75:-10 80:10:10 0:1:1e-9
+nan 0:inf:1 1e400 0:1:1e-999999999"""
+
+
+@pytest.mark.parametrize('text', ['', *NONSENSE.split()])
 def test_nonsense_is_told_and_named(text):
   with pytest.raises(UserError) as caught:
-    level.parse_values(text)
+    levels.parse_values(text)
   assert repr(text) in str(caught.value)
+
+
+def test_level_list():
+  span = levels.LevelRange('denoise', 15, 75)
+  assert levels.level_list('50,15', span, 7) == [50, 15]
+  assert levels.level_list('', span, 4) == [15, 35, 55, 75]
+  narrow = levels.LevelRange('dejpeg', 12, 10)
+  assert levels.level_list('', narrow, 7) == [12, 11, 10]

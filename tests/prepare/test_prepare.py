@@ -61,7 +61,7 @@ def test_a_copy_of_a_training_image_does_not_validate(tmp_path):
     ({'task': 'dejpeg', 'levels': (0.0,)}, 'quality'),
     ({'step': 0}, '--step is 0; it must be 1 to --side (480)'),
     ({'holdout': 3}, '--holdout is 3, but there are only 3 training image(s)'),
-    ({'name': 'a/b'}, "--name is 'a/b'; use letters"),
+    ({'called': 'a/b'}, "--name is 'a/b'; use letters"),
     ({'source': pathlib.Path('/absent')}, 'no folder or file /absent'),
   ],
 )
@@ -79,7 +79,7 @@ def test_what_is_prepared_is_replaced_only_if_asked_and_when_whole(tmp_path):
   where = small_sets.make_set(tmp_path, source=first, holdout=1)
   before = small_sets.files(where)
   (problem,) = small_sets.problems_of(tmp_path, source=second, holdout=1)
-  assert 'prepared already' in problem
+  assert 'already prepared' in problem
   assert '--overwrite' in problem
   (second / '002.png').write_text('broken')
   small_sets.problems_of(tmp_path, source=second, holdout=1, overwrite=True)

@@ -79,7 +79,7 @@ def test_training_images_are_cut_and_others_are_not(tmp_path, monkeypatch):
   }
   source = small_sets.write(tmp_path / 'in', images)
   small_sets.make_set(
-    tmp_path, source=source, holdout=1, side=20, step=10, name='mine'
+    tmp_path, source=source, holdout=1, side=20, step=10, called='mine'
   )
   part = prepared.open_split('mine', 'train', tmp_path)
   assert part.is_cut
@@ -125,7 +125,7 @@ def test_partners_are_degraded_as_whole_images(
   for level in levels:
     assert part.has_level(task, level, channels)
     whole = Degradation(task).apply(clean, level) * 255
-    record = part.records(level=level)[0]
+    record = part.records(levels=(level,))[0]
     assert record.shape == (20, 20, 2 * channels)
     np.testing.assert_array_equal(record[..., :channels], clean[:20, :20])
     np.testing.assert_allclose(

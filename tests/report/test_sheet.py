@@ -4,7 +4,7 @@ from PIL import Image
 
 from adafm_jax.report import sheet
 
-GAP = 10
+GAP = sheet.GAP
 
 
 def _noise(seed, height, width, channels=3):
@@ -20,7 +20,7 @@ def _ink(picture):
 def test_pictures_stand_unchanged_in_their_places():
   a, b, c = _noise(0, 41, 103), _noise(1, 37, 95, 1), _noise(2, 29, 111)
   rows = [[sheet.Cell(a, ''), sheet.Cell(b, '')], [sheet.Cell(c, '')]]
-  pixels = np.asarray(sheet.contact_sheet(rows, gap=GAP))
+  pixels = np.asarray(sheet.contact_sheet(rows))
   # Columns of 111 and 95, rows of 41 and 29, white around each.
   assert pixels.shape == (
     GAP + 41 + GAP + 29 + GAP,
@@ -50,32 +50,28 @@ def test_zoom_repeats_every_pixel():
 def test_captions_are_drawn_under_left_above_and_on_top():
   white = np.full((50, 90, 3), 255, np.uint8)
   cell = sheet.Cell(white, '')
-  plain = sheet.contact_sheet([[cell, cell]], gap=GAP)
+  plain = sheet.contact_sheet([[cell, cell]])
   assert not _ink(np.asarray(plain))
 
-  under = np.asarray(
-    sheet.contact_sheet([[sheet.Cell(white, 'λ 0.40'), cell]], gap=GAP)
-  )
+  under = np.asarray(sheet.contact_sheet([[sheet.Cell(white, 'λ 0.40'), cell]]))
   assert _ink(under[GAP + 50 :, : GAP + 90])
   assert not _ink(under[:, GAP + 90 :])
 
-  left = np.asarray(
-    sheet.contact_sheet([[cell, cell]], row_captions=['q 10'], gap=GAP)
-  )
+  left = np.asarray(sheet.contact_sheet([[cell, cell]], row_captions=['q 10']))
   extra = left.shape[1] - plain.width
   assert extra > GAP
   assert _ink(left[:, :extra])
   assert not _ink(left[:, extra:])
 
   above = np.asarray(
-    sheet.contact_sheet([[cell, cell]], column_captions=['', 'b'], gap=GAP)
+    sheet.contact_sheet([[cell, cell]], column_captions=['', 'b'])
   )
   extra = above.shape[0] - plain.height
   assert _ink(above[: extra + GAP, 2 * GAP + 90 :])
   assert not _ink(above[:, : 2 * GAP + 90])
   assert not _ink(above[extra + GAP :])
 
-  titled = np.asarray(sheet.contact_sheet([[cell, cell]], title='q', gap=GAP))
+  titled = np.asarray(sheet.contact_sheet([[cell, cell]], title='q'))
   extra = titled.shape[0] - plain.height
   assert _ink(titled[:extra])
   assert not _ink(titled[extra:])
@@ -85,7 +81,7 @@ def test_long_captions_wrap_and_never_cover_a_picture():
   a, b = _noise(0, 60, 120), _noise(1, 60, 120)
   caption = 'a caption much longer than its picture is wide ' * 3
   rows = [[sheet.Cell(a, caption)], [sheet.Cell(b, '')]]
-  pixels = np.asarray(sheet.contact_sheet(rows, gap=GAP))
+  pixels = np.asarray(sheet.contact_sheet(rows))
   assert pixels.shape[1] == GAP + 120 + GAP
   assert pixels.shape[0] > 2 * 60 + 3 * GAP + 5 * 14  # more than five lines
   np.testing.assert_array_equal(pixels[GAP : GAP + 60, GAP : GAP + 120], a)
@@ -102,18 +98,15 @@ def test_greek_and_arrows_are_not_the_box_of_a_missing_letter():
 
 
 def test_too_wide_a_picture_shrinks_by_a_whole_factor_and_says_so():
-  flat = np.full((90, 301, 3), 77, np.uint8)
-  with_note = np.asarray(
-    sheet.contact_sheet([[sheet.Cell(flat, '')]], max_cell=150, gap=GAP)
-  )
-  # 301 / 150 rounds up to 3: 100 x 30 pixels.
-  np.testing.assert_array_equal(with_note[GAP : GAP + 30, GAP : GAP + 100], 77)
-  assert not (with_note[GAP, GAP + 100 :] == 77).any()
-  said = np.asarray(
-    sheet.contact_sheet(
-      [[sheet.Cell(flat[:30, :100], '(shown at 1/3 size)')]], gap=GAP
-    )
-  )
+  width = 2 * sheet.MAX_WIDTH + 1  # a third is shown
+  flat = np.full((90, width, 3), 77, np.uint8)
+  with_note = np.asarray(sheet.contact_sheet([[sheet.Cell(flat, '')]]))
+  shown = (30, width // 3)
+  place = np.s_[GAP : GAP + shown[0], GAP : GAP + shown[1]]
+  np.testing.assert_array_equal(with_note[place], 77)
+  assert not (with_note[GAP, GAP + shown[1] :] == 77).any()
+  cell = sheet.Cell(flat[: shown[0], : shown[1]], '(shown at 1/3 size)')
+  said = np.asarray(sheet.contact_sheet([[cell]]))
   np.testing.assert_array_equal(with_note, said)
 
 

@@ -13,6 +13,7 @@ from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.prepare import prepare
+from adafm_jax.prepare.request import Request
 from adafm_jax.train import feed
 from adafm_jax.train import images as training
 from adafm_jax.train import mesh as meshes
@@ -34,7 +35,7 @@ def data_dir(tmp_path_factory):
   for i in range(5):
     Image.fromarray(_smooth(i, 20, 30 + i)).save(folder / f'{i}.png')
   data_dir = tmp_path_factory.mktemp('data')
-  request = prepare.Request('image_folder', data_dir, folder, holdout=1)
+  request = Request('image_folder', data_dir, folder, holdout=1)
   prepare.prepare(request)
   prepare.prepare(
     dataclasses.replace(request, task='dejpeg', levels=(80.0, 10.0))

@@ -17,6 +17,7 @@ from adafm_jax.data import bank, prepared
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
 from adafm_jax.prepare import prepare
+from adafm_jax.prepare.request import Request
 from adafm_jax.train import images as training
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -42,11 +43,11 @@ def folder(tmp_path_factory, images):
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory, folder):
   data_dir = tmp_path_factory.mktemp('data')
-  whole = prepare.Request(
-    'image_folder', data_dir, folder, holdout=2, side=0, name='whole'
+  whole = Request(
+    'image_folder', data_dir, folder, holdout=2, side=0, called='whole'
   )
   prepare.prepare(whole)
-  cut = dataclasses.replace(whole, name='cut', side=12, step=12)
+  cut = dataclasses.replace(whole, called='cut', side=12, step=12)
   # So small an image is not cut but for a rest of more than 48 pixels.
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr('adafm_jax.data.tiles._REST', 4)
@@ -163,7 +164,7 @@ def test_small_records_are_told_by_name_before_any_is_read(data_dir):
 
 
 def test_a_set_without_validation_needs_some(tmp_path, folder):
-  prepare.prepare(prepare.Request('image_folder', tmp_path, folder, holdout=0))
+  prepare.prepare(Request('image_folder', tmp_path, folder, holdout=0))
   config = _config(tmp_path, 'tfds:image_folder/train')
   assert 'has no split "valid"; name images' in _problem(config)
   config = _config(
@@ -220,7 +221,7 @@ def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   note = json.loads((tmp_path / 'data.json').read_text())
   assert note == {'placement': 'device', 'identity': train.identity}
   other = training.load(_config(data_dir, 'tfds:cut/train')).train
-  with pytest.raises(UserError, match='it was prepared again'):
+  with pytest.raises(UserError, match='prepared again'):
     training.place(config, other, tmp_path)
 
 
@@ -228,7 +229,10 @@ def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):
   config = _config(data_dir, folder)
   train = training.load(config).train
   assert training.place(config, train, tmp_path)[0] == 'device'
-  assert not (tmp_path / 'data.json').exists()
+  assert training.place(config, train, tmp_path)[0] == 'device'
+  fewer = train[1:]
+  with pytest.raises(UserError, match='images were changed'):
+    training.place(config, fewer, tmp_path)
 
 
 def test_an_experiment_refuses_to_measure_what_it_learns_from(
@@ -256,28 +260,37 @@ def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
     assert part in sentence
   for i in range(2):
     Image.fromarray(_random(70 + i, 20, 30, 3)).save(tmp_path / f'{i}.png')
-  prepare.prepare(
-    prepare.Request('kodak24', data_dir, tmp_path, unchecked=True)
-  )
+  prepare.prepare(Request('kodak24', data_dir, tmp_path, unchecked=True))
   data = experiment.load_data(config)
   assert [i.name for i in data.sets['kodak24']] == ['0', '1']
   assert list(data.sets) == ['heldout', 'kodak24']
+
+
+def test_images_that_are_too_small_to_be_measured_are_refused(folder, tmp_path):
+  """Before training begins, not at its end; SSIM's window is 11 x 11."""
+  Image.fromarray(_random(0, 10, 20, 3)).save(tmp_path / 'small.png')
+  measured = {'train': folder, 'evaluate__sets': f'mine={tmp_path}'}
+  with pytest.raises(UserError, match=r'mine has 1 image.*11 x 11.*\(small\)'):
+    experiment.load_data(_config('', **measured))
+  config = _config('', **measured, evaluate__ssim=False)
+  assert len(experiment.load_data(config).sets['mine']) == 1
 
 
 def test_a_folder_needs_no_package_for_data_sets(folder):
   """Machines with GPUs may lack them."""
   program = f"""
 import sys
-for name in ('tensorflow_datasets', 'grain', 'array_record'):
+lacking = ('tensorflow_datasets', 'grain', 'array_record', 'ml_collections')
+for name in lacking:
   sys.modules[name] = None  # importing it fails
 from adafm_jax.commands import train as experiment
-from adafm_jax.config import parse as config
+from adafm_jax.config import parse as configs
 values = {{'data': {{'train': {str(folder)!r}, 'holdout': 2}}}}
 for stage in ('train', 'adapt'):
   values[stage] = {{'patch': 8}}
-print(len(experiment.load_data(config.parse(values)).train), 'loaded')
+print(len(experiment.load_data(configs.parse(values)).train), 'loaded')
 values['data'] = {{'train': 'tfds:div2k/train'}}
-experiment.load_data(config.parse(values))
+experiment.load_data(configs.parse(values))
 """
   done = subprocess.run(
     [sys.executable, '-c', program],

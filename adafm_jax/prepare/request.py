@@ -1,0 +1,182 @@
+"""What is to be prepared: the one record of it, and its command line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+
+from adafm_jax.data import known, prepared, tiles
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+  """What is to be prepared, from what.
+
+  Attributes:
+    dataset: a key of `known.SETS`.
+    data_dir: where prepared sets are kept.
+    source: folder or archive; None downloads.
+    called: name of the prepared set; '' is `dataset`.
+    holdout: images of a training set without a split for validation that are
+      held out as one.
+    side: of the sub-images that training images are cut into, pixels; 0 leaves
+      them whole.
+    step: from one sub-image to the next, pixels.
+    task: whose degraded partners are kept beside the images; '' for none, and
+      for noise.
+    levels: of the partners.
+    channels: 1 or 3, what images are brought to; 0 leaves them as they are, or
+      takes the task's own.
+    unchecked: takes what is there, whatever the set should hold.
+    overwrite: replaces a prepared set.
+  """
+
+  dataset: str
+  data_dir: pathlib.Path
+  source: pathlib.Path | None = None
+  called: str = ''
+  holdout: int = 20
+  side: int = tiles.SIDE
+  step: int = tiles.STEP
+  task: str = ''
+  levels: tuple[float, ...] = ()
+  channels: int = 0
+  unchecked: bool = False
+  overwrite: bool = False
+
+  @property
+  def stored_channels(self) -> int:
+    """Channels of the records; 0: those of each image."""
+    return self.channels or {'dejpeg': 1, 'sr': 3}.get(self.task, 0)
+
+  @property
+  def name(self) -> str:
+    """Name of the prepared set."""
+    name = self.called or self.dataset
+    if not self.task:
+      return name
+    return prepared.partner_set(name, self.task, self.stored_channels)
+
+  def cut(self, split: str, height: int, width: int) -> list[tiles.Tile]:
+    """The sub-images of an image: only training images are cut."""
+    side = self.side if split == 'train' else 0
+    return tiles.cut(height, width, side, self.step)
+
+  def check(self) -> None:
+    """Raises UserError with a sentence for everything that makes no sense."""
+    known.get(self.dataset)
+    problems = []
+    if bool(self.task) != bool(self.levels):
+      problems.append('Give --task and --levels together, or neither.')
+    elif self.task and self.task not in ('dejpeg', 'sr'):
+      problems.append(
+        f'--task is {self.task!r}; partners are kept for dejpeg and sr (noise'
+        ' is drawn during training).'
+      )
+    else:
+      for level in self.levels:
+        problems += levels.TASKS[self.task].problems(level)
+    if self.side and not 0 < self.step <= self.side:
+      problems.append(
+        f'--step is {self.step}; it must be 1 to --side ({self.side}).'
+      )
+    if self.side < 0 or self.holdout < 0:
+      problems.append('--side and --holdout must be 0 or more.')
+    if self.called and not self.called.replace('_', '').isalnum():
+      problems.append(
+        f'--name is {self.called!r}; use letters, digits and underscores.'
+      )
+    if problems:
+      raise UserError(problems)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+  """Adds the command's options and help to a parser."""
+  rows = '\n'.join(
+    f'  {name:13} {rule.title}' for name, rule in known.SETS.items()
+  )
+  parser.formatter_class = argparse.RawDescriptionHelpFormatter
+  parser.description = (
+    'Checks the images of a data set and writes them as TFDS array_record,\n'
+    'once, for training and evaluation. No TensorFlow needed.'
+  )
+  parser.epilog = (
+    f'data sets:\n{rows}\n\nWithout --source, div2k and bsds are downloaded'
+    ' from their official addresses.'
+  )
+  add = parser.add_argument
+  add('--dataset', required=True, metavar='NAME', help='one of those below')
+  add('--source', type=pathlib.Path, metavar='PATH', help='folder or archive')
+  add(
+    '--data_dir',
+    type=pathlib.Path,
+    metavar='DIR',
+    default=pathlib.Path('~/tensorflow_datasets'),
+    help='where prepared sets are kept (default: %(default)s)',
+  )
+  add(
+    '--name',
+    dest='called',
+    default='',
+    metavar='NAME',
+    help='of the prepared set (default: --dataset)',
+  )
+  add(
+    '--holdout',
+    type=int,
+    default=Request.holdout,
+    metavar='N',
+    help='bsds, image_folder: the last N images by name become the split'
+    ' "valid" and are not trained on (default: %(default)s)',
+  )
+  add(
+    '--side',
+    type=int,
+    default=Request.side,
+    metavar='PIXELS',
+    help='training images are cut into sub-images of this side (default:'
+    ' %(default)s); 0 leaves them whole',
+  )
+  add(
+    '--step',
+    type=int,
+    default=Request.step,
+    metavar='PIXELS',
+    help='from one sub-image to the next (default: %(default)s)',
+  )
+  add(
+    '--task',
+    default='',
+    help='dejpeg or sr: keep degraded partners of the images as well',
+  )
+  add('--levels', default='', help='of the partners, for example 80,10')
+  add(
+    '--channels',
+    type=int,
+    choices=(1, 3),
+    default=0,
+    help='with --task: 1 is luma (default for dejpeg), 3 is RGB',
+  )
+  add(
+    '--unchecked',
+    action='store_true',
+    help='take what is there: no check of counts, sizes and archives',
+  )
+  add('--overwrite', action='store_true', help='replace a prepared set')
+  add('--verify', action='store_true', help='only check a prepared set')
+
+
+def from_options(options: argparse.Namespace) -> Request:
+  """The request that parsed `arguments` make."""
+  fields = {
+    f.name: getattr(options, f.name) for f in dataclasses.fields(Request)
+  }
+  fields['data_dir'] = options.data_dir.expanduser()
+  if options.source:
+    fields['source'] = options.source.expanduser()
+  text = options.levels
+  fields['levels'] = tuple(levels.parse_values(text)) if text else ()
+  return Request(**fields)

@@ -1,0 +1,65 @@
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from adafm_jax.errors import UserError
+from adafm_jax.train.checkpoint import Store
+from adafm_jax.train.step import TrainState
+
+
+def _state(step, size=300, optimizer=None):
+  params = {'w': jnp.full((size, size), float(step))}
+  optimizer = optimizer or optax.adam(1e-3)
+  return TrainState(jnp.int32(step), params, {}, optimizer.init(params))
+
+
+@pytest.fixture
+def folder(tmp_path):
+  with Store(tmp_path / 'basic', 3) as store:
+    for step in (1, 2, 3):
+      store.save(step, _state(step))
+  return tmp_path / 'basic'
+
+
+def _damage(folder, step, pattern='*'):
+  """Overwrites the files of a checkpoint."""
+  hit = [p for p in (folder / str(step)).rglob(pattern) if p.is_file()]
+  assert hit
+  for path in hit:
+    path.write_bytes(b'damaged')
+
+
+@pytest.mark.parametrize('pattern', ['*', 'd/*', '_METADATA'])
+def test_a_damaged_newest_checkpoint_falls_back(folder, pattern, capsys):
+  _damage(folder, 3, pattern)
+  with Store(folder, 3) as store:
+    found = store.restore(_state(0))
+    assert store.latest == 2
+    store.save(3, _state(30))  # the step can be saved again
+  np.testing.assert_array_equal(found.params['w'], np.full((300, 300), 2.0))
+  out = capsys.readouterr().out
+  assert 'step 3' in out
+  assert 'going on from step 2' in out
+  with Store(folder, 3) as store:
+    assert int(store.restore(_state(0)).step) == 30
+
+
+def test_no_whole_checkpoint_is_one_sentence(folder):
+  for step in (1, 2, 3):
+    _damage(folder, step)
+  with Store(folder, 3) as store, pytest.raises(UserError) as caught:
+    store.restore(_state(0))
+  (problem,) = caught.value.problems
+  assert str(folder) in problem
+  assert 'can be read' in problem
+
+
+@pytest.mark.parametrize(
+  'other', [_state(0, size=200), _state(0, optimizer=optax.sgd(1e-3))]
+)
+def test_a_checkpoint_of_another_run_is_refused_and_kept(folder, other):
+  with Store(folder, 3) as store:
+    with pytest.raises(UserError, match='does not fit this run'):
+      store.restore(other)
+    assert store.latest == 3
