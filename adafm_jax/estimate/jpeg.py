@@ -173,7 +173,8 @@ def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
   cut = pixels[grid[0] :, grid[1] :]
   height, width = (n // _BLOCK for n in cut.shape[:2])
   cut = cut[: height * _BLOCK, : width * _BLOCK]
-  blocks = cut.reshape(height, _BLOCK, width, _BLOCK, -1).swapaxes(1, 2)
+  shape = (height, _BLOCK, width, _BLOCK, cut.shape[-1])
+  blocks = cut.reshape(shape).swapaxes(1, 2)
   step = math.ceil(math.sqrt(height * width / (4 * most))) or 1
   blocks = blocks[::step, ::step].reshape(-1, _BLOCK, _BLOCK, cut.shape[-1])
   inside = (blocks > 0.5 / 255) & (blocks < 254.5 / 255)

@@ -132,7 +132,13 @@ def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
   """
   task = levels.get_task(span.task)
   if task.name == 'denoise':
-    sigma = round(estimate_sigma(_seen(photo)), 1)
+    pixels = _seen(photo)
+    sigma = estimate_sigma(pixels)
+    if levels.position(sigma) < 0:
+      # The luma of fine texture in a clean JPEG looks like noise of sigma 9,
+      # and what is clean must not be harmed.
+      sigma = min(sigma, estimate_noise.estimate_sigma(pixels))
+    sigma = round(sigma, 1)
     estimate = Estimate(sigma, PIXELS)
     sentence = f'Noise of {task.label(sigma)}, estimated from the pixels'
   elif task.name == 'dejpeg':

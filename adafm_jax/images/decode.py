@@ -18,6 +18,8 @@ _MODES = {'1': 'L', 'L': 'L', 'LA': 'LA', 'La': 'LA', 'RGBA': 'RGBA'}
 _MODES |= {'RGBa': 'RGBA', 'PA': 'RGBA', 'P': 'RGB', 'RGB': 'RGB'}
 _MODES |= {'RGBX': 'RGB', 'YCbCr': 'RGB', 'CMYK': 'RGB'}
 
+_TEXT_LOST = 'Its text is damaged or too long and was left out.'
+
 
 class Decoded(NamedTuple):
   """An image file's samples as they are stored.
@@ -47,10 +49,33 @@ class Decoded(NamedTuple):
 def decode(data: bytes, kind: str) -> Decoded:
   """Decodes a PNG, JPEG, WebP or BMP file.
 
+  Text in a PNG file that can't be read is left out, with a note.
+
   Raises:
     ValueError: the file is refused; the reason completes 'Cannot read it: '.
     Exception: whatever a decoder raises for broken data.
   """
+  try:
+    return _decode(data, kind)
+  except Exception:
+    if kind != 'PNG' or (bare := _without_text(data)) == data:
+      raise
+  decoded = _decode(bare, kind)
+  return decoded._replace(notes=(*decoded.notes, _TEXT_LOST))
+
+
+def _without_text(data: bytes) -> bytes:
+  """A PNG file without its chunks of text."""
+  kept, i = [data[:8]], 8
+  while i < len(data):
+    end = i + 12 + int.from_bytes(data[i : i + 4], 'big')
+    if data[i + 4 : i + 8] not in (b'tEXt', b'zTXt', b'iTXt'):
+      kept.append(data[i:end])
+    i = end
+  return b''.join(kept)
+
+
+def _decode(data: bytes, kind: str) -> Decoded:
   with Image.open(io.BytesIO(data), formats=(kind,)) as image:
     frames, pictures = getattr(image, 'n_frames', 1), ''
     if frames > 1 and image.format != 'MPO':

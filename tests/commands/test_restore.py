@@ -399,3 +399,51 @@ def test_the_work_is_done_though_nobody_reads_the_lines():
   assert done.returncode == 0
   assert b'Traceback' not in done.stderr
   assert _files('out') == [f'{i}.png' for i in range(4)]
+
+
+def test_below_the_start_the_result_fades_to_the_picture(capsys):
+  _make('a.png')
+  image = _read('a.png').astype(np.float64)
+  start = MODELS['denoise'].restore(np.float32(image / 255), strength=0) * 255
+  assert _restore('a.png', 'b.png', '--level', 5, '--json', 'r.json') == 0
+  expected = image + (start - image) / 3  # 5 of 15
+  assert np.abs(_read('b.png') - expected).max() < 0.51
+  (told,) = json.loads(pathlib.Path('r.json').read_text())['files']
+  assert (told['level'], told['strength']) == (5, 0)
+  assert told['share'] == pytest.approx(1 / 3)
+  assert 'faded to 33%' in capsys.readouterr().out
+  assert _restore('a.png', 'c.png', '--level', -1) == 2
+
+
+def test_what_is_clean_is_left_alone_to_the_byte(capsys):
+  ramp = np.linspace(40, 200, 96)[:, None, None]
+  clean = np.uint8(np.broadcast_to(ramp, (96, 96, 3)))
+  Image.fromarray(clean).save('a.png')
+  Image.fromarray(clean).save('a.jpg', quality=99)
+  for name, model in (('a.png', 'denoise'), ('a.jpg', 'dejpeg')):
+    assert _restore(name, 'out', model=model) == 0
+    same = pathlib.Path('out', name).read_bytes()
+    assert same == pathlib.Path(name).read_bytes()
+    out = capsys.readouterr().out
+    assert '1 left alone' in out
+    assert 'Cleaner than the model restores' in out
+  assert _restore('a.jpg', 'b.png', model='dejpeg') == 0
+  np.testing.assert_array_equal(_read('b.png'), _read('a.jpg'))
+
+
+def test_a_transparent_mask_is_black():
+  _make('a.png')
+  mask = np.full((16, 24, 4), 255, np.uint8)
+  mask[:, :12, 3] = 0  # white, but not there
+  Image.fromarray(mask).save('mask.png')
+  assert _restore('a.png', 'b.png', '--strength', 1, '--mask', 'mask.png') == 0
+  seen = mask[..., 3]
+  expected = MODELS['denoise'].restore(_read('a.png'), strength=1, mask=seen)
+  np.testing.assert_array_equal(_read('b.png'), expected)
+
+
+def test_too_wide_for_the_format_is_refused_before_the_network(capsys):
+  _make('wide.png', size=(2, 16384))
+  options = ['--strength', 1, '--ext', 'webp', '--dry-run']
+  assert _restore('wide.png', 'out', *options) == 1
+  assert '16383' in capsys.readouterr().err

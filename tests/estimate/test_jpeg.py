@@ -102,3 +102,9 @@ def test_one_compression_does_not_look_like_two(photograph, quality):
   later = estimate_jpeg.luma_table(quality)
   found = estimate_jpeg.find_compression(once, later)
   assert found is None or found.quality > 0.9 * quality
+
+
+@pytest.mark.parametrize('shape', [(8, 200, 3), (200, 14, 1), (8, 8, 3)])
+def test_less_than_a_block_beside_the_grid(shape):
+  pixels = np.random.default_rng(0).random(shape, np.float32)
+  assert estimate_jpeg.find_compression(pixels) is None

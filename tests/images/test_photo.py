@@ -1,11 +1,14 @@
 import struct
+import zlib
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from adafm_jax.errors import UserError
 from adafm_jax.images import photo
+from adafm_jax.images.folder import find_images
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (5, 8, 3), np.uint8)
@@ -363,3 +366,63 @@ def test_a_name_that_lies(tmp_path):
   assert read.notes == ('It is a BMP file, though its name says PNG.',)
   _save(tmp_path / 'noname', RGB, format='PNG')
   assert photo.read_photo(tmp_path / 'noname').notes == ()
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4])
+def test_a_transparent_grey_of_few_bits(tmp_path, bits):
+  def chunk(kind, data):
+    checksum = zlib.crc32(kind + data)
+    return (
+      struct.pack('>I', len(data)) + kind + data + struct.pack('>I', checksum)
+    )
+
+  highest = 2**bits - 1
+  row = 1 << (8 - bits)  # greys 1 and 0
+  header = struct.pack('>IIBBBBB', 2, 1, bits, 0, 0, 0, 0)
+  data = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
+  data += chunk(b'tRNS', struct.pack('>H', 1))  # grey 1 is transparent
+  data += chunk(b'IDAT', zlib.compress(bytes([0, row]))) + chunk(b'IEND', b'')
+  (tmp_path / 'a.png').write_bytes(data)
+  read = photo.read_photo(tmp_path / 'a.png')
+  assert read.alpha[..., 0].tolist() == [[0, 1]]
+  assert read.pixels[0, :, 0].tolist() == [pytest.approx(1 / highest, 1e-3), 0]
+
+
+@pytest.mark.parametrize('suffix', ['.jfif', '.jpe', '.JPE'])
+def test_further_names_of_jpeg_files(tmp_path, suffix):
+  path = tmp_path / f'a{suffix}'
+  Image.new('RGB', (8, 8), 'red').save(path, 'JPEG')
+  assert find_images(tmp_path) == [path]
+  assert photo.read_photo(path).notes == ()
+
+
+def test_the_table_that_luma_uses_comes_first(tmp_path):
+  path = tmp_path / 'a.jpg'
+  image = Image.fromarray(np.uint8(np.arange(768).reshape(16, 16, 3) % 256))
+  tables = [[40] * 64, [3] * 64]
+  image.save(path, qtables=tables, subsampling=0)
+  data = bytearray(path.read_bytes())
+  frame = data.index(b'\xff\xc0') + 10  # components: name, sampling, table
+  for i, table in enumerate((1, 0, 0)):
+    data[frame + 3 * i + 2] = table
+  path.write_bytes(data)
+  assert photo.read_photo(path).jpeg_tables[0][0, 0] == 3
+
+
+def test_text_that_cannot_be_read_is_left_out(tmp_path):
+  image = Image.fromarray(RGB)
+  image.save(tmp_path / 'plain.png')
+  plain = (tmp_path / 'plain.png').read_bytes()
+  text = b'k\0\0' + zlib.compress(b' ' * 2_000_000)
+  kind = b'zTXt' + text
+  checksum = struct.pack('>I', zlib.crc32(kind))
+  large = struct.pack('>I', len(text)) + kind + checksum
+  path = tmp_path / 'a.png'
+  path.write_bytes(plain[:33] + large + plain[33:])
+  read = photo.read_photo(path)
+  np.testing.assert_array_equal(np.rint(read.pixels * 255), RGB)
+  (note,) = read.notes
+  assert 'text' in note
+  path.write_bytes(plain[:33] + large + plain[33:-40])  # the picture, too
+  with pytest.raises(UserError, match=r'a\.png'):
+    photo.read_photo(path)

@@ -287,3 +287,24 @@ def test_what_is_damaged_in_exif_is_left_out_with_a_word(tmp_path):
 def test_the_suffix_can_be_overruled(tmp_path):
   photo_write.write_photo(tmp_path / 'a.out', RGB, _photo(RGB), format='PNG')
   assert photo.read_photo(tmp_path / 'a.out').format == 'PNG'
+
+
+@pytest.mark.parametrize('quality', [90, 95, 99, 100])
+def test_grain_becomes_a_jpeg_file(tmp_path, quality):
+  grain = np.random.default_rng(0).random((256, 256, 3), np.float32)
+  path = tmp_path / 'a.jpg'
+  photo_write.write_photo(path, grain, _photo(grain), quality=quality)
+  with Image.open(path) as image:
+    image.load()
+    assert (image.format, image.size) == ('JPEG', (256, 256))
+
+
+@pytest.mark.parametrize('lossless', [True, False])
+def test_a_webp_file_stays_lossless_or_lossy(tmp_path, lossless):
+  pixels = np.random.default_rng(0).integers(256, size=(20, 30, 3))
+  Image.fromarray(np.uint8(pixels)).save(tmp_path / 'a.webp', lossless=lossless)
+  read = photo.read_photo(tmp_path / 'a.webp')
+  assert read.lossless == lossless
+  photo_write.write_photo(tmp_path / 'b.webp', read.pixels, read)
+  again = photo.read_photo(tmp_path / 'b.webp')
+  assert (again.pixels == read.pixels).all() == lossless
