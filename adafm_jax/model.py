@@ -107,6 +107,7 @@ class Model(Header):
 
     return arrays.restore(
       self,
+      self.params,
       image,
       level=level,
       strength=strength,
@@ -144,6 +145,7 @@ class Model(Header):
 
     return arrays.sweep(
       self,
+      self.params,
       image,
       levels=levels,
       strengths=strengths,

@@ -30,10 +30,6 @@ NEVER = {
 ENTRY = {'main.py', 'sweep.py', 'cli.py', '__init__.py', 'data/prepare.py'}
 
 
-# Arrows that still run back up; delete a line when its arrow is gone.
-LEFT = {('restore/arrays.py', 'model')}
-
-
 def _imports(path):
   """Rooms of the package that a file imports, with their lines."""
   for node in ast.walk(ast.parse(path.read_text())):
@@ -54,7 +50,7 @@ def _arrows():
     name = path.relative_to(ROOT / PACKAGE).as_posix()
     room = name.partition('/')[0].removesuffix('.py')
     for other, line in _imports(path):
-      if other != room and name not in ENTRY and (name, other) not in LEFT:
+      if other != room and name not in ENTRY:
         yield name, room, other, line
 
 

@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import blend as masking
+from adafm_jax.engine import blend
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.model import Model
+from adafm_jax.model_file.header import Header
 from adafm_jax.restore import pipeline, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
@@ -28,7 +28,8 @@ Give = Callable[[np.ndarray], Any]
 
 
 def restore(
-  model: Model,
+  header: Header,
+  params: Any,
   image: Any,
   *,
   level: setting.Values | None,
@@ -41,13 +42,13 @@ def restore(
   """See `Model.restore`."""
   stack, give = take(image)
   values, scale = setting.choose(
-    model, level, strength, channels=stack.shape[-1]
+    header, level, strength, channels=stack.shape[-1]
   )
   values = _per_image(values, len(stack))
-  pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
+  pixels, finish = pipeline.prepare(stack, header.arch.channels, scale=scale)
   network = Network(
-    model.arch,
-    model.params,
+    header.arch,
+    params,
     side=engine.parse_tile(tile),
     memory=memory,
     self_ensemble=self_ensemble,
@@ -59,7 +60,8 @@ def restore(
 
 
 def sweep(
-  model: Model,
+  header: Header,
+  params: Any,
   image: Any,
   *,
   levels: Sequence[float] | None,
@@ -70,10 +72,10 @@ def sweep(
   """See `Model.sweep`."""
   stack, give = take(image)
   values, scale = _sweep_values(
-    model, levels, strengths, level, channels=stack.shape[-1]
+    header, levels, strengths, level, channels=stack.shape[-1]
   )
-  pixels, finish = pipeline.prepare(stack, model.arch.channels, scale=scale)
-  network = Network(model.arch, model.params, memory=memory)
+  pixels, finish = pipeline.prepare(stack, header.arch.channels, scale=scale)
+  network = Network(header.arch, params, memory=memory)
   output = np.concatenate(list(network.sweep(pixels, values)))
   return give(finish(output))
 
@@ -182,11 +184,11 @@ def _maps(
   maps = _to_float(array)
   if maps.min() < 0 or maps.max() > 1:
     raise UserError('A mask of floats must be in 0 to 1.')
-  return np.stack([masking.fit(one, wanted) for one in maps])
+  return np.stack([blend.fit(one, wanted) for one in maps])
 
 
 def _sweep_values(
-  model: Model,
+  header: Header,
   levels: Sequence[float] | None,
   strengths: Sequence[float] | None,
   level: float | None,
@@ -194,7 +196,7 @@ def _sweep_values(
   channels: int,
 ) -> tuple[np.ndarray, float]:
   """Strengths [L] of a sweep, and the scale."""
-  scaling = model.levels.task == 'sr'
+  scaling = header.levels.task == 'sr'
   if (levels is None) == (strengths is None):
     raise UserError('Give levels or strengths to sweep over, not both.')
   if scaling and levels is not None:
@@ -208,4 +210,4 @@ def _sweep_values(
   if given.ndim != 1 or not given.size:
     raise UserError(f'A sweep needs a list of at least one value, not {given}.')
   wanted = levels if levels is not None else level
-  return setting.choose(model, wanted, strengths, channels=channels)
+  return setting.choose(header, wanted, strengths, channels=channels)
