@@ -134,7 +134,7 @@ def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
   if task.name == 'denoise':
     pixels = _seen(photo)
     sigma = estimate_sigma(pixels)
-    if levels.position(sigma) < 0:
+    if span.position(sigma) < 0:
       # The luma of fine texture in a clean JPEG looks like noise of sigma 9,
       # and what is clean must not be harmed.
       sigma = min(sigma, estimate_noise.estimate_sigma(pixels))
