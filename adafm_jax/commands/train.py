@@ -73,14 +73,14 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
     config = open_workdir(config, workdir)
     fields = ['train', 'adapt', *['path'] * (config.path.kind != 'line')]
     meshes.use_all_cores([getattr(config, name).batch for name in fields])
+    data = load_data(config)  # before anything is written: it may be missing
     alone = locked(workdir) if meshes.is_main() else contextlib.nullcontext()
     with alone:
-      _run(config, workdir)
+      _run(config, workdir, data)
 
 
-def _run(config: Config, workdir: pathlib.Path) -> None:
+def _run(config: Config, workdir: pathlib.Path, data: Data) -> None:
   begun = time.monotonic()
-  data = load_data(config)  # before anything is written: it may be missing
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
   placement, why = training.place(config, data.train, workdir)

@@ -48,6 +48,11 @@ class ModelConfig:
     ' million steps, 0.3 to 1 starts short runs much faster',
     least=0.0,
   )
+  init: str = _field(
+    '',
+    'model file whose backbone the basic stage begins with; empty: random'
+    ' weights',
+  )
   compute: str = _field(
     'float32',
     'type of the activations; parameters stay float32',
@@ -278,7 +283,7 @@ class Config:
   def arch(self) -> Architecture:
     """The AdaFM-Net of this experiment, on a straight path."""
     fields = dataclasses.asdict(self.model)
-    del fields['compute'], fields['init_scale']
+    del fields['compute'], fields['init_scale'], fields['init']
     return Architecture(**fields)
 
   @property

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 
 from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.errors import UserError
+from adafm_jax.model import Model
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, logs, loop, optim
@@ -62,11 +64,7 @@ def train(run: Run) -> restorer.Params:
   for field in FIELDS.values():
     stage = getattr(config, field)
     meshes.check_batch(field, stage.batch, meshes.make_mesh())
-  params = restorer.init(
-    jax.random.key(config.seed),
-    config.arch.basic,
-    scale=config.model.init_scale,
-  )
+  params = _first_weights(config)
   if latest_step(run.workdir, 'adapt') is None:
     points = Points.single(config.start, 0.0)
     params = _run(run, 'basic', config.arch.basic, params, points)
@@ -75,6 +73,21 @@ def train(run: Run) -> restorer.Params:
   params = restorer.insert_adafm(params, config.arch)
   points = Points.single(config.end, 1.0)
   return _run(run, 'adapt', config.arch, params, points)
+
+
+def _first_weights(config: Config) -> restorer.Params:
+  """Random weights, or those of `model.init`."""
+  arch = config.arch.basic
+  if not config.model.init:
+    key = jax.random.key(config.seed)
+    return restorer.init(key, arch, scale=config.model.init_scale)
+  model = Model.load(config.model.init)
+  if model.arch.basic != arch:
+    raise UserError(
+      f'model.init is {config.model.init}, a network of {model.arch.basic};'
+      f' this run trains one of {arch}.'
+    )
+  return restorer.backbone(model.params)
 
 
 def train_further(run: Run, params: restorer.Params) -> restorer.Params:

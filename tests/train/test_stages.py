@@ -1,0 +1,82 @@
+"""The stages on real images: what each one moves, and what it leaves."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from adafm_jax.config import parse as configs
+from adafm_jax.data.image import NamedImage
+from adafm_jax.degrade.level import LevelRange
+from adafm_jax.errors import UserError
+from adafm_jax.model import Model
+from adafm_jax.models import restorer
+from adafm_jax.train import stages
+from adafm_jax.train.step import Points
+
+STAGE = {'steps': 3, 'batch': 8, 'patch': 8, 'learning_rate': 0.01}
+POINTS = Points(*np.array([[30, 60], [0.3, 0.8], [1, 1]], np.float32))
+
+
+def _run(tmp_path, **model):
+  config = configs.parse(
+    {
+      'model': {'features': 4, 'blocks': 1, 'kernel': 1, **model},
+      'data': {'train': 'unused', 'placement': 'device'},
+      'train': STAGE,
+      'adapt': STAGE,
+      'path': STAGE | {'kind': 'poly', 'bends': 2},
+    }
+  )
+  rng = np.random.default_rng(0)
+  images = [
+    NamedImage(str(i), rng.integers(0, 256, (12, 16, 3), np.uint8))
+    for i in range(3)
+  ]
+  validate = lambda arch, level, strength: lambda params: ()  # noqa: E731
+  return stages.Run(config, tmp_path, images, validate)
+
+
+def _flat(params):
+  return {
+    jax.tree_util.keystr(path): np.asarray(leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+  }
+
+
+def test_the_path_moves_its_bends_alone_and_resumes(tmp_path):
+  run = _run(tmp_path)
+  line = stages.train(run)
+  bent = stages.bend(run, line, POINTS)
+  before, after = _flat(line), _flat(bent)
+  for name, value in after.items():
+    if 'bend_' in name:
+      assert np.abs(value).max() > 1e-4, name
+    else:
+      np.testing.assert_array_equal(value, before[name], err_msg=name)
+  again = stages.bend(run, line, POINTS)
+  jax.tree.map(np.testing.assert_array_equal, again, bent)
+
+
+def test_training_begins_with_given_weights(tmp_path):
+  run = _run(tmp_path / 'run', init=str(tmp_path / 'start.safetensors'))
+  arch = run.config.arch
+  rng = np.random.default_rng(1)
+  params = jax.tree.map(
+    lambda x: rng.normal(0, 0.1, x.shape).astype(np.float32),
+    restorer.parameter_shapes(arch),
+  )
+  Model(arch=arch, levels=LevelRange('denoise', 15, 75), params=params).save(
+    run.config.model.init
+  )
+  still = dataclasses.replace(run.config.train, learning_rate=0.0)
+  config = dataclasses.replace(run.config, train=still, adapt=still)
+  found = _flat(stages.train(dataclasses.replace(run, config=config)))
+  for name, value in _flat(restorer.backbone(params)).items():
+    np.testing.assert_array_equal(found[name], value, err_msg=name)
+  wide = dataclasses.replace(config.model, features=5)
+  config = dataclasses.replace(config, model=wide)
+  other = dataclasses.replace(run, config=config, workdir=tmp_path / 'other')
+  with pytest.raises(UserError, match=r'model\.init'):
+    stages.train(other)
