@@ -110,7 +110,8 @@ def write(
       f'Cannot write {path}: its provenance must be JSON ({error}).'
     ) from error
   with files.atomic_path(path) as temporary:
-    safetensors.numpy.save_file(stored, temporary, {FORMAT: text})
+    # Not save_file, which gives the file a mode of its own: 0600.
+    temporary.write_bytes(safetensors.numpy.save(stored, {FORMAT: text}))
 
 
 def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:

@@ -162,6 +162,12 @@ def test_what_is_saved_is_loaded(path):
     assert getattr(header, field.name) == expected
 
 
+def test_others_may_read_the_file_as_any_other(path):
+  path.with_name('other').touch()
+  _model().save(path)
+  assert path.stat().st_mode == path.with_name('other').stat().st_mode
+
+
 def test_jax_arrays_are_saved_and_the_network_runs(path):
   params = jax.tree.map(jax.numpy.asarray, _params())
   _model(params=params).save(path)
