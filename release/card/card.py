@@ -158,8 +158,8 @@ def _dedicated(results: Results) -> list[str]:
   return [
     '## Networks for one level\n',
     'What the range costs: the start network, all of its weights trained on at'
-    f' one level alone ({about}) by `benchmarks/dedicated.py`, beside this'
-    ' model (PSNR, dB; the difference is that of the default lambda).\n',
+    f' one level alone ({about}) by `release/dedicated.py`, beside this'
+    ' model (PSNR, dB; the difference is that of the default path).\n',
     table,
   ]
 

@@ -1,4 +1,4 @@
-"""The figures of a card: PSNR over the levels, and gains over one lambda."""
+"""The figures of a card: PSNR over the levels, and gains over the straight path."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
         wanted,
         gains,
         points=points,
-        ylabel='gain over one lambda (dB)',
+        ylabel='gain over the straight path (dB)',
         **options,
       )
     )
