@@ -1,4 +1,4 @@
-"""The figures of a card: PSNR over the levels, and gains over the straight path."""
+"""The figures of a card: PSNR over the levels, gains over the straight path."""
 
 from __future__ import annotations
 
