@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -48,6 +49,32 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     raise UserError(f'Cannot write {path}: {reason}.') from error
   finally:
     temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
+  """Holds a lock file; it goes with the process, however that ends.
+
+  Args:
+    path: of the file; its folder is made if it is missing.
+    busy: the sentence for the user while another process holds it.
+
+  Raises:
+    UserError: another process holds it, or the folder can't be written to.
+  """
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open('w')
+  except OSError as error:
+    raise UserError(
+      f'Cannot write to {path.parent}: {error.strerror}.'
+    ) from error
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      raise UserError(busy) from error
+    yield
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
 
+from adafm_jax import files
 from adafm_jax.data import known, prepared
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError, entry_point
@@ -84,18 +84,8 @@ def _scratch(data_dir: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
       can't be written to.
   """
   scratch = data_dir / f'.preparing-{name}'
-  try:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = (data_dir / f'.preparing-{name}.lock').open('w')
-  except OSError as error:
-    raise UserError(f'Cannot write to {data_dir}: {error.strerror}.') from error
-  with lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise UserError(
-        f'{name} is being prepared in {data_dir} by another process.'
-      ) from error
+  busy = f'{name} is being prepared in {data_dir} by another process.'
+  with files.locked(data_dir / f'.preparing-{name}.lock', busy):
     shutil.rmtree(scratch, ignore_errors=True)
     try:
       scratch.mkdir()
