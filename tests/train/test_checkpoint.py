@@ -7,6 +7,12 @@ from adafm_jax.errors import UserError
 from adafm_jax.train.checkpoint import Store
 from adafm_jax.train.step import TrainState
 
+# After a read has failed, the storage's other reads answer an event loop that
+# orbax has closed by then; Python can only print that.
+pytestmark = pytest.mark.filterwarnings(
+  'ignore::pytest.PytestUnraisableExceptionWarning'
+)
+
 
 def _state(step, size=300, optimizer=None):
   params = {'w': jnp.full((size, size), float(step))}
