@@ -207,7 +207,7 @@ def _jobs(
   jobs: dict[str, Callable] = {'line': straight}
   if study.model.arch.bends:
     jobs['released'] = released
-  jobs |= {name: bent for name in filter(None, paths.split(','))}
+  jobs |= dict.fromkeys(filter(None, paths.split(',')), bent)
   known = [m.level for m in study.found.measurements]
   for make, text in (alone, alone_levels), (dedicated, dedicated_levels):
     for level in levels.parse_values(text) if text else ():
