@@ -48,7 +48,7 @@ def test_weights_sum_to_one():
 
 
 def test_mistakes():
-  with pytest.raises(UserError, match='takes 4 results or more, not 3'):
+  with pytest.raises(UserError, match='4 results or more, not 3'):
     preview.make(np.zeros((3, 2, 2, 3)))
   with pytest.raises(UserError, match='must be from 0 to 1'):
     preview.at(preview.make(np.zeros((4, 2))), 1.1)
