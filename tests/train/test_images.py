@@ -144,7 +144,7 @@ def test_missing_partners_say_how_to_make_them(data_dir):
 def test_only_prepared_sets_can_be_streamed(data_dir, folder):
   for source in (folder, 'photos:train'):
     sentence = _problem(_config(data_dir, source, data__placement='stream'))
-    assert 'only sets that python -m adafm_jax.data.prepare' in sentence
+    assert 'adafm_jax.data.prepare' in sentence
 
 
 def test_shrinking_takes_whole_images(data_dir):
@@ -155,7 +155,7 @@ def test_shrinking_takes_whole_images(data_dir):
     {'data__placement': 'stream'},
   ):
     sentence = _problem(_config(data_dir, data__shrink=2, **fields))
-    assert 'data.shrink is 2, but data.train is read as it was' in sentence
+    assert 'data.shrink is 2, but data.train' in sentence
 
 
 def test_small_records_are_told_by_name_before_any_is_read(data_dir):
@@ -167,7 +167,7 @@ def test_small_records_are_told_by_name_before_any_is_read(data_dir):
 def test_a_set_without_validation_needs_some(tmp_path, folder):
   prepare.prepare(Request('image_folder', tmp_path, folder, holdout=0))
   config = _config(tmp_path, 'tfds:image_folder/train')
-  assert 'has no split "valid"; name images' in _problem(config)
+  assert 'has no split "valid"' in _problem(config)
   config = _config(
     tmp_path, 'tfds:image_folder/train', data__heldout=str(folder)
   )
@@ -222,7 +222,7 @@ def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   note = json.loads((tmp_path / 'data.json').read_text())
   assert note == {'placement': 'device', 'identity': learnt.train.identity}
   other = training.load(_config(data_dir, 'tfds:cut/train'))
-  with pytest.raises(UserError, match='prepared again'):
+  with pytest.raises(UserError, match='have changed'):
     training.place(config, other, tmp_path)
 
 
@@ -232,7 +232,7 @@ def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):
   assert training.place(config, learnt, tmp_path)[0] == 'device'
   assert training.place(config, learnt, tmp_path)[0] == 'device'
   fewer = learnt._replace(seen=learnt.seen[1:])
-  with pytest.raises(UserError, match='images were changed'):
+  with pytest.raises(UserError, match='have changed'):
     training.place(config, fewer, tmp_path)
 
 
