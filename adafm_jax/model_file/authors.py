@@ -1,9 +1,9 @@
-"""The authors' PyTorch checkpoints, both ways.
+"""Converts the authors' PyTorch checkpoints, in both directions.
 
-Their network is one flattened `Sequential`: layers are called by their place
-in it, convs hold [out, in, k, k], and AdaFM layers ('transformer') hold g - I
-as [C, 1, k, k], as ours do in [k, k, 1, C]. Pixel shuffle has the same channel
-order here and there.
+Their network is one flattened `Sequential`, so layers are named by position.
+Convs hold [out, in, k, k]. AdaFM layers ('transformer') hold g - I as
+[C, 1, k, k]; ours hold the same as [k, k, 1, C]. Pixel shuffle has the same
+channel order in both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from adafm_jax.models.restorer import Params
 from adafm_jax.version import __version__
 
 _FIRST_CONV = re.compile(r'model\.1\.sub\.(\d+)\.res\.0\.weight')
-_MOST_NAMES = 8  # told of a state dict that doesn't fit
+_MOST_NAMES = 8  # listed if a state dict doesn't fit
 
 
 def from_authors(
@@ -33,8 +33,8 @@ def from_authors(
   """Converts a state dict of the authors' basic model or AdaFM-Net.
 
   Args:
-    state: name -> float array. Without 'transformer' names it is a basic
-      model: kernel 0.
+    state: name -> float array. Without 'transformer' names it is a basic model,
+      with kernel 0.
 
   Returns:
     The architecture, and its parameters as a nested dict of float32 arrays.
@@ -60,13 +60,13 @@ def to_authors(params: Params, arch: Architecture) -> dict[str, np.ndarray]:
 
   Args:
     params: of the architecture.
-    arch: any but placement 'activation', which the authors' code has not.
+    arch: of any placement but 'activation', which their code does not support.
 
   Returns:
     name -> float32 array.
 
   Raises:
-    UserError: the placement has no names there, or params don't fit arch.
+    UserError: the placement is 'activation', or params don't fit arch.
   """
   flat = parameters.flatten(params)
   parameters.check({name: x.shape for name, x in flat.items()}, arch)
@@ -80,7 +80,7 @@ def to_authors(params: Params, arch: Architecture) -> dict[str, np.ndarray]:
 
 
 def infer_architecture(state: Mapping[str, np.ndarray]) -> Architecture:
-  """Reads the network's sizes off a state dict's names and shapes.
+  """Infers the network's sizes from a state dict's names and shapes.
 
   Raises:
     UserError: it isn't a state dict of the authors' network.
@@ -90,8 +90,8 @@ def infer_architecture(state: Mapping[str, np.ndarray]) -> Architecture:
   if not blocks or len(head) != 4:
     raise UserError(
       "This is not a state dict of the authors' network: it needs"
-      ' model.0.weight of four axes and residual blocks'
-      f' model.1.sub.0.res.0.weight ..., and has {_some(sorted(state))}.'
+      ' model.0.weight with four axes and residual blocks'
+      f' model.1.sub.0.res.0.weight ..., but has {_some(sorted(state))}.'
     )
   adafm = np.shape(state.get('model.1.sub.0.res.1.transformer.weight', 0))
   trunk = f'model.1.sub.{blocks + 1}.transformer.weight' in state
@@ -108,10 +108,10 @@ def infer_architecture(state: Mapping[str, np.ndarray]) -> Architecture:
 
 
 def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads a .pth file; no code in it is run (weights_only).
+  """Reads a .pth file without running code in it (weights_only).
 
   Args:
-    path: of a file that `torch.save` made of a state dict.
+    path: of a state dict saved by `torch.save`.
 
   Returns:
     name -> float32 array.
@@ -131,7 +131,7 @@ def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     raise UserError(f'There is no file {path}.') from error
   except Exception as error:  # a damaged file makes PyTorch raise anything
     raise UserError(
-      f'{path} is not a state dict saved by PyTorch, is cut short, or holds'
+      f'{path} is not a state dict saved by PyTorch, is truncated, or holds'
       ' code, which is not run.'
     ) from error
   if not isinstance(state, Mapping) or not all(
@@ -144,7 +144,7 @@ def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
-  """Where a converted model comes from, for its model file."""
+  """The origin of a converted model, for its model file."""
   path = pathlib.Path(path)
   checksum = files.sha256(path)
   source = "converted from the authors' PyTorch weights"
@@ -168,8 +168,8 @@ def _parameter_names(arch: Architecture) -> dict[str, str]:
 def _layer_names(arch: Architecture) -> dict[str, str]:
   if arch.kernel and arch.placement == 'activation':
     raise UserError(
-      "The authors' network has AdaFM layers before activations only; one of"
-      " placement 'activation' can't be converted."
+      "The authors' network has AdaFM layers before activations only; a network"
+      " with placement 'activation' can't be converted."
     )
   names = {'head': 'model.0', 'trunk': f'model.1.sub.{arch.blocks}'}
   for i in range(arch.blocks):
@@ -185,7 +185,7 @@ def _layer_names(arch: Architecture) -> dict[str, str]:
 
 
 def _check_names(found, wanted) -> None:
-  """Raises UserError unless the state dict has the names wanted, no others."""
+  """Raises UserError unless the state dict has exactly the wanted names."""
   problems = []
   if missing := sorted(set(wanted) - set(found)):
     problems.append(f'The state dict lacks {_some(missing)}.')

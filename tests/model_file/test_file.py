@@ -362,7 +362,7 @@ def test_a_later_version_asks_for_an_upgrade(path):
   ('change', 'message'),
   [
     (lambda h: h.pop('curve'), 'lacks the field(s) curve'),
-    (lambda h: h.update(version='1'), 'a whole version'),
+    (lambda h: h.update(version='1'), 'integer version'),
     (lambda h: h.update(arch=3), 'field arch must be a JSON object'),
     (lambda h: h['arch'].update(kernel=2), 'model.kernel is 2'),
     (lambda h: h['arch'].pop('kernel'), 'must have the fields'),
@@ -394,7 +394,7 @@ def test_files_that_are_no_models(path, tmp_path):
   assert 'There is no model file' in _errors(tmp_path / 'none')[0]
   assert 'Cannot read the model file' in _errors(tmp_path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path)
-  assert "have no 'adafm' header" in _errors(path)[0]
+  assert "no 'adafm' header" in _errors(path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path, {'adafm': '{"version": 1'})
   assert 'The header is not JSON' in _errors(path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path, {'adafm': '[1]'})
