@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Trains with N processes on this machine, which work as one:
+# Trains with N processes on this machine, as one program:
 #
 #   launch/local.sh N --config configs/quickstart.py --workdir DIR
 #
-# Everything after N goes to `python -m adafm_jax.main`. Process 0 has the
-# console; another's output is shown when it fails. When one fails, or on
-# Ctrl-C, all are stopped, and the exit code is that of the failure. Where there
-# are GPUs, each process gets one of its own.
+# Everything after N goes to `python -m adafm_jax.main`. Process 0 prints to the
+# console; the output of another process is shown if it fails. If one fails, or
+# on Ctrl-C, all are stopped, and the exit code is that of the failure. If there
+# are GPUs, each process gets its own.
 #
 #   PYTHON             interpreter, default: python
 #   JAX_PLATFORMS=cpu  leaves GPUs alone
@@ -36,7 +36,7 @@ elif command -v nvidia-smi >/dev/null; then
   done < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null)
 fi
 if ((${#gpus[@]} > 0 && ${#gpus[@]} < count)); then
-  fail "$count processes need a GPU each and there are ${#gpus[@]}; start fewer, or set JAX_PLATFORMS=cpu."
+  fail "$count processes need one GPU each, but there are ${#gpus[@]}; start fewer, or set JAX_PLATFORMS=cpu."
 fi
 
 port=$("$python" -c 'import socket
@@ -45,8 +45,8 @@ with socket.socket() as s:
   print(s.getsockname()[1])') || fail "Cannot run $python; set PYTHON."
 
 logs=$(mktemp -d) || exit 1
-pids=()  # of the processes that still run; an ended one's is empty
-codes=() # of those that ended
+pids=()  # of running processes; empty once a process has ended
+codes=() # exit codes of ended processes
 
 stop_all() {
   # SIGKILL: JAX's preemption service catches SIGTERM, and a run killed at any
@@ -71,7 +71,7 @@ for ((i = 0; i < count; i++)); do
   pids[i]=$!
 done
 
-# Looks who ended; sets `running` and `failed`, the code to end with.
+# Checks which processes have ended; sets `running` and `failed`, the exit code.
 running=$count failed=0 mistake=2 aborted=134
 look() {
   for ((i = 0; i < count; i++)); do
@@ -81,8 +81,8 @@ look() {
     codes[i]=$?
     pids[i]=
     running=$((running - 1))
-    # The first failure is the cause, but for a process that JAX aborts since
-    # another one is gone; a user's mistake is always the cause.
+    # The first failure is the cause, unless JAX aborted that process because
+    # another one is gone. A user's mistake is always the cause.
     if ((failed == 0 || failed == aborted || codes[i] == mistake)); then
       failed=${codes[i]}
     fi
@@ -94,12 +94,12 @@ while ((running > 0 && failed == 0)); do
 done
 
 if ((failed != 0)); then
-  # The others get a moment, to tell the cause if it is theirs.
+  # Give the others a moment: one of them may know the cause.
   for ((tick = 0; tick < 10 && running > 0; tick++)); do
     sleep 0.2
     look
   done
-  # A mistake that process 0 made too is on the console already.
+  # If process 0 made the mistake too, it is on the console already.
   for ((i = 1; i < count && ${codes[0]:-0} != mistake; i++)); do
     code=${codes[i]:-0}
     ((code == 0 || (code != failed && code == aborted))) && continue

@@ -188,10 +188,8 @@ def test_local_asks_the_driver_for_gpus(tools, monkeypatch):
   assert [_note(tools, i)[1] for i in range(2)] == ['0', '1']
   code, output = _run('local.sh', 3, '--workdir', 'x')
   assert code == 2
-  assert output == (
-    'error: 3 processes need a GPU each and there are 2; start fewer, or set'
-    ' JAX_PLATFORMS=cpu.\n'
-  )
+  assert output.startswith('error: 3 processes need one GPU each')
+  assert 'JAX_PLATFORMS=cpu' in output
 
 
 def test_local_says_so_where_there_is_no_python(tools, monkeypatch):
