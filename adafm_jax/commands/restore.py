@@ -6,7 +6,6 @@ adafm restore -i holiday/ -o restored/ -m denoise
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import json
 import os
@@ -124,27 +123,30 @@ def make_job(options: argparse.Namespace):
 
   device = find_device(options.device)
   path = zoo.locate(options.model)
-  model = Model.load(path)
-  mask = options.mask
+  model, checksum = Model.load(path), files.sha256(path)
+  mask = jobs.read_mask(options.mask) if options.mask else None
+  mask_checksum = files.sha256(options.mask) if options.mask else None
+  asked: argparse.Namespace | recipe.Recipe = options
+  if options.from_recipe:
+    asked = recipe.follow(options.from_recipe, checksum, mask_checksum)
+  by_level = asked.level is not None and model.levels.task != 'sr'
   job = jobs.Job(
     header=model,
     network=engine.Network(
       model.arch,
       jax.device_put(model.params, device),
       side=engine.parse_tile(options.tile),
-      self_ensemble=options.self_ensemble,
+      self_ensemble=asked.self_ensemble,
     ),
     name=pathlib.Path(options.model).name,
-    sha256=files.sha256(path),
-    level=options.level,
-    strength=options.strength,
-    mask=jobs.read_mask(mask) if mask else None,
-    mask_sha256=files.sha256(mask) if mask else None,
+    sha256=checksum,
+    level=asked.level,
+    strength=None if options.from_recipe and by_level else asked.strength,
+    mask=mask,
+    mask_sha256=mask_checksum,
     quality=options.quality,
     recipe=options.recipe,
   )
-  if options.from_recipe:
-    job = _follow(job, options.from_recipe)
   _check_range(job)
   return job
 
@@ -160,36 +162,6 @@ def _check_range(job) -> None:
       setting.share(job.header, level, channels=3)  # checks it
       level = span.start
     setting.choose(job.header, level, job.strength, channels=3)
-
-
-def _follow(job, path: str):
-  """The job with all that a recipe fixes.
-
-  Raises:
-    UserError: it is of another model or mask.
-  """
-  followed = recipe.read(path)
-  if followed.model_sha256 != job.sha256:
-    raise UserError(
-      f'The recipe in {path} is of the model {followed.model} with SHA-256'
-      f' {followed.model_sha256[:12]}...; {job.name} has {job.sha256[:12]}...'
-    )
-  if followed.mask_sha256 != job.mask_sha256:
-    raise UserError(
-      f'The recipe in {path} is of a result'
-      f' {"with another" if followed.mask_sha256 else "without a"} mask than'
-      ' --mask says.'
-    )
-  scaling = job.header.levels.task == 'sr'
-  by_level = followed.level is not None and not scaling
-  return dataclasses.replace(
-    job,
-    network=dataclasses.replace(
-      job.network, self_ensemble=followed.self_ensemble
-    ),
-    level=followed.level,
-    strength=None if by_level else followed.strength,
-  )
 
 
 def _choose_platform(name: str) -> None:
