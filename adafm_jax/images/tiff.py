@@ -12,6 +12,7 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from adafm_jax.images import decode as photo_decode
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 
@@ -27,7 +28,7 @@ _COLOURS: dict[int, int] = {
   PHOTOMETRIC.RGB: 3,
 }
 # More than half of a float image above 1 is no highlight: other units.
-_MOST_ABOVE = 0.5
+MAX_ABOVE = 0.5
 
 
 def decode(data: bytes) -> Decoded:
@@ -41,7 +42,8 @@ def decode(data: bytes) -> Decoded:
     page = _only_page(tiff, data)
     images.check_size(page.imagewidth, page.imagelength)
     metadata, orientation, notes = metadatas.of_tiff(
-      lambda: _directory(tiff, page, data)
+      lambda: _directory(tiff, page, data),
+      exifs.is_whole(data, page.offset),
     )
     if page.bitspersample > 8 or page.sampleformat != SAMPLEFORMAT.UINT:
       samples, highest, depth, more = _deep(page)
@@ -132,7 +134,7 @@ def _floats(samples: np.ndarray, bits: int) -> tuple[np.ndarray, list[str]]:
   if not np.isfinite(samples).all():
     raise ValueError('it has values that are not numbers (NaN or infinity)')
   low, high = float(samples.min()), float(samples.max())
-  if np.mean(samples > 1) > _MOST_ABOVE:
+  if np.mean(samples > 1) > MAX_ABOVE:
     raise ValueError(
       f'its values reach {high:g}, most of them above 1; scale them to 0..1'
     )
