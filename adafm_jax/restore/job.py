@@ -146,6 +146,9 @@ def load(job: Job, pair: Pair) -> Loaded:
   Raises:
     UserError: it can't be read or restored; the sentence names it.
   """
+  files.check_place(pair.target)
+  if job.recipe and not recipe.fits_into(pair.target):
+    files.check_place(recipe.sidecar(pair.target))
   photo = photos.read_photo(pair.source)
   choice = choose(job, photo)
   seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
@@ -198,7 +201,7 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   target, text = loaded.pair.target, None
   if job.recipe:
     text = make_recipe(job, loaded).to_json()
-  carried = target.suffix.lower() in recipe.CARRIERS
+  carried = recipe.fits_into(target)
   notes = photo_write.write_photo(
     target,
     pixels,

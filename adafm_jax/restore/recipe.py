@@ -11,14 +11,10 @@ from PIL.ExifTags import IFD, Base
 
 from adafm_jax.errors import UserError
 from adafm_jax.images import exif as exifs
-from adafm_jax.images import photo
+from adafm_jax.images import formats, photo
 
 KEY = 'adafm'  # of the text in a picture's metadata
 SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text
-CARRIERS = (
-  *('.png', '.jpg', '.jpeg', '.jpe', '.jfif'),
-  *('.webp', '.tif', '.tiff'),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +48,12 @@ class Recipe:
   def to_json(self) -> str:
     """The fields as one line of JSON."""
     return json.dumps(dataclasses.asdict(self))
+
+
+def fits_into(target: pathlib.Path) -> bool:
+  """Whether the format of a result carries text."""
+  kind = formats.FORMATS.get(formats.of_path(target))
+  return kind is not None and kind.metadata
 
 
 def sidecar(target: pathlib.Path) -> pathlib.Path:
