@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import formats
 from adafm_jax.images.metadata import Metadata
 
 _KINDS = (
@@ -31,17 +32,6 @@ _OTHERS = (
   ('an OpenEXR image', b'\x76\x2f\x31\x01'),
 )
 _SUPPORTED = 'PNG, JPEG, TIFF, WebP or BMP'
-SUFFIXES = {
-  '.png': 'PNG',
-  '.jpg': 'JPEG',
-  '.jpeg': 'JPEG',
-  '.jpe': 'JPEG',
-  '.jfif': 'JPEG',
-  '.tif': 'TIFF',
-  '.tiff': 'TIFF',
-  '.webp': 'WEBP',
-  '.bmp': 'BMP',
-}
 
 
 class Photo(NamedTuple):
@@ -88,8 +78,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
       that is not supported; one sentence that names the file.
   """
   # Some 0.1 s, which `import adafm_jax` should not take.
-  from adafm_jax.images import decode as photo_decode
-  from adafm_jax.images import tiff as photo_tiff
+  from adafm_jax.images import decoders
 
   path = pathlib.Path(path)
   with images.reading(path):
@@ -99,10 +88,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
       kind = _kind(file.read(16))
       file.seek(0)
       data = file.read()
-    if kind == 'TIFF':
-      decoded = photo_tiff.decode(data)
-    else:
-      decoded = photo_decode.decode(data, kind)
+    decoded = decoders.DECODERS[kind](data)
   samples = upright(decoded.samples, decoded.orientation)
   colours = 3 if samples.shape[-1] > 2 else 1
   picture = samples[..., :colours]
@@ -114,7 +100,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
   if tables and decoded.orientation >= 5:
     tables = tuple(table.T for table in tables)
   notes = decoded.notes
-  named = SUFFIXES.get(path.suffix.lower(), kind)
+  named = formats.of_path(path) or kind
   if named != kind:
     notes = (f'It is a {kind} file, though its name says {named}.', *notes)
   return Photo(
