@@ -18,17 +18,17 @@ import math
 import numpy as np
 from scipy import special
 
-_MOST_PATCHES = 24_000
+_MAX_PATCHES = 24_000
 _SIDES = (7, 5, 4, 3, 2)
-_LEAST_RATIO = 4  # patches per dimension, for a side to serve
+_MIN_RATIO = 4  # patches per dimension, for a side to serve
 _LOWEST = 0.125  # quantile of the eigenvalues that is taken for the noise's
 _ROUNDS = 8
 _SETTLED = 1e-3  # relative change of sigma at which rounds end
-_LEAST_GAIN = 0.02
+_MIN_GAIN = 0.02
 # Share of pure-noise patches that count as untextured.
 _CONFIDENCE = 0.99
 _ROUNDING = 1 / 12  # variance of rounding to 8 bits
-_MOST_SIGMA = 250.0
+_MAX_SIGMA = 250.0
 _SEED = 0
 
 
@@ -52,7 +52,7 @@ def estimate_sigma(pixels: np.ndarray) -> float:
   patches = _patches(pixels, side).astype(np.float64) * 255
   ends = (patches <= 0).all(axis=1) | (patches >= 255).all(axis=1)
   patches = patches[~ends]  # transparent or burnt out: noise can't show
-  if len(patches) < _LEAST_RATIO * patches.shape[1]:
+  if len(patches) < _MIN_RATIO * patches.shape[1]:
     return 0.0
   shape = (height, width, channels, side)
   smooth = _texture(patches, side)
@@ -62,7 +62,7 @@ def estimate_sigma(pixels: np.ndarray) -> float:
     scale = np.sqrt(gains).repeat(side * side)
     covariance = _covariance(chosen) / np.outer(scale, scale)
     variance = _lowest(covariance) / _bias(*shape, _about(len(chosen)))
-    before, sigma = sigma, min(max(variance - _ROUNDING, 0) ** 0.5, _MOST_SIGMA)
+    before, sigma = sigma, min(max(variance - _ROUNDING, 0) ** 0.5, _MAX_SIGMA)
     if abs(sigma - before) <= _SETTLED * sigma:
       break
     limit = _most_texture(*shape) * (sigma**2 + _ROUNDING)
@@ -74,7 +74,7 @@ def _side(height: int, width: int, channels: int) -> int:
   """The largest patch of which there are enough; 0 if there is none."""
   for side in _SIDES:
     count = max(height - side + 1, 0) * max(width - side + 1, 0)
-    if count >= _LEAST_RATIO * channels * side * side:
+    if count >= _MIN_RATIO * channels * side * side:
       return side
   return 0
 
@@ -85,7 +85,7 @@ def _patches(image: np.ndarray, side: int) -> np.ndarray:
     image, (side, side), axis=(0, 1)
   )
   height, width = windows.shape[:2]
-  step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
+  step = max(1.0, (height * width / _MAX_PATCHES) ** 0.5)
   rows, columns = (
     np.arange(0, n, step).astype(np.int64) for n in (height, width)
   )
@@ -97,9 +97,9 @@ def _patches(image: np.ndarray, side: int) -> np.ndarray:
 def _noise(height: int, width: int, channels: int, side: int) -> np.ndarray:
   """Patches of unit noise, as many and as close together, in any order."""
   generator = np.random.default_rng(_SEED)
-  step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
+  step = max(1.0, (height * width / _MAX_PATCHES) ** 0.5)
   if step >= side:  # they don't overlap
-    return generator.standard_normal((_MOST_PATCHES, channels * side * side))
+    return generator.standard_normal((_MAX_PATCHES, channels * side * side))
   patches = _patches(generator.standard_normal((height, width, channels)), side)
   return generator.permutation(patches)
 
@@ -145,7 +145,7 @@ def _texture(patches: np.ndarray, side: int) -> np.ndarray:
 
 def _weak(patches: np.ndarray, texture: np.ndarray, limit: float) -> np.ndarray:
   """Patches with no more texture than noise explains; the weakest if few."""
-  least = min(len(patches), 2 * _LEAST_RATIO * patches.shape[1])
+  least = min(len(patches), 2 * _MIN_RATIO * patches.shape[1])
   count = max(int(np.count_nonzero(texture <= limit)), least)
   return patches[np.argpartition(texture, count - 1)[:count]]
 
@@ -183,4 +183,4 @@ def _clipping_gains(patches: np.ndarray, sigma: float) -> np.ndarray:
   values = np.linspace(-2 * 255, 3 * 255, 512)
   means, variances = clipped_moments(values, sigma)
   left = np.interp(patches.mean(axis=2), means, variances).mean(axis=0)
-  return np.maximum(left / sigma**2, _LEAST_GAIN)
+  return np.maximum(left / sigma**2, _MIN_GAIN)
