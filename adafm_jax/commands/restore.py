@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from adafm_jax import files
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
-from adafm_jax.restore import pairs as job_files
+from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore import recipe
 
 EXIT_SOME_FAILED = 1
@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):  # names in another encoding
       stream.reconfigure(errors='backslashreplace')
-  existing = job_files.SKIP if options.skip_existing else job_files.REFUSE
+  existing = pairing.SKIP if options.skip_existing else pairing.REFUSE
   if options.overwrite:
-    existing = job_files.REPLACE
-  pairs = job_files.plan(
+    existing = pairing.REPLACE
+  pairs = pairing.plan(
     options.input,
     options.output,
     suffix=options.suffix,
@@ -73,7 +73,7 @@ def _check_numbers(options: argparse.Namespace) -> None:
 
 
 def _check_report(
-  options: argparse.Namespace, pairs: Sequence[job_files.Pair]
+  options: argparse.Namespace, pairs: Sequence[pairing.Pair]
 ) -> None:
   """Refuses a report that can't be written or would overwrite a file."""
   report = pathlib.Path(options.json)
@@ -232,18 +232,17 @@ def _make_folder(folder: str | pathlib.Path) -> None:
 
 
 def _restore_all(
-  job, pairs: Sequence[job_files.Pair], options: argparse.Namespace
+  job, pairs: Sequence[pairing.Pair], options: argparse.Namespace
 ) -> int:
   import tqdm
 
-  from adafm_jax.restore import report as job_report
-  from adafm_jax.restore import workers as job_run
+  from adafm_jax.restore import report, workers
 
   began = time.monotonic()
-  outcomes: list[job_run.Outcome] = []
+  outcomes: list[workers.Outcome] = []
   try:
     with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
-      for outcome in job_run.run(
+      for outcome in workers.run(
         job,
         pairs,
         threads=options.jobs,
@@ -251,14 +250,14 @@ def _restore_all(
         dry_run=options.dry_run,
       ):
         outcomes.append(outcome)
-        _print(job_report.line(outcome), bar.write)
+        _print(report.line(outcome), bar.write)
         bar.update()
   finally:
     seconds = time.monotonic() - began
     if options.json:
-      report = job_report.to_json(job, outcomes, len(pairs), seconds)
-      files.write_json(options.json, report)
-    _print(job_report.summary(outcomes, len(pairs), seconds, options.output))
+      values = report.to_json(job, outcomes, len(pairs), seconds)
+      files.write_json(options.json, values)
+    _print(report.summary(outcomes, len(pairs), seconds, options.output))
     if len(outcomes) < len(pairs):
       _print('To finish, give the same command with --skip-existing.')
   problems = [x.problem for x in outcomes if x.problem]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from adafm_jax.restore import pairs as job_files
+from adafm_jax.restore import pairs as pairing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
   add(
     '--ext',
     default='auto',
-    choices=list(job_files.EXTENSIONS),
+    choices=list(pairing.EXTENSIONS),
     help='format of the results (auto: that of the picture)',
   )
   add(

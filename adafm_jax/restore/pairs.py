@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from adafm_jax.errors import UserError
+from adafm_jax.errors import UserError, raise_all
 from adafm_jax.images.folder import SUFFIXES, find_images
 
 # --ext: the suffix it stands for; 'auto' keeps that of the input.
@@ -22,7 +22,6 @@ EXTENSIONS = {
   'tiff': '.tiff',
 }
 REFUSE, SKIP, REPLACE = 'refuse', 'skip', 'replace'
-_MOST_CLASHES = 5  # named at once
 # Of pictures and films, beside those that Pillow knows.
 _MORE_SUFFIXES = ('.heic', '.heif', '.avif', '.jxl', '.svg', '.raw', '.dng')
 
@@ -277,12 +276,7 @@ def _check_targets(
         ' would go; give --skip-existing, --overwrite or another -o.'
       )
     made[target] = source
-  if (more := len(problems) - _MOST_CLASHES) > 0:
-    problems[_MOST_CLASHES:] = [
-      f'{more} more results would overwrite something.'
-    ]
-  if problems:
-    raise UserError(problems)
+  raise_all(problems, limit=5)
 
 
 def _identity(path: pathlib.Path) -> tuple[int, int] | None:
