@@ -23,8 +23,9 @@ COMMANDS = {
   'info': ('print what a model file holds', 'adafm_jax.commands.info'),
   'train': ('train a model, or resume its training', 'adafm_jax.main'),
   'prepare': ('prepare a data set', 'adafm_jax.prepare.prepare'),
+  'export': ('write a model as ONNX or StableHLO', 'adafm_jax.commands.export'),
   'convert': (
-    "convert weights of the authors' PyTorch code to a model file",
+    "convert weights from the authors' PyTorch naming, or to it",
     'adafm_jax.commands.convert',
   ),
 }

@@ -13,7 +13,7 @@ FLOORS = (
   ('commands',),
   ('report', 'calibrate', 'zoo'),
   ('model', 'train'),
-  ('evaluate', 'restore', 'prepare', 'config'),
+  ('evaluate', 'export', 'restore', 'prepare', 'config'),
   ('engine', 'estimate', 'data'),
   ('images', 'model_file'),
   ('models', 'degrade'),
