@@ -15,6 +15,7 @@ from adafm_jax.version import __version__
 COMMANDS = {
   'restore': ('restore photographs', 'adafm_jax.commands.restore'),
   'sweep': ('restore images at many strengths', 'adafm_jax.commands.sweep'),
+  'demo': ('drag the strength in the browser', 'adafm_jax.commands.demo'),
   'models': ('list the released models', 'adafm_jax.commands.models'),
   'info': ('print what a model file holds', 'adafm_jax.commands.info'),
   'train': ('train a model, or resume its training', 'adafm_jax.main'),

@@ -102,6 +102,21 @@ def write_photo(
   return (*notes, *more)
 
 
+def encode_png(
+  pixels: np.ndarray, like: Photo, text: Mapping[str, str]
+) -> bytes:
+  """A photograph as a PNG file in memory; see `write_photo`.
+
+  Args:
+    pixels: float32 [H, W, 1 or 3] in [0, 1].
+    like: the photograph it was made of, its alpha of the size of `pixels`.
+    text: to keep in the file.
+  """
+  samples, _ = _samples(pixels, like, 'PNG')
+  extras, _ = _extras(samples, like, 'PNG', _HIGHEST_QUALITY, text)
+  return _png(samples, extras)
+
+
 def check_size(path: pathlib.Path, name: str, height: int, width: int) -> None:
   """Checks that a format can hold a picture of so many pixels.
 
@@ -255,6 +270,10 @@ def _write_bmp(
 def _write_png(
   path: pathlib.Path, samples: np.ndarray, extras: _Extras
 ) -> None:
+  path.write_bytes(_png(samples, extras))
+
+
+def _png(samples: np.ndarray, extras: _Extras) -> bytes:
   texts = PngImagePlugin.PngInfo()
   if extras.xmp:
     packet = extras.xmp.decode('utf-8', 'replace')
@@ -262,22 +281,22 @@ def _write_png(
   for name, text in extras.text:
     texts.add_text(name, text)  # as iTXt where it isn't Latin-1
   given = {**_common(extras), 'pnginfo': texts}
+  file = io.BytesIO()
   if samples.dtype == np.uint8:
-    _pillow(samples).save(path, 'PNG', **given)
-    return
+    _pillow(samples).save(file, 'PNG', **given)
+    return file.getvalue()
   import imagecodecs
 
   # Pillow has no 16-bit colour, imagecodecs no metadata: join them.
-  small = io.BytesIO()
-  _pillow(samples[:1, :1].astype(np.uint8)).save(small, 'PNG', **given)
+  _pillow(samples[:1, :1].astype(np.uint8)).save(file, 'PNG', **given)
   data = imagecodecs.png_encode(samples, level=6)
   extra = [
     chunk
-    for kind, chunk in _chunks(small.getvalue())
+    for kind, chunk in _chunks(file.getvalue())
     if kind not in (b'IHDR', b'IDAT', b'IEND')
   ]
   header = 8 + 25  # signature and IHDR
-  path.write_bytes(b''.join([data[:header], *extra, data[header:]]))
+  return b''.join([data[:header], *extra, data[header:]])
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
