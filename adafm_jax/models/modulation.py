@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
-LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse')
+LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse', 'portable')
 
 
 def depthwise(
@@ -32,17 +32,32 @@ def depthwise(
     kernel: of x's dtype, k odd: [k, k, 1, C], or [B, k, k, 1, C] with filters
       for each image.
     lowering: how to compute it; the results are equal up to float rounding.
-      'grouped' is one grouped convolution, for accelerators. 'shifted' is k * k
-      multiply-adds of shifted views, which XLA fuses into one loop on the CPU;
-      its grouped convolution is some 25 times slower there. 'reverse' is
-      'shifted' with a hand-written derivative: a 5x5 adaptation trains four
-      times faster on the CPU, but there is no forward mode (jvp). 'auto' picks
-      'grouped' or 'shifted' by the default backend; 'train' picks 'grouped' or
-      'reverse'.
+    'grouped' is one grouped convolution, for accelerators. 'shifted' is k * k
+    multiply-adds of shifted views, which XLA fuses into one loop on the CPU;
+    its grouped convolution is some 25 times slower there. 'reverse' is
+    'shifted' with a hand-written derivative: a 5x5 adaptation trains four
+    times faster on the CPU, but there is no forward mode (jvp). 'auto' picks
+    'grouped' or 'shifted' by the default backend; 'train' picks 'grouped' or
+    'reverse'. 'portable' leaves the choice to the platform that the compiled
+    function will run on, or is 'shifted' if filters differ by image.
 
   Returns:
     [B, H, W, C] of x's dtype.
   """
+  shared = kernel.ndim == 4 or kernel.shape[0] == 1
+  if lowering == 'portable' and not shared:
+    lowering = 'shifted'  # a grouped one would need to know the batch
+  if lowering == 'portable':
+    return jax.lax.platform_dependent(
+      x.full,
+      kernel,
+      cpu=lambda full, kernel: depthwise(
+        x._replace(full=full), kernel, 'shifted'
+      ),
+      default=lambda full, kernel: depthwise(
+        x._replace(full=full), kernel, 'grouped'
+      ),
+    )
   if lowering in ('auto', 'train'):
     on_cpu = 'shifted' if lowering == 'auto' else 'reverse'
     lowering = on_cpu if jax.default_backend() == 'cpu' else 'grouped'
@@ -63,7 +78,7 @@ def depthwise(
       feature_group_count=full.shape[-1],
     )
 
-  if kernel.ndim == 4 or kernel.shape[0] == 1:
+  if shared:
     return grouped(x.full, kernel.reshape(kernel.shape[-4:]))
   return jax.vmap(grouped)(x.full[:, None], kernel)[:, 0]
 

@@ -29,7 +29,7 @@ def test_sizes_as_people_write_them(text, size):
   ['', 'B', 'much', '0', '-1', '2 XB', '1e999', '1..2', 'e', 'inf', '0.5'],
 )
 def test_no_sizes(text):
-  with pytest.raises(UserError, match='not a size.*2GiB'):
+  with pytest.raises(UserError, match=r'not a size.*2GiB'):
     memory.parse(text)
 
 
