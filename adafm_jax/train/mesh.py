@@ -16,6 +16,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adafm_jax.errors import EXIT_USER_ERROR, UserError
 
+# Seconds after which a process that does not answer ends the run.
+SILENCE = 60
+
 
 def make_mesh() -> Mesh:
   """All devices of all processes on one axis, `data`."""
@@ -125,5 +128,9 @@ def join_processes(
   # Without cluster detection: under SLURM and the like, JAX would hide all but
   # one device of each process.
   jax.distributed.initialize(
-    coordinator, processes, process, cluster_detection_method='deactivate'
+    coordinator,
+    processes,
+    process,
+    cluster_detection_method='deactivate',
+    heartbeat_timeout_seconds=SILENCE,
   )
