@@ -273,8 +273,3 @@ def test_slurm_asks_for_the_workdir(tools):
   code, output = _run('slurm.sbatch', '--config', 'c')
   assert code == 2
   assert output.startswith('error: Give the workdir first')
-
-
-@pytest.mark.parametrize('script', ['local.sh', 'slurm.sbatch'])
-def test_scripts_are_sound_bash(script):
-  subprocess.run(['bash', '-n', ROOT / 'launch' / script], check=True)

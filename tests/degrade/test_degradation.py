@@ -71,13 +71,6 @@ def test_sr_rounds_once_after_shrinking_and_enlarging(scale):
   assert np.abs(error).max() < 0.5 + 1e-4
 
 
-def test_sr_at_scale_one_changes_nothing():
-  image = random_image()
-  np.testing.assert_allclose(
-    Degradation('sr').apply(image, 1), image / 255, atol=1e-7
-  )
-
-
 def test_every_task_has_a_degradation_and_a_protocol():
   image = random_image()
   degraded = [Degradation(task).apply(image, 4) for task in levels.TASKS]
