@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from adafm_jax.images import decode, jpeg, png, tiff
+from adafm_jax.images import avif, decode, heif, jpeg, jxl, png, tiff
 from adafm_jax.images.decode import Decoded
 
 DECODERS: dict[str, Callable[[bytes], Decoded]] = {
@@ -14,4 +14,7 @@ DECODERS: dict[str, Callable[[bytes], Decoded]] = {
   'TIFF': tiff.decode,
   'WEBP': functools.partial(decode.decode, kind='WEBP'),
   'BMP': functools.partial(decode.decode, kind='BMP'),
+  'AVIF': avif.decode_avif,
+  'HEIF': heif.decode_heif,
+  'JXL': jxl.decode_jxl,
 }
