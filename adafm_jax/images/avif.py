@@ -27,6 +27,12 @@ _ORIENTATIONS = {
 _GAIN_MAP = 'The gain map, which HDR screens show, was left out.'
 
 
+def measure(data: bytes) -> tuple[int, int]:
+  """The (width, height) that a file claims."""
+  properties = dict(boxes.still(data).shown.properties)
+  return struct.unpack_from('>II', properties[b'ispe'], 4)
+
+
 def decode_avif(data: bytes) -> Decoded:
   """Decodes an AVIF file.
 
@@ -38,8 +44,7 @@ def decode_avif(data: bytes) -> Decoded:
     raise ValueError('it is animated; save each frame as an image')
   still = boxes.still(data)
   properties = dict(still.shown.properties)
-  width, height = struct.unpack_from('>II', properties[b'ispe'], 4)
-  images.check_size(width, height)
+  images.check_size(*measure(data))
   metadata, _, notes = metadatas.with_exif(
     described(still), still.exif
   )  # the picture turns as its own properties say

@@ -17,6 +17,12 @@ _GAIN_MAP = 'The gain map, which HDR screens show, was left out.'
 _DEPTH = 'The map of distances was left out.'
 
 
+def measure(data: bytes) -> tuple[int, int]:
+  """The (width, height) that a file claims."""
+  file = _open(data)
+  return file[file.primary_index].size
+
+
 def decode_heif(data: bytes) -> Decoded:
   """Decodes a HEIC file; libheif turns the picture as it says.
 
@@ -25,18 +31,9 @@ def decode_heif(data: bytes) -> Decoded:
       completes 'Cannot read it: '.
     Exception: whatever a decoder raises for broken data.
   """
-  try:
-    import pillow_heif
-  except ImportError as error:
-    raise ValueError(
-      'it is a HEIC file, which takes the package pillow-heif: pip install'
-      " 'adafm_jax[heif]'"
-    ) from error
   if data[8:12] in (b'hevc', b'hevx', b'msf1'):
     raise ValueError('it is animated; save each frame as an image')
-  file = pillow_heif.open_heif(
-    io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False
-  )
+  file = _open(data)
   picture = file[file.primary_index]
   images.check_size(*picture.size)
   info: dict[str, Any] = dict(picture.info)
@@ -48,6 +45,20 @@ def decode_heif(data: bytes) -> Decoded:
   samples = samples.reshape(*samples.shape[:2], -1)
   bits = info.get('bit_depth', 8)
   return Decoded(samples, 2.0**bits - 1, bits, metadata, notes=notes)
+
+
+def _open(data: bytes):
+  """The file as pillow-heif has it; nothing is decoded yet."""
+  try:
+    import pillow_heif
+  except ImportError as error:
+    raise ValueError(
+      'it is a HEIC file, which takes the package pillow-heif: pip install'
+      " 'adafm_jax[heif]'"
+    ) from error
+  return pillow_heif.open_heif(
+    io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False
+  )
 
 
 def _described(info: dict[str, Any]) -> Metadata:

@@ -24,6 +24,12 @@ _PROFILE_LOST = (
 )
 
 
+def measure(data: bytes) -> tuple[int, int]:
+  """The (width, height) that a file claims."""
+  height, width = jxl_header.read(_parts(data)[0]).size
+  return width, height
+
+
 def decode_jxl(data: bytes) -> Decoded:
   """Decodes a JPEG XL file; a JPEG file that is inside is decoded as that.
 

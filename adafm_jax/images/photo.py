@@ -83,17 +83,50 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     UserError: the file can't be read, holds several pictures, or is of a kind
       that is not supported; one sentence that names the file.
   """
-  # Some 0.1 s, which `import adafm_jax` should not take.
-  from adafm_jax.images import decoders
-
   path = pathlib.Path(path)
   with images.reading(path):
     if path.is_fifo() or path.is_socket():  # opening a pipe would wait
       raise ValueError('it is no file')
     with path.open('rb') as file:
-      kind = _kind(file.read(64))
+      _kind(file.read(64))  # refuses a film before it is read
       file.seek(0)
       data = file.read()
+  photo = decode_photo(data, os.fspath(path))
+  named = formats.of_path(path) or photo.format
+  if named == photo.format:
+    return photo
+  note = f'It is a {photo.format} file, though its name says {named}.'
+  return photo._replace(notes=(note, *photo.notes))
+
+
+def measure(data: bytes, name: str) -> tuple[int, int]:
+  """The (width, height) that an image file claims, before it is decoded.
+
+  Args:
+    data: the file.
+    name: what messages call it.
+
+  Raises:
+    UserError: it is of no known kind, or its header is damaged.
+  """
+  from adafm_jax.images import decoders
+
+  with images.reading(name):
+    return decoders.measure(data, _kind(data[:64]))
+
+
+def decode_photo(data: bytes, name: str) -> Photo:
+  """Decodes an image file that is in memory; see `read_photo`.
+
+  Args:
+    data: the file.
+    name: what messages call it.
+  """
+  # Some 0.1 s, which `import adafm_jax` should not take.
+  from adafm_jax.images import decoders
+
+  with images.reading(name):
+    kind = _kind(data[:64])
     decoded = decoders.DECODERS[kind](data)
   samples = upright(decoded.samples, decoded.orientation)
   colours = 3 if samples.shape[-1] > 2 else 1
@@ -105,10 +138,6 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
   tables = decoded.jpeg_tables
   if tables and decoded.orientation >= 5:
     tables = tuple(table.T for table in tables)
-  notes = decoded.notes
-  named = formats.of_path(path) or kind
-  if named != kind:
-    notes = (f'It is a {kind} file, though its name says {named}.', *notes)
   return Photo(
     _unit(picture, decoded.highest),
     None if alpha is None else _unit(alpha, decoded.highest),
@@ -116,7 +145,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     kind,
     decoded.metadata,
     tables,
-    notes,
+    decoded.notes,
     grey_rgb,
     decoded.lossless,
   )

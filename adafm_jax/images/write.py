@@ -83,6 +83,23 @@ def _is_lossless(like: Photo, name: str, quality: int) -> bool:
   return quality == _HIGHEST_QUALITY or (like.lossless and name == like.format)
 
 
+def encode_png(
+  pixels: np.ndarray, like: Photo, text: Mapping[str, str]
+) -> bytes:
+  """A photograph as a PNG file in memory; see `write_photo`.
+
+  Args:
+    pixels: float32 [H, W, 1 or 3] in [0, 1].
+    like: the photograph it was made of, its alpha of the size of `pixels`.
+    text: to keep in the file.
+  """
+  samples, _ = _samples(pixels, like, 'PNG')
+  carried, _ = carry.carry(like.metadata, 'PNG', samples.shape, text)
+  depth = formats.depth('PNG', like.depth)
+  settings = encode.Settings(_HIGHEST_QUALITY, True, depth)
+  return encode.png(samples, carried, settings)
+
+
 def check(
   path: pathlib.Path, name: str, size: tuple[int, int], like: Photo
 ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.degrade import level as levels
-from adafm_jax.engine import blend as masking
+from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
@@ -159,7 +159,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   strength = np.asarray(choice.strength, np.float32)
   if job.mask is not None:
     check_mask(job.mask, photo.pixels.shape, pair.source)
-    mask = masking.fit(job.mask, pixels.shape[:2])
+    mask = blend.fit(job.mask, pixels.shape[:2])
     strength = (strength * mask).astype(np.float32)
   return Loaded(pair, photo, choice, pixels, strength, finish)
 

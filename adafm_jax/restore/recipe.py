@@ -88,6 +88,32 @@ def read(path: str) -> Recipe:
     raise UserError(f'The recipe in {path} is broken ({error}).') from error
 
 
+def follow(path: str, model_sha256: str, mask_sha256: str | None) -> Recipe:
+  """Reads a recipe that is to be followed.
+
+  Args:
+    path: of a restored picture, or a JSON file.
+    model_sha256: checksum of the model at hand.
+    mask_sha256: of the mask, if one is given.
+
+  Raises:
+    UserError: as `read`; or it is the recipe of another model or mask.
+  """
+  found = read(path)
+  if found.model_sha256 != model_sha256:
+    raise UserError(
+      f'The recipe in {path} is of the model {found.model} with SHA-256'
+      f' {found.model_sha256[:12]}...; --model has {model_sha256[:12]}...'
+    )
+  if found.mask_sha256 != mask_sha256:
+    raise UserError(
+      f'The recipe in {path} is of a result'
+      f' {"with another" if found.mask_sha256 else "without a"} mask than'
+      ' --mask says.'
+    )
+  return found
+
+
 def _text(file: pathlib.Path) -> str | None:
   if file.suffix == '.json':
     return file.read_text('utf-8')
