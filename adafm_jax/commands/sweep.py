@@ -129,6 +129,8 @@ def run(options: argparse.Namespace) -> None:
         problems += [_naming(path, problem) for problem in error.problems]
         bar.total -= len(job.strengths)
         continue
+      for note in result.notes:
+        bar.write(f'{path}: {note}')
       psnr.append((result.name, result.psnr))
       if len(shown) < sweep_results.MOST_ROWS:
         shown.append(result)
@@ -233,6 +235,7 @@ def _sweep(job: Job, image: Input, bar: tqdm.tqdm) -> Result:
   return sweep_results.write_image(
     job.output,
     image.stem,
+    image.like,
     image.finish(image.pixels),
     _outputs(job, image, bar),
     job.labels,
