@@ -11,9 +11,10 @@ PACKAGE = 'adafm_jax'
 FLOORS = (
   ('main', 'sweep', 'cli'),
   ('commands',),
+  ('demo',),
   ('report', 'calibrate', 'zoo'),
   ('model', 'train'),
-  ('evaluate', 'restore', 'prepare', 'config'),
+  ('evaluate', 'export', 'restore', 'prepare', 'config'),
   ('engine', 'estimate', 'data'),
   ('images', 'model_file'),
   ('models', 'degrade'),

@@ -65,11 +65,30 @@ def train(run: Run) -> restorer.Params:
     stage = getattr(config, field)
     meshes.check_batch(field, stage.batch, meshes.make_mesh())
   params = _first_weights(config)
-  if latest_step(run.workdir, 'adapt') is None:
+  if not config.train.steps:
+    logs.say(f'basic: the backbone of {config.model.init}')
+  elif latest_step(run.workdir, 'adapt') is None:
     points = Points.single(config.start, 0.0)
     params = _run(run, 'basic', config.arch.basic, params, points)
   else:
     logs.say('basic: done before')
+  return adapt(run, params)
+
+
+def adapt(run: Run, params: restorer.Params) -> restorer.Params:
+  """Runs, or resumes, the adaptation alone, for `config.end`.
+
+  Args:
+    run: its `config.adapt` has the steps.
+    params: of the basic model.
+
+  Returns:
+    The weights of AdaFM-Net on a straight path.
+
+  Raises:
+    UserError: training diverged.
+  """
+  config = run.config
   params = restorer.insert_adafm(params, config.arch)
   points = Points.single(config.end, 1.0)
   return _run(run, 'adapt', config.arch, params, points)

@@ -1,0 +1,243 @@
+"""Compares paths between a model's two levels, on held-out training images.
+
+  python -m release.paths denoise --config configs/denoise_small.py \
+    --config.data.train=/path/to/BSD431 --workdir runs/paths \
+    --paths hats:1,hats:2,poly:1,poly:2,poly:3 --alone 35 --dedicated 35
+
+trains the bends of each path over the released model's frozen backbone and
+ends, with the settings of `config.path`, and beside them AdaFM filters and
+whole networks that serve one level alone: what a path could reach at best.
+Half of the held-out images find the lambda curve, the other half compares.
+Writes DIR/paths.json, paths.md and paths.png. Stop and repeat the command at
+will: what is trained is kept, and the table is written after each path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from adafm_jax import files, zoo
+from adafm_jax.calibrate import curves
+from adafm_jax.config import command_line
+from adafm_jax.config.fields import Config
+from adafm_jax.degrade import level as levels
+from adafm_jax.engine import compile_cache
+from adafm_jax.engine.run import Network
+from adafm_jax.errors import UserError, entry_point
+from adafm_jax.evaluate import scores
+from adafm_jax.evaluate.protocol import Protocol, make_cases
+from adafm_jax.model import Model
+from adafm_jax.models import restorer
+from adafm_jax.report import figures, tables
+from adafm_jax.train import logs, sets, stages
+
+
+class Result(NamedTuple):
+  """One row of the comparison.
+
+  Attributes:
+    name: 'line', 'poly:3', 'alone 35', ...
+    steps: of training, 0 for what is released.
+    psnr: mean over the images in dB, by level.
+  """
+
+  name: str
+  steps: int
+  psnr: dict[float, float]
+
+
+class Study:
+  """A model's line, its calibration, and the images that compare paths."""
+
+  def __init__(self, config: Config, model: Model, workdir: pathlib.Path):
+    if model.arch.basic != config.arch.basic:
+      raise UserError(
+        f'The model is a network of {model.arch.basic}, the config trains one'
+        f' of {config.arch.basic}; give the config it was trained with.'
+      )
+    self.model, self.workdir = model, workdir
+    data = sets.load(config)
+    self._run = sets.open_run(config, data, workdir)
+    self.config = self._run.config
+    self.line = jax.device_put(model.with_path('line').params)
+    images = data.learnt.heldout[: config.calibrate.images]
+    network = Network(config.arch, self.line)
+    self.found = curves.find_curve(self.config, workdir, network, images)
+    self.curve = getattr(self.found, config.calibrate.kind)
+    self._protocol = Protocol.of(config.task, config.measured_noise)
+    self._cases = {
+      m.level: make_cases(images[1::2] or images, m.level, self._protocol)
+      for m in self.found.measurements
+    }
+
+  def run(self, name: str, **changes) -> stages.Run:
+    """A run of its own folder, with another config."""
+    config = dataclasses.replace(self.config, **changes)
+    folder = self.workdir / name.replace(':', '')
+    return dataclasses.replace(self._run, config=config, workdir=folder)
+
+  def psnr(self, network: Network, level: float, strength: float) -> float:
+    """Mean PSNR of the images that the calibration left out, dB."""
+    grid = scores.psnr_grid(
+      network, self._cases[level], np.array([strength]), self._protocol, level
+    )
+    return float(grid.mean())
+
+  def along(self, name: str, network: Network, steps: int = 0) -> Result:
+    """Measures a network on every level, along the lambda curve."""
+    psnr = {
+      level: self.psnr(network, level, float(self.curve.strength(level)))
+      for level in self._cases
+    }
+    return Result(name, steps, psnr)
+
+
+def bent(study: Study, name: str) -> Result:
+  """Trains the bends of a path, 'poly:3', and measures it."""
+  kind, bends = name.split(':')
+  path = dataclasses.replace(study.config.path, kind=kind, bends=int(bends))
+  run = study.run(name, path=path)
+  points = curves.bend_points(run.config, study.found)
+  params = stages.bend(run, study.line, points)
+  network = Network(run.config.bent, params)
+  return study.along(name, network, path.steps)
+
+
+def alone(study: Study, name: str) -> Result:
+  """Trains AdaFM filters for one level, 'alone 35', as long as a path."""
+  level = float(name.split()[1])
+  stage = dataclasses.replace(study.config.adapt, steps=study.config.path.steps)
+  run = study.run(name.replace(' ', ''), end=level, adapt=stage)
+  params = stages.adapt(run, restorer.backbone(study.line))
+  network = Network(run.config.arch, params)
+  return Result(name, stage.steps, {level: study.psnr(network, level, 1.0)})
+
+
+def dedicated(study: Study, name: str) -> Result:
+  """Trains the whole backbone on for one level, as long as a path."""
+  level = float(name.split()[1])
+  stage = dataclasses.replace(study.config.adapt, steps=study.config.path.steps)
+  run = study.run(name.replace(' ', ''), start=level, train=stage)
+  params = stages.train_further(run, restorer.backbone(study.line))
+  network = Network(run.config.arch.basic, params)
+  return Result(name, stage.steps, {level: study.psnr(network, level, 0.0)})
+
+
+def compare(study: Study, jobs: dict[str, Callable[[Study, str], Result]]):
+  """Runs what has no row yet, and writes the table after each."""
+  kept = study.workdir / 'paths.json'
+  asked = dataclasses.asdict(study.config.path) | {'kind': '', 'bends': 0}
+  rows = []
+  if kept.exists():
+    found = json.loads(kept.read_text('utf-8'))
+    if found['path'] == asked:
+      rows = [_result(row) for row in found['rows']]
+  for name, make in jobs.items():
+    if name in (row.name for row in rows):
+      continue
+    rows.append(make(study, name))
+    values = [row._asdict() for row in rows]
+    files.write_json(kept, {'path': asked, 'rows': values})
+    table = _table(study.config, rows)
+    files.write_text(study.workdir / 'paths.md', table)
+    logs.say('\n' + table)
+  _draw(study, rows)
+
+
+def _result(row: dict) -> Result:
+  psnr = {float(level): value for level, value in row['psnr'].items()}
+  return Result(row['name'], row['steps'], psnr)
+
+
+def _table(config: Config, rows: Sequence[Result]) -> str:
+  label = levels.TASKS[config.task].label
+  wanted = sorted({level for row in rows for level in row.psnr})
+  return tables.markdown_table(
+    ['path', 'steps', *map(label, wanted)],
+    [[r.name, r.steps, *map(r.psnr.get, wanted)] for r in rows],
+    decimals=3,
+  )
+
+
+def _draw(study: Study, rows: Sequence[Result]) -> None:
+  """PSNR of each row above the straight path, over the levels."""
+  line = next(row for row in rows if row.name == 'line').psnr
+  figures.plot_levels(
+    study.workdir / 'paths.png',
+    list(line),
+    {
+      row.name: [row.psnr.get(x, np.nan) - line[x] for x in line]
+      for row in rows
+    },
+    xlabel=levels.TASKS[study.config.task].unit,
+    ylabel='PSNR above the straight path (dB)',
+    title=f'Paths of {study.config.path.steps:,} steps, held-out images',
+    points=[row.name for row in rows if len(row.psnr) == 1],
+  )
+
+
+def _jobs(
+  study: Study, paths: str, alone_levels: str, dedicated_levels: str
+) -> dict[str, Callable[[Study, str], Result]]:
+  """What makes each row of the table, by its name."""
+
+  def straight(study, name):
+    return study.along(name, Network(study.config.arch, study.line))
+
+  def released(study, name):
+    model = study.model
+    return study.along(name, Network(model.arch, model.params))
+
+  jobs: dict[str, Callable] = {'line': straight}
+  if study.model.arch.bends:
+    jobs['released'] = released
+  jobs |= dict.fromkeys(filter(None, paths.split(',')), bent)
+  known = [m.level for m in study.found.measurements]
+  for make, text in (alone, alone_levels), (dedicated, dedicated_levels):
+    for level in levels.parse_values(text) if text else ():
+      if level not in known:
+        raise UserError(
+          f'Level {level:g} is not one of calibrate.levels'
+          f' ({", ".join(f"{x:g}" for x in known)}).'
+        )
+      jobs[f'{make.__name__} {level:g}'] = make
+  return jobs
+
+
+@entry_point
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command line."""
+  arguments = sys.argv[1:] if argv is None else argv
+  config, others = command_line.take_config(arguments)
+  parser = argparse.ArgumentParser(
+    prog='python -m release.paths',
+    description='Compares paths between the two levels of a model.',
+  )
+  add = parser.add_argument
+  add('model', help='name of a released model, or a model file')
+  add('--workdir', required=True, type=pathlib.Path, help='where all is kept')
+  add('--paths', default='', help='such as hats:1,hats:2,poly:3')
+  add('--alone', default='', help='levels that get AdaFM filters of their own')
+  add('--dedicated', default='', help='levels that get whole networks')
+  options = parser.parse_args(others)
+  if config is None:
+    raise UserError(
+      'Give --config, the config that the model was trained with.'
+    )
+  compile_cache.enable()
+  study = Study(config, zoo.load(options.model), options.workdir)
+  jobs = _jobs(study, options.paths, options.alone, options.dedicated)
+  compare(study, jobs)
+
+
+if __name__ == '__main__':
+  sys.exit(main())
