@@ -219,11 +219,7 @@ def _check_range(job) -> None:
 
   scaling = job.header.levels.task == 'sr'
   if scaling or (job.level, job.strength) != (None, None):
-    level, span = job.level, job.header.levels
-    if not scaling and level is not None and span.position(level) < 0:
-      setting.share(job.header, level, channels=3)  # checks it
-      level = span.start
-    setting.choose(job.header, level, job.strength, channels=3)
+    setting.choose(job.header, job.level, job.strength, channels=3)
 
 
 def _choose_platform(name: str) -> None:
