@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     keep=[x for x in (options.mask, options.from_recipe) if x],
   )
   _check_numbers(options)
+  if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
+    raise UserError('--runtime openvino runs on the CPU: leave --device out.')
   if options.json is not None:
     _check_report(options, pairs)
   job = make_job(options)
@@ -119,6 +121,7 @@ def make_job(options: argparse.Namespace):
 
   from adafm_jax import zoo
   from adafm_jax.engine import run as engine
+  from adafm_jax.export import openvino_runtime
   from adafm_jax.model import Model
   from adafm_jax.restore import job as jobs
 
@@ -133,6 +136,7 @@ def make_job(options: argparse.Namespace):
       jax.device_put(model.params, device),
       side=engine.parse_tile(options.tile),
       self_ensemble=options.self_ensemble,
+      runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     name=pathlib.Path(options.model).name,
     sha256=files.sha256(path),
