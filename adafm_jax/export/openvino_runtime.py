@@ -6,6 +6,7 @@ model serves every level.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,7 @@ def make_runtime(
   Raises:
     UserError: the package openvino or onnx is missing.
   """
-  try:
-    import openvino  # the extra 'openvino'
-  except ImportError as error:
-    raise UserError(
-      "This runtime needs OpenVINO: pip install 'adafm_jax[openvino]'."
-    ) from error
+  openvino = _openvino()
   graph = onnx_file.build(header, params, onnx_file.Form())
   core = openvino.Core()
   compiled = core.compile_model(
@@ -69,6 +65,27 @@ def make_runtime(
     return output.transpose(0, 2, 3, 1)
 
   return run
+
+
+def _openvino() -> Any:
+  """Imports OpenVINO without its telemetry.
+
+  It would send statistics of use over the network, by a process forked from
+  this one; it does without where the package for that is not installed.
+  """
+  absent = 'openvino_telemetry' not in sys.modules
+  if absent:
+    sys.modules['openvino_telemetry'] = None  # type: ignore[assignment]
+  try:
+    import openvino  # the extra 'openvino'
+  except ImportError as error:
+    raise UserError(
+      "This runtime needs OpenVINO: pip install 'adafm_jax[openvino]'."
+    ) from error
+  finally:
+    if absent:
+      del sys.modules['openvino_telemetry']
+  return openvino
 
 
 def best_precision(core: Any) -> str:

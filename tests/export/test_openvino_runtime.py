@@ -1,5 +1,6 @@
 """OpenVINO through the engine, against JAX."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -96,3 +97,18 @@ def test_it_runs_on_the_cpu(capsys):
   argv += ['--runtime', 'openvino', '--device', 'gpu']
   assert cli.main(argv) == 2
   assert capsys.readouterr().err
+
+
+def test_nothing_is_sent_about_its_use():
+  """OpenVINO's telemetry, which forks a process, is not loaded."""
+  pytest.importorskip('openvino', reason='the extra openvino is missing')
+  code = (
+    'import os, sys\n'
+    'from adafm_jax.export import openvino_runtime\n'
+    'os.register_at_fork(before=lambda: os._exit(9))\n'
+    'openvino = openvino_runtime._openvino()\n'
+    'openvino.Core()\n'
+    "assert 'openvino_telemetry' not in sys.modules\n"
+    "assert 'openvino' in sys.modules\n"
+  )
+  subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
