@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -197,10 +198,10 @@ def _start(command):
   )
 
 
-def _finish(process):
-  """(exit code, output); kills the whole group after `TIMEOUT`."""
+def _finish(process, timeout=TIMEOUT):
+  """(exit code, output); kills the whole group after the time."""
   try:
-    output, _ = process.communicate(timeout=TIMEOUT)
+    output, _ = process.communicate(timeout=timeout)
   finally:
     with contextlib.suppress(ProcessLookupError):
       os.killpg(process.pid, signal.SIGKILL)
@@ -312,3 +313,45 @@ def test_when_the_main_process_fails_nobody_waits(tmp_path, images):
   code, output = _finish(_local(2, *_arguments(images), '--workdir', workdir))
   assert code == 2, output
   assert re.search('^error: .*model.safetensors', output, re.M), output
+
+
+def _pid_of(process, workdir):
+  """The process that was started as number `process` of a run."""
+  for folder in pathlib.Path('/proc').glob('[0-9]*'):
+    with contextlib.suppress(OSError):
+      words = (folder / 'cmdline').read_bytes().split(b'\0')
+      wanted = [b'--process', str(process).encode()]
+      ours = str(workdir).encode() in words and b'--process' in words
+      at = words.index(b'--process') if ours else 0
+      if ours and words[at : at + 2] == wanted:
+        return int(folder.name)
+  raise AssertionError(f'process {process} is not there')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
+def test_a_run_whose_process_dies_or_stalls_starts_again(
+  tmp_path, images, number
+):
+  steps = 400
+  arguments = [
+    *_arguments(images),
+    f'--config.train.steps={steps}',
+    '--config.run.log_every=50',
+  ]
+  workdir = tmp_path / 'run'
+  run = _local(2, '--restarts', '2', *arguments, '--workdir', workdir)
+  store = workdir / 'checkpoints' / 'basic'
+  for _ in range(TIMEOUT * 10):
+    if store.is_dir() and any(p.name.isdigit() for p in store.iterdir()):
+      break
+    time.sleep(0.1)
+  os.kill(_pid_of(1, workdir), number)
+  began = time.monotonic()
+  code, output = _finish(run, TIMEOUT + meshes.SILENCE)
+  assert code == 0, output
+  assert 'starting again from the last checkpoint (1 of 2)' in output
+  assert re.search(r'^basic: resuming from step \d+', output, re.M)
+  assert (workdir / 'model.safetensors').exists()
+  if number == signal.SIGSTOP:
+    assert time.monotonic() - began > meshes.SILENCE / 2

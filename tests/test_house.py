@@ -11,6 +11,7 @@ PACKAGE = 'adafm_jax'
 FLOORS = (
   ('main', 'sweep', 'cli'),
   ('commands',),
+  ('demo',),
   ('report', 'calibrate', 'zoo'),
   ('model', 'train'),
   ('evaluate', 'export', 'restore', 'prepare', 'config'),

@@ -80,6 +80,19 @@ def weights(strength: float, count: int = NODES) -> np.ndarray:
   return _spline(count)(strength)
 
 
+def coefficients(count: int = NODES) -> np.ndarray:
+  """The spline for those who evaluate it elsewhere.
+
+  Args:
+    count: number of results.
+
+  Returns:
+    float64 [4, count - 1, count]: factors of d^3, d^2, d and 1 in the weight
+    of each result (last axis), where d is the way from the node before.
+  """
+  return _spline(count).c
+
+
 def at(preview: Preview, strength: float) -> jax.Array:
   """The picture at a strength: float32, of a result's shape, not clipped.
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import formats
 from adafm_jax.images.metadata import Metadata
 
 _KINDS = (
@@ -31,17 +32,6 @@ _OTHERS = (
   ('an OpenEXR image', b'\x76\x2f\x31\x01'),
 )
 _SUPPORTED = 'PNG, JPEG, TIFF, WebP or BMP'
-SUFFIXES = {
-  '.png': 'PNG',
-  '.jpg': 'JPEG',
-  '.jpeg': 'JPEG',
-  '.jpe': 'JPEG',
-  '.jfif': 'JPEG',
-  '.tif': 'TIFF',
-  '.tiff': 'TIFF',
-  '.webp': 'WEBP',
-  '.bmp': 'BMP',
-}
 
 
 class Photo(NamedTuple):
@@ -87,22 +77,60 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     UserError: the file can't be read, holds several pictures, or is of a kind
       that is not supported; one sentence that names the file.
   """
-  # Some 0.1 s, which `import adafm_jax` should not take.
-  from adafm_jax.images import decode as photo_decode
-  from adafm_jax.images import tiff as photo_tiff
-
   path = pathlib.Path(path)
   with images.reading(path):
     if path.is_fifo() or path.is_socket():  # opening a pipe would wait
       raise ValueError('it is no file')
     with path.open('rb') as file:
-      kind = _kind(file.read(16))
+      _kind(file.read(16))  # refuses a film before it is read
       file.seek(0)
       data = file.read()
+  photo = decode_photo(data, os.fspath(path))
+  named = formats.of_path(path) or photo.format
+  if named == photo.format:
+    return photo
+  note = f'It is a {photo.format} file, though its name says {named}.'
+  return photo._replace(notes=(note, *photo.notes))
+
+
+def measure(data: bytes, name: str) -> tuple[int, int]:
+  """The (width, height) that an image file claims, before it is decoded.
+
+  Args:
+    data: the file.
+    name: what messages call it.
+
+  Raises:
+    UserError: it is of no known kind, or its header is damaged.
+  """
+  import io
+
+  import tifffile
+  from PIL import Image
+
+  with images.reading(name):
+    kind = _kind(data[:16])
     if kind == 'TIFF':
-      decoded = photo_tiff.decode(data)
-    else:
-      decoded = photo_decode.decode(data, kind)
+      with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        page = tiff.pages.first
+        return page.imagewidth, page.imagelength
+    with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+      return image.size
+
+
+def decode_photo(data: bytes, name: str) -> Photo:
+  """Decodes an image file that is in memory; see `read_photo`.
+
+  Args:
+    data: the file.
+    name: what messages call it.
+  """
+  # Some 0.1 s, which `import adafm_jax` should not take.
+  from adafm_jax.images import decoders
+
+  with images.reading(name):
+    kind = _kind(data[:16])
+    decoded = decoders.DECODERS[kind](data)
   samples = upright(decoded.samples, decoded.orientation)
   colours = 3 if samples.shape[-1] > 2 else 1
   picture = samples[..., :colours]
@@ -113,10 +141,6 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
   tables = decoded.jpeg_tables
   if tables and decoded.orientation >= 5:
     tables = tuple(table.T for table in tables)
-  notes = decoded.notes
-  named = SUFFIXES.get(path.suffix.lower(), kind)
-  if named != kind:
-    notes = (f'It is a {kind} file, though its name says {named}.', *notes)
   return Photo(
     _unit(picture, decoded.highest),
     None if alpha is None else _unit(alpha, decoded.highest),
@@ -124,7 +148,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     kind,
     decoded.metadata,
     tables,
-    notes,
+    decoded.notes,
     grey_rgb,
     decoded.lossless,
   )

@@ -16,6 +16,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adafm_jax.errors import EXIT_USER_ERROR, UserError
 
+# Seconds after which a process that does not answer ends the run.
+SILENCE = 60
+
 
 def make_mesh() -> Mesh:
   """All devices of all processes on one axis, `data`."""
@@ -125,5 +128,9 @@ def join_processes(
   # Without looking for SLURM and the like: where it finds one, JAX would hide
   # all devices of a process but one.
   jax.distributed.initialize(
-    coordinator, processes, process, cluster_detection_method='deactivate'
+    coordinator,
+    processes,
+    process,
+    cluster_detection_method='deactivate',
+    heartbeat_timeout_seconds=SILENCE,
   )

@@ -22,10 +22,15 @@ def _make(*names):
 
 def _plan(inputs, output, **options):
   inputs = [inputs] if isinstance(inputs, str) else inputs
-  return [
-    (str(pair.source), str(pair.target))
-    for pair in pairing.plan(inputs, output, **options)
-  ]
+  checks = {
+    name: options.pop(name)
+    for name in ('existing', 'sidecar', 'keep')
+    if name in options
+  }
+  pairs = pairing.find(inputs, output, **options)
+  checks['keep'] = [*checks.get('keep', ()), *inputs]
+  pairing.check(pairs, **checks)
+  return [(str(pair.source), str(pair.target)) for pair in pairs]
 
 
 def test_a_file_to_a_file_or_a_folder():
@@ -201,7 +206,7 @@ def test_bad_paths_end_no_call():
   os.symlink('gone.png', 'in/gone.png')
   os.symlink('loop.png', 'in/loop.png')
   bad = ['', 'none.png', 'empty', 'no*.png', 'x' * 5000, 'in/loop.png']
-  pairs = pairing.plan([*bad, 'in'], 'out', recursive=True)
+  pairs = pairing.find([*bad, 'in'], 'out', recursive=True)
   problems = [pair.problem for pair in pairs if pair.problem]
   assert len(problems) == len(bad)
   for word, problem in zip(
@@ -213,7 +218,7 @@ def test_bad_paths_end_no_call():
   good = [str(pair.source) for pair in pairs if not pair.problem]
   assert good == ['in/a.png', 'in/gone.png']  # read, the second one fails
   with pytest.raises(UserError) as caught:
-    pairing.plan(bad, 'out')
+    pairing.find(bad, 'out')
   assert len(caught.value.problems) == len(bad)
 
 

@@ -1,0 +1,273 @@
+"""What the server computes: parts of a picture, and whole results as files."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from adafm_jax.demo import store as stores
+from adafm_jax.demo.site import Served
+from adafm_jax.engine import line_buffers
+from adafm_jax.engine.run import Network
+from adafm_jax.errors import UserError
+from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import eight_bit as images
+from adafm_jax.images import photo as photos
+from adafm_jax.images import write as photo_write
+from adafm_jax.restore import pipeline, setting
+
+# Parts are computed in sizes of this step where the picture has room, so that
+# few shapes are compiled for.
+_STEP = 64
+_SIDE = 512  # of the parts of a whole result, pixels
+
+Check = Callable[[], None]  # raises where nobody waits for the result any more
+
+
+class Region(NamedTuple):
+  """A part of a picture, in pixels."""
+
+  x: int
+  y: int
+  width: int
+  height: int
+
+
+class Brush(NamedTuple):
+  """Where another strength goes.
+
+  Attributes:
+    strength: in [0, 1].
+    mask: float32 [H, W] in [0, 1], of the result's size.
+  """
+
+  strength: float
+  mask: np.ndarray
+
+
+class Opened(NamedTuple):
+  """A picture, ready to be restored.
+
+  Attributes:
+    photo: as it was read.
+    pixels: float32 [H', W', 1 or 3] in [0, 1], enlarged, times alpha.
+    alpha: float32 [H', W', 1], enlarged, or None.
+    hidden: float32 [H', W', 1 or 3], the colours without alpha.
+  """
+
+  photo: photos.Photo
+  pixels: np.ndarray
+  alpha: np.ndarray | None
+  hidden: np.ndarray
+
+
+class Computer:
+  """Networks and the pictures that were last worked on."""
+
+  def __init__(self, models: Sequence[Served]):
+    """Takes the models that may be asked for."""
+    self._models = {served.name: served.model for served in models}
+    # Two pictures stay decoded; they may take 200 MB each.
+    self._open = functools.lru_cache(maxsize=2)(_open)
+    self._lock = threading.Lock()
+
+  def opened(
+    self, stored: stores.Stored, model: str, scale: float
+  ) -> tuple[Opened, Network]:
+    """A picture, enlarged by a scale, and a network for it.
+
+    Raises:
+      UserError: the file is damaged, the model unknown, or the scale none of
+        its.
+    """
+    if model not in self._models:
+      raise UserError(
+        f'There is no model {model!r}; there are'
+        f' {", ".join(map(repr, self._models))}.'
+      )
+    found = self._models[model]
+    if scale != 1:
+      if found.levels.task != 'sr':
+        raise UserError(f'The model {model!r} enlarges nothing; leave scale 1.')
+      found.levels.check(scale)
+    stores.check_pixels(
+      math.ceil(stored.width * scale), math.ceil(stored.height * scale)
+    )
+    with self._lock:
+      opened = self._open(stored, scale)
+    return opened, Network(found.arch, found.params)
+
+  def strength(
+    self, stored: stores.Stored, model: str, level: float, scale: float
+  ) -> float:
+    """The strength that serves a level, see `setting.strength_of`.
+
+    Raises:
+      UserError: the level is outside the model's range.
+    """
+    opened, _ = self.opened(stored, model, scale)
+    channels = opened.pixels.shape[-1]
+    return setting.strength_of(self._models[model], level, channels)
+
+
+def sweep(
+  opened: Opened,
+  network: Network,
+  strengths: Sequence[float],
+  region: Region,
+  check: Check,
+) -> np.ndarray:
+  """A part of a picture at several strengths, exactly as in the whole.
+
+  Args:
+    opened: the picture.
+    network: for it.
+    strengths: in [0, 1].
+    region: of the picture as it is enlarged.
+    check: called between passes.
+
+  Returns:
+    uint8 [L, h, w, 3].
+
+  Raises:
+    UserError: the region isn't in the picture.
+  """
+  height, width, _ = opened.pixels.shape
+  x, y, wide, high = region
+  if x + wide > width or y + high > height:
+    raise UserError(
+      f'The region reaches to ({x + wide}, {y + high}), but the picture has'
+      f' {width} x {height} pixels.'
+    )
+  halo = line_buffers.lag(network.arch).full + 2
+  rows, columns = _around(y, high, halo, height), _around(x, wide, halo, width)
+  cut = np.ascontiguousarray(opened.pixels[rows, columns])
+  pixels, finish = pipeline.prepare(cut[None], network.arch.channels)
+  passes = []
+  if len(strengths) == 1:
+    check()
+    passes.append(network.restore(pixels, np.float32(strengths[0]))[None])
+  else:
+    for found in network.sweep(pixels, np.asarray(strengths, np.float32)):
+      check()
+      passes.append(found)
+  output = np.concatenate([finish(found) for found in passes])[:, 0]
+  top, left = y - rows.start, x - columns.start
+  part = output[:, top : top + high, left : left + wide]
+  if opened.alpha is not None:
+    inner = np.s_[y : y + high, x : x + wide]
+    alpha, hidden = opened.alpha[inner], opened.hidden[inner]
+    part = np.stack(
+      [photo_alpha.unpremultiply(one, alpha, hidden) for one in part]
+    )
+  shown = images.to_uint8(part)
+  return np.broadcast_to(shown, (*shown.shape[:-1], 3))
+
+
+def restore(
+  opened: Opened,
+  network: Network,
+  strength: float,
+  brush: Brush | None,
+  check: Check,
+) -> bytes:
+  """A whole result as a PNG file with the photograph's metadata.
+
+  Args:
+    opened: the picture.
+    network: for it.
+    strength: in [0, 1].
+    brush: where another strength goes, or None.
+    check: called between parts.
+
+  Raises:
+    UserError: the brush's mask has another size.
+  """
+  if brush and brush.mask.shape != opened.pixels.shape[:2]:
+    height, width, _ = opened.pixels.shape
+    raise UserError(
+      f'The mask has {brush.mask.shape[1]} x {brush.mask.shape[0]} pixels; it'
+      f' must have those of the result, {width} x {height}.'
+    )
+  output = _whole(opened, network, strength, check)
+  if brush:
+    other = _whole(opened, network, brush.strength, check)
+    output += brush.mask[..., None] * (other - output)
+  pixels = np.clip(output, 0, 1)
+  pixels = photo_alpha.unpremultiply(pixels, opened.alpha, opened.hidden)
+  like = opened.photo._replace(alpha=opened.alpha)
+  return photo_write.encode_png(pixels, like, {})
+
+
+def read_mask(data: bytes) -> np.ndarray:
+  """A mask, PNG: float32 [H, W] in [0, 1], its alpha, or its grey without.
+
+  Raises:
+    UserError: it is no PNG file, or too large.
+  """
+  stores.check_pixels(*photos.measure(data, 'of the mask'))
+  with images.reading('of the mask'):
+    image = Image.open(io.BytesIO(data), formats=('PNG',))
+    has_alpha = image.mode in ('LA', 'RGBA', 'PA')
+    band = image.getchannel('A') if has_alpha else image.convert('L')
+    return np.asarray(band, np.float32) / np.float32(255)
+
+
+def _whole(
+  opened: Opened, network: Network, strength: float, check: Check
+) -> np.ndarray:
+  """The network's result, float32 [H', W', 1 or 3], part by part."""
+  height, width, _ = opened.pixels.shape
+  halo = line_buffers.lag(network.arch).full + 2
+  output = np.empty_like(opened.pixels)
+  for y in range(0, height, _SIDE):
+    for x in range(0, width, _SIDE):
+      check()
+      high, wide = min(_SIDE, height - y), min(_SIDE, width - x)
+      rows, columns = (
+        _around(y, high, halo, height),
+        _around(x, wide, halo, width),
+      )
+      cut = np.ascontiguousarray(opened.pixels[rows, columns])
+      pixels, finish = pipeline.prepare(cut[None], network.arch.channels)
+      found = finish(network.restore(pixels, np.float32(strength)))[0]
+      top, left = y - rows.start, x - columns.start
+      output[y : y + high, x : x + wide] = found[
+        top : top + high, left : left + wide
+      ]
+  return output
+
+
+def _around(begin: int, size: int, halo: int, most: int) -> slice:
+  """A range with all that its pixels depend on, from an even pixel on.
+
+  It is lengthened to a multiple of `_STEP` where the picture has room.
+  """
+  start = max(0, begin - begin % 2 - halo)
+  stop = min(most, begin + size + size % 2 + halo)
+  stop += stop % 2 if stop < most else 0
+  wanted = min(-(-(stop - start) // _STEP) * _STEP, most)
+  stop = min(most, start + wanted)
+  start = max(0, stop - wanted)
+  return slice(start - start % 2, stop)
+
+
+def _open(stored: stores.Stored, scale: float) -> Opened:
+  photo = photos.decode_photo(stored.data, 'that was sent')
+  pixels = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  alpha, hidden = photo.alpha, photo.pixels
+  if scale != 1:
+    pixels, hidden = (
+      pipeline.enlarge(part, scale).astype(np.float32)
+      for part in (pixels, hidden)
+    )
+    if alpha is not None:
+      alpha = pipeline.enlarge(alpha, scale).astype(np.float32)
+  return Opened(photo, pixels, alpha, hidden)

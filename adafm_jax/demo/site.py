@@ -1,0 +1,167 @@
+"""The page as files: what a server answers with, and what --build writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from adafm_jax import files, zoo
+from adafm_jax.demo import weights
+from adafm_jax.engine import preview
+from adafm_jax.errors import UserError
+from adafm_jax.images import photo as photos
+from adafm_jax.model import Model
+
+WEB = pathlib.Path(__file__).parents[1] / 'web'
+TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.wgsl': 'text/plain; charset=utf-8',
+  '.png': 'image/png',
+  '.jpg': 'image/jpeg',
+  '.safetensors': 'application/octet-stream',
+}
+_TITLES = {'denoise': 'Noise', 'dejpeg': 'JPEG', 'sr': 'Enlarge'}
+_THUMB = (160, 120)
+# Photographs in scikit-image's wheel, free to use, with what is said of them.
+_SAMPLES = (
+  ('chelsea', 'A cat', 'Chelsea the cat, by Stefan van der Walt (CC0)'),
+  (
+    'coffee',
+    'A cup of coffee',
+    'Pikolo Espresso Bar, by Rachel Michetti (CC0)',
+  ),
+  ('astronaut', 'An astronaut', 'Eileen Collins, NASA (public domain)'),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+  """A model that the page offers.
+
+  Attributes:
+    name: what the page and the API call it by.
+    model: header and weights.
+  """
+
+  name: str
+  model: Model
+
+
+def choose_models(first: str | None) -> list[Served]:
+  """The released models, and in front of them the one that was asked for.
+
+  Args:
+    first: name of a released model or path of a model file; None for neither.
+
+  Raises:
+    UserError: the model is unknown or its file broken.
+  """
+  released = list(zoo.entries())
+  found = []
+  if first is not None and first not in released:
+    path = pathlib.Path(first)
+    found = [Served(path.stem, zoo.load(first))]
+  elif first is not None:
+    released = [first, *(name for name in released if name != first)]
+  taken = {served.name for served in found}
+  found += [
+    Served(name, zoo.load(name)) for name in released if name not in taken
+  ]
+  if not found:
+    raise UserError(
+      'No released models come with this version; give --model a model file.'
+    )
+  return found
+
+
+def pages(
+  models: Sequence[Served],
+  *,
+  server: bool,
+  image: pathlib.Path | None = None,
+) -> dict[str, bytes]:
+  """All files of the page, by their path below its address.
+
+  Args:
+    models: that it offers, the first one shown.
+    server: whether the API is beside it.
+    image: a photograph to open it with.
+
+  Returns:
+    The files; 'site.json' says what there is to the page's code.
+
+  Raises:
+    UserError: the image can't be read.
+  """
+  found = {
+    path.relative_to(WEB).as_posix(): path.read_bytes()
+    for path in sorted(WEB.rglob('*'))
+    if path.suffix in TYPES
+  }
+  site: dict[str, Any] = {'server': server, 'models': [], 'samples': []}
+  for served in models:
+    file = f'models/{served.name}.safetensors'
+    found[file] = weights.export(served.model, served.name)
+    task = served.model.levels.task
+    title = _TITLES[task] if served.name in _released() else served.name
+    site['models'].append({'name': served.name, 'title': title, 'file': file})
+  for name, title, credit in _SAMPLES:
+    picture, thumb = f'samples/{name}.png', f'samples/{name}-small.jpg'
+    found[picture], found[thumb] = _sample(name)
+    site['samples'].append(
+      {'name': name, 'title': title, 'credit': credit, 'file': picture}
+      | {'thumb': thumb}
+    )
+  if server:
+    site['preview'] = {
+      'nodes': preview.NODES,
+      'coefficients': preview.coefficients().tolist(),
+    }
+  if image:
+    photos.read_photo(image)  # refused here, in a sentence, or nowhere
+    found['opened'] = image.read_bytes()
+    site['open'] = 'opened'
+  found['site.json'] = json.dumps(site).encode()
+  return found
+
+
+def build(folder: pathlib.Path, found: Mapping[str, bytes]) -> None:
+  """Writes the page as files that any web host serves.
+
+  Raises:
+    UserError: the folder can't be written to.
+  """
+  for name, data in found.items():
+    with files.atomic_path(folder / name) as temporary:
+      temporary.write_bytes(data)
+
+
+def _released() -> set[str]:
+  return set(zoo.entries())
+
+
+def _sample(name: str) -> tuple[bytes, bytes]:
+  """A photograph as PNG, and its middle, small, as JPEG."""
+  from skimage import data
+
+  pixels: np.ndarray = getattr(data, name)()
+  whole = Image.fromarray(pixels)
+  small = whole.copy()
+  small.thumbnail((2 * _THUMB[0], 2 * _THUMB[1]))
+  left, top = ((a - b) // 2 for a, b in zip(small.size, _THUMB, strict=True))
+  small = small.crop((left, top, left + _THUMB[0], top + _THUMB[1]))
+  png, jpeg = io.BytesIO(), io.BytesIO()
+  whole.save(png, 'PNG', optimize=True)
+  small.save(jpeg, 'JPEG', quality=80)
+  return png.getvalue(), jpeg.getvalue()

@@ -1,0 +1,92 @@
+// The engine of the page where there is WebGPU.
+
+import {GpuNetwork, loadShaders} from './gpu.js';
+
+const STEP = 1 / 255;
+
+export class GpuEngine {
+  kind = 'webgpu';
+  #device;
+  #half;
+  #shaders;
+  #networks = new Map();
+  #network = null;
+  #picture = null;
+
+  constructor({device, half, software}) {
+    this.#device = device;
+    this.#half = half;
+    this.software = software;
+    this.sweepPixels = software ? 96 * 96 : 512 * 512;
+    this.lost = device.lost;
+  }
+
+  /** Whether features are held in half precision. */
+  get half() {
+    return this.#network?.half ?? false;
+  }
+
+  async load(model) {
+    this.#shaders ??= loadShaders();
+    if (!this.#networks.has(model.name)) {
+      this.#networks.set(model.name, this.#create(model, await this.#shaders));
+    }
+    this.#network = await this.#networks.get(model.name);
+    if (this.#picture) this.#network.setPhoto(this.#picture);
+  }
+
+  async open(picture) {
+    this.#picture = picture;
+    this.#network.setPhoto(picture);
+  }
+
+  tiles(rect) {
+    return this.#network.tiles(rect);
+  }
+
+  restore(tile, strength) {
+    return this.#network.restore(tile, strength);
+  }
+
+  async sweep(rect, strengths) {
+    const found = [];
+    for (const strength of strengths) {
+      const parts = this.tiles(rect);
+      if (parts.length > 1) throw new Error('A sweep is of one tile.');
+      found.push(await this.restore(parts[0], strength));
+    }
+    return found;
+  }
+
+  /** In half precision where that changes nothing that can be seen. */
+  async #create(model, shaders) {
+    const full = await GpuNetwork.create(this.#device, shaders, model);
+    if (!this.#half) return full;
+    const half = await GpuNetwork.create(this.#device, shaders, model,
+      {half: true});
+    const same = await agree(full, half);
+    (same ? full : half).destroy();
+    return same ? half : full;
+  }
+}
+
+/** Whether two networks stay within a step of 8 bits on a test picture. */
+async function agree(one, other) {
+  const size = 64;
+  const data = new Uint8ClampedArray(4 * size * size);
+  let state = 1;
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const noise = (state >>> 24) - 128;
+    const shape = (i >> 2) % size + (i >> 8) + 64 * (((i >> 5) ^ (i >> 11)) & 1);
+    data[i] = i % 4 === 3 ? 255 : shape + noise / 3;
+  }
+  const rect = {x: 0, y: 0, width: size, height: size};
+  for (const network of [one, other]) network.setPhoto({...rect, data});
+  for (const strength of [0, 0.5, 1]) {
+    const [a, b] = [await one.restore(rect, strength),
+      await other.restore(rect, strength)];
+    if (a.some((value, i) => Math.abs(value - b[i]) > STEP * 255)) return false;
+  }
+  return true;
+}
