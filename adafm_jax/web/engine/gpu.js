@@ -236,7 +236,9 @@ export class GpuNetwork {
         code: `${real}alias real4 = vec4<real>;\n${parts.join('\n')}`,
       })]));
     const made = new Map();
-    const make = async (key, kind, constants) => {
+    const make = async (key, kind, given) => {
+      const constants = Object.fromEntries(Object.entries(given).map(
+        ([name, value]) => [name, Number(value)]));
       const id = kind + JSON.stringify(constants);
       if (!made.has(id)) {
         made.set(id, this.#device.createComputePipelineAsync({
