@@ -14,14 +14,19 @@ from adafm_jax.version import __version__
 # command line also holds fields of the config.
 COMMANDS = {
   'restore': ('restore photographs', 'adafm_jax.commands.restore'),
+  'merge': (
+    'join the parts of a bulk job, and say what is missing',
+    'adafm_jax.commands.merge',
+  ),
   'sweep': ('restore images at many strengths', 'adafm_jax.commands.sweep'),
   'demo': ('drag the strength in the browser', 'adafm_jax.commands.demo'),
   'models': ('list the released models', 'adafm_jax.commands.models'),
   'info': ('print what a model file holds', 'adafm_jax.commands.info'),
   'train': ('train a model, or resume its training', 'adafm_jax.main'),
   'prepare': ('prepare a data set', 'adafm_jax.prepare.prepare'),
+  'export': ('write a model as ONNX or StableHLO', 'adafm_jax.commands.export'),
   'convert': (
-    "convert weights of the authors' PyTorch code to a model file",
+    "convert weights from the authors' PyTorch naming, or to it",
     'adafm_jax.commands.convert',
   ),
 }

@@ -47,6 +47,12 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
   return ', '.join([*names[:limit], *['...'] * (len(names) > limit)])
 
 
+def show(error: UserError) -> None:
+  """Prints the sentences to stderr."""
+  for problem in error.problems:
+    print(f'error: {problem}', file=sys.stderr)
+
+
 def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
   """Turns `UserError` (and Ctrl-C, a closed pipe) into a message and a code.
 
@@ -63,8 +69,7 @@ def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
     try:
       return main(*args, **kwargs) or 0
     except UserError as error:
-      for problem in error.problems:
-        print(f'error: {problem}', file=sys.stderr)
+      show(error)
       return EXIT_USER_ERROR
     except KeyboardInterrupt:
       print('interrupted', file=sys.stderr)

@@ -9,10 +9,13 @@ import json
 import os
 import pathlib
 import secrets
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
 from adafm_jax.errors import UserError
+
+_LEAST_FREE = 4096  # bytes of a disk that is not full
 
 
 @contextlib.contextmanager
@@ -49,6 +52,31 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     raise UserError(f'Cannot write {path}: {reason}.') from error
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+  """Checks that a file could be written, before it is worked on.
+
+  Raises:
+    UserError: its folder takes no files, its name is too long, or the disk is
+      full.
+  """
+  path = pathlib.Path(path)
+  folder = path.parent
+  while not folder.exists() and folder != folder.parent:
+    folder = folder.parent  # what is missing is made
+  if not folder.is_dir():
+    raise UserError(f'Cannot write {path}: {folder} is no folder.')
+  if not os.access(folder, os.W_OK | os.X_OK):
+    raise UserError(f'Cannot write {path}: {folder} cannot be written to.')
+  longest = os.pathconf(folder, 'PC_NAME_MAX')
+  if len(os.fsencode(path.name)) > longest:
+    raise UserError(
+      f'Cannot write {path}: its name is longer than {longest} bytes.'
+    )
+  disk = shutil.disk_usage(folder)
+  if disk.total and disk.free < _LEAST_FREE:
+    raise UserError(f'Cannot write {path}: there is no space left.')
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from adafm_jax.degrade.jpeg import jpeg
 from adafm_jax.errors import entry_point
 from adafm_jax.estimate import level as estimate
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import folder as folders
 from adafm_jax.images.photo import Photo
 
 # (first quality, second quality, pixels cropped in between)
@@ -166,7 +167,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     levels.parse_values(text) if text else []
     for text in (options.sigmas, options.qualities)
   )
-  paths = [path for folder in options.folders for path in folder.find(folder)]
+  paths = [
+    path for folder in options.folders for path in folders.find_images(folder)
+  ]
   cases: list[Case] = []
   with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
     jobs = [pool.submit(measure, path, sigmas, qualities) for path in paths]

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 
 import jax
 
-from adafm_jax.commands import train as experiment
 from adafm_jax.config.fields import Config
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import compile_cache
@@ -26,8 +25,8 @@ from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model import Model
 from adafm_jax.model_file import provenance
 from adafm_jax.models import restorer
-from adafm_jax.train import images as training
-from adafm_jax.train import stages
+from adafm_jax.train import sets, stages
+from adafm_jax.train import workdir as workdirs
 
 
 def make_config(config: Config, level: float) -> Config:
@@ -45,18 +44,13 @@ def train(run: pathlib.Path, level: float) -> Model:
   Raises:
     UserError: the run isn't finished, or the level isn't inside its range.
   """
-  config = make_config(experiment.open_workdir(None, run), level)
+  config = make_config(workdirs.open_workdir(None, run), level)
   model = Model.load(run / 'model.safetensors')
-  data = experiment.load_data(config)
-  folder = run / f'dedicated_{level:g}'
-  placement, _ = training.place(config, data.train, folder)
-  config = dataclasses.replace(
-    config, data=dataclasses.replace(config.data, placement=placement)
+  opened = sets.open_run(
+    config, sets.load(config), run / f'dedicated_{level:g}'
   )
-  validate = experiment.validation(config, data)
   params = stages.train_further(
-    stages.Run(config, folder, data.train, validate),
-    jax.device_put(restorer.backbone(model.params)),
+    opened, jax.device_put(restorer.backbone(model.params))
   )
   return Model(
     arch=model.arch.basic,

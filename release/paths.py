@@ -27,7 +27,6 @@ import numpy as np
 
 from adafm_jax import files, zoo
 from adafm_jax.calibrate import curves
-from adafm_jax.commands import train as experiment
 from adafm_jax.config import command_line
 from adafm_jax.config.fields import Config
 from adafm_jax.degrade import level as levels
@@ -39,8 +38,7 @@ from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model import Model
 from adafm_jax.models import restorer
 from adafm_jax.report import figures, tables
-from adafm_jax.train import images as training
-from adafm_jax.train import logs, stages
+from adafm_jax.train import logs, sets, stages
 
 
 class Result(NamedTuple):
@@ -67,16 +65,11 @@ class Study:
         f' of {config.arch.basic}; give the config it was trained with.'
       )
     self.model, self.workdir = model, workdir
-    data = experiment.load_data(config)
-    workdir.mkdir(parents=True, exist_ok=True)
-    placement, _ = training.place(config, data.train, workdir)
-    self.config = dataclasses.replace(
-      config, data=dataclasses.replace(config.data, placement=placement)
-    )
-    self._train = data.train
-    self._validate = experiment.validation(self.config, data)
+    data = sets.load(config)
+    self._run = sets.open_run(config, data, workdir)
+    self.config = self._run.config
     self.line = jax.device_put(model.with_path('line').params)
-    images = data.heldout[: config.calibrate.images]
+    images = data.learnt.heldout[: config.calibrate.images]
     network = Network(config.arch, self.line)
     self.found = curves.find_curve(self.config, workdir, network, images)
     self.curve = getattr(self.found, config.calibrate.kind)
@@ -90,7 +83,7 @@ class Study:
     """A run of its own folder, with another config."""
     config = dataclasses.replace(self.config, **changes)
     folder = self.workdir / name.replace(':', '')
-    return stages.Run(config, folder, self._train, self._validate)
+    return dataclasses.replace(self._run, config=config, workdir=folder)
 
   def psnr(self, network: Network, level: float, strength: float) -> float:
     """Mean PSNR of the images that the calibration left out, dB."""

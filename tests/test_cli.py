@@ -10,7 +10,7 @@ import pytest
 from adafm_jax import cli
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model import Model
-from adafm_jax.model_file import authors
+from adafm_jax.model_file import authors, authors_file
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.version import __version__
@@ -87,7 +87,9 @@ def test_convert_writes_a_model_file(tmp_path, monkeypatch, capsys):
   source, target = tmp_path / 'weights.pth', tmp_path / 'model.safetensors'
   source.write_bytes(b'as read by PyTorch')
   state = authors.to_authors(_params(), ARCH)
-  monkeypatch.setattr(authors, 'read_pth', {str(source): state}.__getitem__)
+  monkeypatch.setattr(
+    authors_file, 'read_pth', {str(source): state}.__getitem__
+  )
   argv = ['convert', str(source), '-o', str(target), '--task', 'denoise']
   argv += ['--start', '15', '--end', '75']
   assert cli.main(argv) == 0

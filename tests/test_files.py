@@ -1,6 +1,7 @@
 import concurrent.futures
 import json
 import os
+import shutil
 import stat
 import time
 
@@ -110,3 +111,20 @@ def test_text_and_json(tmp_path):
   with pytest.raises(ValueError, match='not JSON compliant'):
     files.write_json(tmp_path / 'a.json', float('nan'))
   assert (tmp_path / 'a.json').read_text() == text
+
+
+def test_a_place_that_takes_no_file_is_told_beforehand(tmp_path, monkeypatch):
+  files.check_place(tmp_path / 'new' / 'folder' / 'a.png')
+  assert not list(tmp_path.iterdir())
+  with pytest.raises(UserError, match=r'its name is longer than \d+ bytes'):
+    files.check_place(tmp_path / ('ü' * 150 + '.png'))
+  (tmp_path / 'file').write_bytes(b'')
+  with pytest.raises(UserError, match='file is no folder'):
+    files.check_place(tmp_path / 'file' / 'a.png')
+  if os.path.isdir('/sys/kernel') and not os.access('/sys/kernel', os.W_OK):
+    with pytest.raises(UserError, match='/sys/kernel cannot be written to'):
+      files.check_place('/sys/kernel/a.png')
+  full = shutil.disk_usage(tmp_path)._replace(free=0)
+  monkeypatch.setattr(shutil, 'disk_usage', lambda _: full)
+  with pytest.raises(UserError, match='there is no space left'):
+    files.check_place(tmp_path / 'a.png')

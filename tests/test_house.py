@@ -14,7 +14,7 @@ FLOORS = (
   ('demo',),
   ('report', 'calibrate', 'zoo'),
   ('model', 'train'),
-  ('evaluate', 'restore', 'prepare', 'config'),
+  ('evaluate', 'export', 'restore', 'prepare', 'config'),
   ('engine', 'estimate', 'data'),
   ('images', 'model_file'),
   ('models', 'degrade'),

@@ -20,11 +20,9 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from adafm_jax.commands import train as experiment
-from adafm_jax.config import parse as configs
-from adafm_jax.errors import UserError
 from adafm_jax.prepare import prepare
 from adafm_jax.prepare.request import Request
+from adafm_jax.train import workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 240  # seconds; a run that hangs is killed
@@ -240,7 +238,7 @@ def test_a_streamed_run_killed_twice_reaches_the_same_weights(tmp_path, images):
 def test_the_backbone_is_the_basic_models_and_adafm_has_moved(uninterrupted):
   """By a run's own files: the adaptation changes AdaFM layers alone."""
   tensors, _ = _results(uninterrupted)
-  config = experiment.open_workdir(None, uninterrupted)
+  config = workdir.open_workdir(None, uninterrupted)
   basic = _basic_weights(uninterrupted, config)
   moved = {name for name in tensors if 'adafm' in name}
   assert set(basic) == set(tensors) - moved
@@ -283,28 +281,6 @@ def test_another_config_is_refused_and_the_difference_shown(
   assert 'seed: 0 -> 1' in output
   assert 'adapt.learning_rate: 0.002 -> 0.5' in output
   assert 'model.features' not in output
-
-
-def test_how_a_run_proceeds_may_change(tmp_path):
-  config = configs.parse({'run': {'log_every': 5}})
-  experiment.open_workdir(config, tmp_path)
-  changed = configs.parse({'run': {'log_every': 50}})
-  assert experiment.open_workdir(changed, tmp_path) == changed
-
-
-def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
-  with pytest.raises(UserError, match=r'no run to resume .*config\.json'):
-    experiment.open_workdir(None, tmp_path / 'empty')
-  assert not (tmp_path / 'empty').exists()
-
-
-@pytest.mark.parametrize(
-  'text', ['{"seed": 0', '[]', '{"train": 3}', '{"seeds": 1}', '\x00\x01']
-)
-def test_a_broken_config_file_is_named(tmp_path, text):
-  (tmp_path / 'config.json').write_text(text)
-  with pytest.raises(UserError, match=r'Cannot use .*config\.json'):
-    experiment.open_workdir(None, tmp_path)
 
 
 @pytest.mark.slow

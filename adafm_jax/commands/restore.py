@@ -6,7 +6,6 @@ adafm restore -i holiday/ -o restored/ -m denoise
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import json
 import os
@@ -14,11 +13,12 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from adafm_jax import files
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
-from adafm_jax.restore import pairs as job_files
+from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore import recipe
 
 EXIT_SOME_FAILED = 1
@@ -36,26 +36,79 @@ def run(options: argparse.Namespace) -> int:
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):  # names in another encoding
       stream.reconfigure(errors='backslashreplace')
-  existing = job_files.SKIP if options.skip_existing else job_files.REFUSE
-  if options.overwrite:
-    existing = job_files.REPLACE
-  pairs = job_files.plan(
+  pairs = pairing.find(
     options.input,
     options.output,
     suffix=options.suffix,
     ext=options.ext,
     recursive=options.recursive,
-    existing=existing,
-    sidecar=recipe.SIDECAR if options.recipe else '',
-    keep=[x for x in (options.mask, options.from_recipe) if x],
   )
   _check_numbers(options)
   if options.json is not None:
     _check_report(options, pairs)
-  job = make_job(options)
-  if not options.dry_run:
-    _make_folder(pairs[0].target.parent if pairs else options.output)
-  return _restore_all(job, pairs, options)
+  if options.manifest:
+    return _run_part(options, pairs)
+  _check_results(options, pairs)
+  return _restore_all(make_job(options), pairs, options)
+
+
+def _run_part(
+  options: argparse.Namespace, pairs: Sequence[pairing.Pair]
+) -> int:
+  """Restores what falls to one process, and is not done yet."""
+  from adafm_jax.restore import manifest
+
+  shard = manifest.parse_shard(options.shard or '0/1')
+  output, job = pathlib.Path(options.output), make_job(options)
+  named = [(manifest.result_name(p.target, output), p) for p in pairs]
+  mine = [(name, pair) for name, pair in named if shard.has(name)]
+  with manifest.opened(
+    pathlib.Path(options.manifest), shard, _identity(job, options)
+  ) as journal:
+    left = [
+      pair
+      for name, pair in mine
+      if name not in journal.done or not os.path.lexists(pair.target)
+    ]
+    _print(
+      f'part {shard.index} of {shard.count}: {len(mine)} picture(s),'
+      f' {len(mine) - len(left)} done before'
+    )
+    _check_results(options, left, ours=journal.begun)
+    if not options.dry_run:
+      journal.begin(len(mine))
+    return _restore_all(job, left, options, journal)
+
+
+def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
+  """What fixes the results of a bulk job, beside the pictures."""
+  return {
+    'model_sha256': job.sha256,
+    'level': job.level,
+    'strength': job.strength,
+    'self_ensemble': job.network.self_ensemble,
+    'mask_sha256': job.mask_sha256,
+    'quality': job.quality,
+    'recipe': job.recipe,
+    'suffix': options.suffix,
+    'ext': options.ext,
+  }
+
+
+def _check_results(
+  options: argparse.Namespace,
+  pairs: Sequence[pairing.Pair],
+  *,
+  ours: bool = False,
+) -> None:
+  """Refuses to overwrite files, unless they are `ours`."""
+  existing = pairing.SKIP if options.skip_existing else pairing.REFUSE
+  pairing.check(
+    pairs,
+    existing=pairing.REPLACE if options.overwrite or ours else existing,
+    sidecar=recipe.SIDECAR if options.recipe else '',
+    keep=[x for x in (options.mask, options.from_recipe, *options.input) if x],
+  )
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
@@ -66,6 +119,14 @@ def _check_numbers(options: argparse.Namespace) -> None:
     raise UserError(
       'A recipe says the strength: leave --level, --strength and --auto out.'
     )
+  if options.shard and not options.manifest:
+    raise UserError(
+      '--shard shares the work of --manifest DIR out; give that, too.'
+    )
+  if options.manifest and options.skip_existing:
+    raise UserError(
+      'The manifest says what is done: leave --skip-existing out.'
+    )
   if options.jobs < 1:
     raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
   if not 1 <= options.quality <= 100:
@@ -73,7 +134,7 @@ def _check_numbers(options: argparse.Namespace) -> None:
 
 
 def _check_report(
-  options: argparse.Namespace, pairs: Sequence[job_files.Pair]
+  options: argparse.Namespace, pairs: Sequence[pairing.Pair]
 ) -> None:
   """Refuses a report that can't be written or would overwrite a file."""
   report = pathlib.Path(options.json)
@@ -124,27 +185,30 @@ def make_job(options: argparse.Namespace):
 
   device = find_device(options.device)
   path = zoo.locate(options.model)
-  model = Model.load(path)
-  mask = options.mask
+  model, checksum = Model.load(path), files.sha256(path)
+  mask = jobs.read_mask(options.mask) if options.mask else None
+  mask_checksum = files.sha256(options.mask) if options.mask else None
+  asked: argparse.Namespace | recipe.Recipe = options
+  if options.from_recipe:
+    asked = recipe.follow(options.from_recipe, checksum, mask_checksum)
+  by_level = asked.level is not None and model.levels.task != 'sr'
   job = jobs.Job(
     header=model,
     network=engine.Network(
       model.arch,
       jax.device_put(model.params, device),
       side=engine.parse_tile(options.tile),
-      self_ensemble=options.self_ensemble,
+      self_ensemble=asked.self_ensemble,
     ),
     name=pathlib.Path(options.model).name,
-    sha256=files.sha256(path),
-    level=options.level,
-    strength=options.strength,
-    mask=jobs.read_mask(mask) if mask else None,
-    mask_sha256=files.sha256(mask) if mask else None,
+    sha256=checksum,
+    level=asked.level,
+    strength=None if options.from_recipe and by_level else asked.strength,
+    mask=mask,
+    mask_sha256=mask_checksum,
     quality=options.quality,
     recipe=options.recipe,
   )
-  if options.from_recipe:
-    job = _follow(job, options.from_recipe)
   _check_range(job)
   return job
 
@@ -160,36 +224,6 @@ def _check_range(job) -> None:
       setting.share(job.header, level, channels=3)  # checks it
       level = span.start
     setting.choose(job.header, level, job.strength, channels=3)
-
-
-def _follow(job, path: str):
-  """The job with all that a recipe fixes.
-
-  Raises:
-    UserError: it is of another model or mask.
-  """
-  followed = recipe.read(path)
-  if followed.model_sha256 != job.sha256:
-    raise UserError(
-      f'The recipe in {path} is of the model {followed.model} with SHA-256'
-      f' {followed.model_sha256[:12]}...; {job.name} has {job.sha256[:12]}...'
-    )
-  if followed.mask_sha256 != job.mask_sha256:
-    raise UserError(
-      f'The recipe in {path} is of a result'
-      f' {"with another" if followed.mask_sha256 else "without a"} mask than'
-      ' --mask says.'
-    )
-  scaling = job.header.levels.task == 'sr'
-  by_level = followed.level is not None and not scaling
-  return dataclasses.replace(
-    job,
-    network=dataclasses.replace(
-      job.network, self_ensemble=followed.self_ensemble
-    ),
-    level=followed.level,
-    strength=None if by_level else followed.strength,
-  )
 
 
 def _choose_platform(name: str) -> None:
@@ -232,18 +266,22 @@ def _make_folder(folder: str | pathlib.Path) -> None:
 
 
 def _restore_all(
-  job, pairs: Sequence[job_files.Pair], options: argparse.Namespace
+  job,
+  pairs: Sequence[pairing.Pair],
+  options: argparse.Namespace,
+  journal=None,
 ) -> int:
   import tqdm
 
-  from adafm_jax.restore import report as job_report
-  from adafm_jax.restore import workers as job_run
+  from adafm_jax.restore import report, workers
 
-  began = time.monotonic()
-  outcomes: list[job_run.Outcome] = []
+  if not options.dry_run:
+    _make_folder(pairs[0].target.parent if pairs else options.output)
+  began, output = time.monotonic(), pathlib.Path(options.output)
+  outcomes: list[workers.Outcome] = []
   try:
     with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
-      for outcome in job_run.run(
+      for outcome in workers.run(
         job,
         pairs,
         threads=options.jobs,
@@ -251,14 +289,16 @@ def _restore_all(
         dry_run=options.dry_run,
       ):
         outcomes.append(outcome)
-        _print(job_report.line(outcome), bar.write)
+        if journal:
+          journal.add(outcome, output)
+        _print(report.line(outcome), bar.write)
         bar.update()
   finally:
     seconds = time.monotonic() - began
     if options.json:
-      report = job_report.to_json(job, outcomes, len(pairs), seconds)
-      files.write_json(options.json, report)
-    _print(job_report.summary(outcomes, len(pairs), seconds, options.output))
+      values = report.to_json(job, outcomes, len(pairs), seconds)
+      files.write_json(options.json, values)
+    _print(report.summary(outcomes, len(pairs), seconds, options.output))
     if len(outcomes) < len(pairs):
       _print('To finish, give the same command with --skip-existing.')
   problems = [x.problem for x in outcomes if x.problem]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from adafm_jax.restore import pairs as job_files
+from adafm_jax.restore import pairs as pairing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
   add(
     '--ext',
     default='auto',
-    choices=list(job_files.EXTENSIONS),
+    choices=list(pairing.EXTENSIONS),
     help='format of the results (auto: that of the picture)',
   )
   add(
@@ -100,6 +100,17 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
     help='keep in each result what it was made with (model, strength, ...)',
   )
   add('--json', metavar='FILE', help='write a report')
+  add(
+    '--manifest',
+    metavar='DIR',
+    help='keep track in a folder, so that a call that is given again, or was'
+    ' killed, does what is missing (see docs/bulk.md)',
+  )
+  add(
+    '--shard',
+    metavar='I/N',
+    help='with --manifest: only this part of the work, I from 0 to N - 1',
+  )
 
 
 def _running_arguments(group: argparse._ArgumentGroup) -> None:

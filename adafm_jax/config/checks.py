@@ -26,7 +26,15 @@ def contradictions(config: Config) -> list[Problem]:
           f'{name}.patch is {stage.patch}; it must be even.',
         )
       )
-    if stage.warmup >= stage.steps:
+    if not stage.steps and (name != 'train' or not config.model.init):
+      found.append(
+        (
+          (f'{name}.steps', 'model.init'),
+          f'{name}.steps is 0; only train.steps may be, with the backbone of a'
+          ' model file in model.init.',
+        )
+      )
+    if stage.warmup >= stage.steps > 0:
       found.append(
         (
           (f'{name}.warmup', f'{name}.steps'),

@@ -101,7 +101,12 @@ class DataConfig:
 class StageConfig:
   """One stage of training: `train` the basic model, or `adapt` AdaFM."""
 
-  steps: int = _field(1_000_000, 'optimizer steps', least=1)
+  steps: int = _field(
+    1_000_000,
+    'optimizer steps; of train 0 with model.init: that backbone is adapted as'
+    ' it is',
+    least=0,
+  )
   batch: int = _field(16, 'patches a step, over all devices', least=1)
   patch: int = _field(96, 'side of a patch, pixels, even', least=2)
   learning_rate: float = _field(1e-4, 'peak learning rate', least=0.0)

@@ -20,7 +20,7 @@ from adafm_jax.degrade import resize
 # Strengths that a mask of more values is interpolated between, this far apart
 # at most: measured, an error of 1.2 of 255 (RMS) at the worst strength.
 _SPACING = 1 / 8
-_MOST_EXACT = 9
+_MAX_EXACT = 9
 
 Restore = Callable[[np.ndarray, Any], np.ndarray]
 
@@ -59,7 +59,7 @@ def knots(values: np.ndarray) -> np.ndarray:
     float32 [N]: the values themselves if there are few, else evenly spaced.
   """
   exact = np.unique(values)
-  if len(exact) <= _MOST_EXACT:
+  if len(exact) <= _MAX_EXACT:
     return exact.astype(np.float32)
   low, high = exact[0], exact[-1]
   count = int(np.ceil((high - low) / _SPACING)) + 1

@@ -12,7 +12,7 @@ import pathlib
 import jax
 
 VARIABLE = 'ADAFM_COMPILE_CACHE'
-_LEAST_SECONDS = 0.1  # what compiles faster is not worth a file
+_MIN_SECONDS = 0.1  # what compiles faster is not worth a file
 
 
 def folder() -> pathlib.Path | None:
@@ -42,7 +42,5 @@ def enable() -> None:
   if not os.access(path, os.W_OK):
     return
   jax.config.update('jax_compilation_cache_dir', str(path))
-  jax.config.update(
-    'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS
-  )
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', _MIN_SECONDS)
   jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)

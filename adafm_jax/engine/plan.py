@@ -21,7 +21,7 @@ from adafm_jax.models.architecture import Architecture
 _LIVE_MAPS = 3
 # On the CPU larger images go in tiles: whole ones are no faster (a little
 # slower, beyond the cache), and their features fill a laptop's memory.
-_MOST_WHOLE_ON_CPU = 2**30  # bytes
+_MAX_WHOLE_ON_CPU = 2**30  # bytes
 # What one pass may take on the CPU, though there be memory for more: features
 # beyond the cache make 11 strengths at once up to a quarter slower than one by
 # one.
@@ -69,7 +69,7 @@ def make_plan(
     UserError: not even the smallest tiles fit.
   """
   on_cpu = _on_cpu()
-  most_whole = min(memory, _MOST_WHOLE_ON_CPU) if on_cpu else memory
+  most_whole = min(memory, _MAX_WHOLE_ON_CPU) if on_cpu else memory
   if side is None and whole_bytes(arch, *size) <= most_whole:
     return make_whole_plan(arch, size, count, memory)
   sides = (side,) if side else _SIDES['cpu' if on_cpu else 'other']

@@ -38,13 +38,13 @@ _OUTLIERS = 0.02  # share of coefficients that lie anywhere
 _SPREAD = 0.5  # of the errors of a later compression; small ones are smaller
 _CLEAR = 4.0  # standard deviations from 0 at which a coefficient is not 0
 _QUALITIES = range(1, 101)
-_MOST_BLOCKS = 2000
+_MAX_BLOCKS = 2000
 _FEW_BLOCKS = 100  # for the search over grids
-_MOST_EACH = 10  # coefficients of a block, on average
+_MAX_EACH = 10  # coefficients of a block, on average
 # Log-likelihood that a find must add: over chance, for 64 grids x 100
 # qualities, by far.
-_LEAST_EVIDENCE = 25.0
-_LEAST_EACH = 0.02  # and a coefficient, since the model is not exact
+_MIN_EVIDENCE = 25.0
+_MIN_EACH = 0.02  # and a coefficient, since the model is not exact
 
 
 class Compression(NamedTuple):
@@ -108,13 +108,13 @@ def find_compression(
   for grid in [(row, column) for row in range(8) for column in range(8)]:
     sample = _coefficients(pixels, grid, later, _FEW_BLOCKS)
     best = max(best, (float(_scores(sample).max()), grid))
-  sample = _coefficients(pixels, best[1], later, _MOST_BLOCKS)
+  sample = _coefficients(pixels, best[1], later, _MAX_BLOCKS)
   # The table is no mirror image of itself, but nearly.
   row, column = np.divmod(sample.places, _BLOCK)
   turned = sample._replace(places=column * _BLOCK + row)
   scores = np.stack([_scores(sample), _scores(turned)])
   side, i = np.unravel_index(np.argmax(scores), scores.shape)
-  if scores[side, i] < _LEAST_EVIDENCE + _LEAST_EACH * len(sample.values):
+  if scores[side, i] < _MIN_EVIDENCE + _MIN_EACH * len(sample.values):
     return None
   evidence = float(scores[side, i])
   return Compression(_QUALITIES[int(i)], best[1], evidence, bool(side))
@@ -157,7 +157,7 @@ def _coefficients(
     spread = np.mean(later.astype(np.float64) ** 2) / 12 * _SPREAD
     noise = np.sqrt(noise**2 + spread)
   block, place = np.nonzero(np.abs(values) > _CLEAR * noise)
-  kept = slice(None, None, 1 + len(block) // (_MOST_EACH * most))
+  kept = slice(None, None, 1 + len(block) // (_MAX_EACH * most))
   block, place = block[kept], place[kept]
   last = None
   if later is not None and grid == (0, 0):

@@ -20,8 +20,8 @@ BLOCKING, NO_TRACES = 'blocking', 'no traces of compression'
 _BEST_QUALITY = 100
 # An earlier compression counts if it was stronger by so much: the nearest
 # qualities look alike through the later one.
-_LEAST_STEP = 5.0
-_LEAST_SHARE = 0.1
+_MIN_STEP = 5.0
+_MIN_SHARE = 0.1
 # Qualities that two ways of looking at one compression may differ by.
 _SAME = 2
 
@@ -114,7 +114,7 @@ def estimate_quality(photo: Photo) -> Estimate:
   if found and abs(found.quality - last.value) <= _SAME:
     pixels = pixels[found.grid[0] :, found.grid[1] :]
   earlier = estimate_jpeg.find_compression(pixels, later)
-  step = max(_LEAST_STEP, _LEAST_SHARE * last.value)
+  step = max(_MIN_STEP, _MIN_SHARE * last.value)
   if earlier and earlier.quality <= last.value - step:
     return Estimate(earlier.quality, BLOCKING, last.value)
   return last

@@ -14,104 +14,184 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
-_MOST_PATCHES = 24_000
+from adafm_jax.estimate import parts
+
+_MAX_PATCHES = 24_000
 _SIDES = (7, 5, 4, 3, 2)
-_LEAST_RATIO = 4  # patches per dimension, for a side to serve
+_MIN_RATIO = 4  # patches per dimension, for a side to serve
 _LOWEST = 0.125  # quantile of the eigenvalues that is taken for the noise's
 _ROUNDS = 8
 _SETTLED = 1e-3  # relative change of sigma at which rounds end
-_LEAST_GAIN = 0.02
+_MIN_GAIN = 0.02
 # Share of pure-noise patches that count as untextured.
 _CONFIDENCE = 0.99
-_ROUNDING = 1 / 12  # variance of rounding to 8 bits
-_MOST_SIGMA = 250.0
+_MAX_SIGMA = 250.0
+_TINY = 1e-12
+# Fine texture in a still picture, and what is drawn on a page, look a little
+# like noise. Noise of a part alone counts from this sigma on, in one channel
+# and in three, and where the patches hold little else.
+_MIN_PART = (10.0, 5.0)
+_MAX_SPREAD = 2.0
 _SEED = 0
+
+
+class _Sample(NamedTuple):
+  """Patches of the parts of an image that may hold noise.
+
+  Attributes:
+    patches: float64 [N, C * side * side], in 0..255 units, of the channels that
+      show noise.
+    shape: (H, W, C, side), H and W of the part that they were taken from.
+    partial: whether there are other parts.
+  """
+
+  patches: np.ndarray
+  shape: tuple[int, int, int, int]
+  partial: bool
 
 
 def estimate_sigma(pixels: np.ndarray) -> float:
   """Standard deviation of the noise in an image, in 0..255 units.
 
-  The noise is taken to be white, the same everywhere, and clipped to the range
-  of the image. Noise that a camera has smoothed counts for less than it shows.
+  The noise is taken to be white, the same wherever there is any, and clipped to
+  the range of the image. Noise that a camera has smoothed counts for less than
+  it shows.
 
   Args:
     pixels: float32 [H, W, 1 or 3] in [0, 1], of any size; of large images some
       24,000 patches are taken. Below about 6 x 6 pixels nothing can be told.
 
   Returns:
-    Sigma, 0 for an image that is too small or all black and white.
+    Sigma, 0 for an image that is too small or without noise anywhere.
   """
-  height, width, channels = pixels.shape
-  side = _side(height, width, channels)
-  if not side:
+  rounding = parts.rounding(pixels)
+  sample = _sample(pixels, rounding)
+  if sample is None:
     return 0.0
-  patches = _patches(pixels, side).astype(np.float64) * 255
-  ends = (patches <= 0).all(axis=1) | (patches >= 255).all(axis=1)
-  patches = patches[~ends]  # transparent or burnt out: noise can't show
-  if len(patches) < _LEAST_RATIO * patches.shape[1]:
-    return 0.0
-  shape = (height, width, channels, side)
+  sigma, spread = _settle(sample, rounding)
+  sure = _MIN_PART[sample.shape[2] > 1] <= sigma and spread <= _MAX_SPREAD
+  if sample.partial and not sure:
+    everywhere = _sample(pixels, rounding, everywhere=True)
+    return min(sigma, _settle(everywhere, rounding)[0]) if everywhere else 0.0
+  return sigma
+
+
+def _settle(sample: _Sample, rounding: float) -> tuple[float, float]:
+  """Estimates sigma from ever better choices of patches.
+
+  Returns:
+    Sigma; and the median of the eigenvalues it was read off, over its square:
+    about 1 where little but noise was left.
+  """
+  patches, shape = sample.patches, sample.shape
+  channels, side = shape[2:]
   smooth = _texture(patches, side)
-  chosen, sigma = patches, 0.0
+  chosen, sigma, spread = patches, 0.0, 1.0
   for _ in range(_ROUNDS):
     gains = _clipping_gains(chosen.reshape(len(chosen), channels, -1), sigma)
     scale = np.sqrt(gains).repeat(side * side)
     covariance = _covariance(chosen) / np.outer(scale, scale)
-    variance = _lowest(covariance) / _bias(*shape, _about(len(chosen)))
-    before, sigma = sigma, min(max(variance - _ROUNDING, 0) ** 0.5, _MOST_SIGMA)
+    lowest, median = np.quantile(np.linalg.eigvalsh(covariance), (_LOWEST, 0.5))
+    variance = float(lowest) / _bias(*shape, _about(len(chosen)))
+    spread = float(median) / max(variance, rounding, _TINY)
+    before, sigma = sigma, min(max(variance - rounding, 0) ** 0.5, _MAX_SIGMA)
     if abs(sigma - before) <= _SETTLED * sigma:
       break
-    limit = _most_texture(*shape) * (sigma**2 + _ROUNDING)
+    limit = _most_texture(*shape) * (sigma**2 + rounding)
     chosen = _weak(patches, smooth, limit)
-  return float(sigma)
+  return float(sigma), spread
 
 
-def _side(height: int, width: int, channels: int) -> int:
-  """The largest patch of which there are enough; 0 if there is none."""
+def _sample(
+  pixels: np.ndarray, rounding: float, *, everywhere: bool = False
+) -> _Sample | None:
+  """The largest patches of which there are enough, or None.
+
+  Args:
+    pixels: see `estimate_sigma`.
+    rounding: its variance.
+    everywhere: whether to take all that is not black or white.
+  """
+  height, width, channels = pixels.shape
   for side in _SIDES:
     count = max(height - side + 1, 0) * max(width - side + 1, 0)
-    if count >= _LEAST_RATIO * channels * side * side:
-      return side
-  return 0
+    if count < _MIN_RATIO * channels * side * side:
+      continue
+    rows, columns = _places(height, width, side)
+    patches = _windows(pixels, side)[rows[:, None], columns]
+    stride = max(1, int(_stride(height, width)))
+    if everywhere:
+      ends = (patches <= 0) | (patches >= 1)
+      moving, seen = ~ends.all(axis=(2, 3, 4)), np.ones(channels, bool)
+    else:
+      reach = math.ceil(side / stride)
+      moving, seen = parts.moving(patches * np.float32(255), rounding, reach)
+      if stride > 1 and (inside := _box(moving, rows, columns, side)):
+        found = _sample(pixels[inside], rounding)
+        return found and found._replace(partial=True)
+    chosen = patches[moving][:, seen].astype(np.float64) * 255
+    dimensions = math.prod(chosen.shape[1:])
+    if dimensions and len(chosen) >= _MIN_RATIO * dimensions:
+      shape = (height, width, chosen.shape[1], side)
+      partial = not moving.all()
+      return _Sample(chosen.reshape(-1, dimensions), shape, partial)
+  return None
 
 
-def _patches(image: np.ndarray, side: int) -> np.ndarray:
-  """At most some 24,000 patches, evenly spread: [N, C * side * side]."""
-  windows = np.lib.stride_tricks.sliding_window_view(
+def _box(
+  moving: np.ndarray, rows: np.ndarray, columns: np.ndarray, side: int
+) -> tuple[slice, slice] | None:
+  """What holds all patches that move, if that is at most half of the image."""
+  if not moving.any():
+    return None
+  within = []
+  share = 1.0
+  for axis, places in ((1, rows), (0, columns)):
+    first, last = np.flatnonzero(moving.any(axis=axis))[[0, -1]]
+    share *= (last - first + 1) / len(places)
+    within.append(slice(places[first], places[last] + side))
+  return (within[0], within[1]) if share <= 0.5 else None
+
+
+def _windows(image: np.ndarray, side: int) -> np.ndarray:
+  """All patches of [H, W, C]: a view [H', W', C, side, side]."""
+  return np.lib.stride_tricks.sliding_window_view(
     image, (side, side), axis=(0, 1)
   )
-  height, width = windows.shape[:2]
-  step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
-  rows, columns = (
-    np.arange(0, n, step).astype(np.int64) for n in (height, width)
-  )
-  taken = windows[rows[:, None], columns]
-  return taken.reshape(len(rows) * len(columns), -1)
+
+
+def _stride(height: int, width: int) -> float:
+  """Between patches, so that some 24,000 are evenly spread over an image."""
+  return max(1.0, (height * width / _MAX_PATCHES) ** 0.5)
+
+
+def _places(height: int, width: int, side: int) -> tuple[np.ndarray, ...]:
+  """First rows and first columns of the patches that are taken."""
+  ends = (height - side + 1, width - side + 1)
+  stride = max(1.0, (ends[0] * ends[1] / _MAX_PATCHES) ** 0.5)
+  return tuple(np.arange(0, n, stride).astype(np.int64) for n in ends)
 
 
 @functools.lru_cache(maxsize=2)
 def _noise(height: int, width: int, channels: int, side: int) -> np.ndarray:
   """Patches of unit noise, as many and as close together, in any order."""
   generator = np.random.default_rng(_SEED)
-  step = max(1.0, (height * width / _MOST_PATCHES) ** 0.5)
-  if step >= side:  # they don't overlap
-    return generator.standard_normal((_MOST_PATCHES, channels * side * side))
-  patches = _patches(generator.standard_normal((height, width, channels)), side)
-  return generator.permutation(patches)
+  if _stride(height, width) >= side:  # they don't overlap
+    return generator.standard_normal((_MAX_PATCHES, channels * side * side))
+  noise = generator.standard_normal((height, width, channels))
+  rows, columns = _places(height, width, side)
+  patches = _windows(noise, side)[rows[:, None], columns]
+  return generator.permutation(patches.reshape(len(rows) * len(columns), -1))
 
 
 def _covariance(patches: np.ndarray) -> np.ndarray:
   centred = patches - patches.mean(axis=0)
   return centred.T @ centred / len(patches)
-
-
-def _lowest(covariance: np.ndarray) -> float:
-  """A low quantile of the eigenvalues."""
-  return float(np.quantile(np.linalg.eigvalsh(covariance), _LOWEST))
 
 
 def _about(count: int) -> int:
@@ -123,9 +203,10 @@ def _about(count: int) -> int:
 def _bias(
   height: int, width: int, channels: int, side: int, count: int
 ) -> float:
-  """`_lowest` of so many patches of unit noise; 1 if they were endless."""
+  """A low eigenvalue of so many patches of unit noise; 1 of endless ones."""
   noise = _noise(height, width, channels, side)
-  return _lowest(_covariance(noise[: max(count, 2)]))
+  values = np.linalg.eigvalsh(_covariance(noise[: max(count, 2)]))
+  return float(np.quantile(values, _LOWEST))
 
 
 @functools.lru_cache(maxsize=256)
@@ -145,7 +226,7 @@ def _texture(patches: np.ndarray, side: int) -> np.ndarray:
 
 def _weak(patches: np.ndarray, texture: np.ndarray, limit: float) -> np.ndarray:
   """Patches with no more texture than noise explains; the weakest if few."""
-  least = min(len(patches), 2 * _LEAST_RATIO * patches.shape[1])
+  least = min(len(patches), 2 * _MIN_RATIO * patches.shape[1])
   count = max(int(np.count_nonzero(texture <= limit)), least)
   return patches[np.argpartition(texture, count - 1)[:count]]
 
@@ -183,4 +264,4 @@ def _clipping_gains(patches: np.ndarray, sigma: float) -> np.ndarray:
   values = np.linspace(-2 * 255, 3 * 255, 512)
   means, variances = clipped_moments(values, sigma)
   left = np.interp(patches.mean(axis=2), means, variances).mean(axis=0)
-  return np.maximum(left / sigma**2, _LEAST_GAIN)
+  return np.maximum(left / sigma**2, _MIN_GAIN)

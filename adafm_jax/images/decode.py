@@ -1,11 +1,10 @@
-"""Decoding image files other than TIFF: Pillow, and 16-bit PNG."""
+"""Decoding by Pillow, and what all decoders give."""
 
 from __future__ import annotations
 
 import io
 from typing import NamedTuple
 
-import imagecodecs
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -17,8 +16,6 @@ from adafm_jax.images.metadata import Metadata
 _MODES = {'1': 'L', 'L': 'L', 'LA': 'LA', 'La': 'LA', 'RGBA': 'RGBA'}
 _MODES |= {'RGBa': 'RGBA', 'PA': 'RGBA', 'P': 'RGB', 'RGB': 'RGB'}
 _MODES |= {'RGBX': 'RGB', 'YCbCr': 'RGB', 'CMYK': 'RGB'}
-
-_TEXT_LOST = 'Its text is damaged or too long and was left out.'
 
 
 class Decoded(NamedTuple):
@@ -47,77 +44,30 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes, kind: str) -> Decoded:
-  """Decodes a PNG, JPEG, WebP or BMP file.
-
-  Text in a PNG file that can't be read is left out, with a note.
+  """Decodes a WebP or BMP file.
 
   Raises:
     ValueError: the file is refused; the reason completes 'Cannot read it: '.
     Exception: whatever a decoder raises for broken data.
   """
-  try:
-    return _decode(data, kind)
-  except Exception:
-    if kind != 'PNG' or (bare := _without_text(data)) == data:
-      raise
-  decoded = _decode(bare, kind)
-  return decoded._replace(notes=(*decoded.notes, _TEXT_LOST))
-
-
-def _without_text(data: bytes) -> bytes:
-  """A PNG file without its chunks of text."""
-  kept, i = [data[:8]], 8
-  while i < len(data):
-    end = i + 12 + int.from_bytes(data[i : i + 4], 'big')
-    if data[i + 4 : i + 8] not in (b'tEXt', b'zTXt', b'iTXt'):
-      kept.append(data[i:end])
-    i = end
-  return b''.join(kept)
-
-
-def _decode(data: bytes, kind: str) -> Decoded:
   with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-    frames, pictures = getattr(image, 'n_frames', 1), ''
-    if frames > 1 and image.format != 'MPO':
+    frames = getattr(image, 'n_frames', 1)
+    if frames > 1:
       raise ValueError(
         f'it is animated, with {frames} frames; save each frame as an image'
       )
-    if frames > 1:  # previews and gain maps of cameras and telephones
-      pictures = f'Of the {frames} pictures in the file, the first was taken.'
     image.load()
     metadata, orientation, notes = metadatas.of_image(image)
-    if kind == 'PNG' and data[24] == 16:  # IHDR: bits of a sample
-      samples = imagecodecs.png_decode(data)
-      samples = samples.reshape(*samples.shape[:2], -1)
-      return Decoded(samples, 65535, 16, metadata, orientation, notes=notes)
-    low = kind == 'PNG' and data[24] < 8 and data[25] == 0  # bits; 0: grey
-    if low:  # its transparent grey isn't on the scale of Pillow's samples
-      image.info.pop('transparency', None)
     samples, icc, converted = samples_of(image, metadata.icc)
-    tables = _tables(image)
-    if low:
-      samples = _with_transparency(samples, data)
   return Decoded(
     samples,
     255,
     8,
     metadata._replace(icc=icc),
     orientation,
-    tables,
-    tuple(filter(None, (*notes, pictures, converted))),
-    kind == 'WEBP' and _is_lossless(data),
+    notes=tuple(filter(None, (*notes, converted))),
+    lossless=kind == 'WEBP' and _is_lossless(data),
   )
-
-
-def _tables(image: Image.Image) -> tuple[np.ndarray, ...] | None:
-  """Quantisation tables of a JPEG file, that of the first component first."""
-  tables = getattr(image, 'quantization', None)
-  if not tables:
-    return None
-  layers = getattr(image, 'layer', None)
-  luma = layers[0][3] if layers else 0  # (name, width, height, table)
-  order = sorted(tables, key=lambda number: (number != luma, number))
-  return tuple(np.array(tables[i], np.uint16).reshape(8, 8) for i in order)
 
 
 def _is_lossless(data: bytes) -> bool:
@@ -129,20 +79,6 @@ def _is_lossless(data: bytes) -> bool:
     length = int.from_bytes(data[i + 4 : i + 8], 'little')
     i += 8 + length + length % 2
   return False
-
-
-def _with_transparency(samples: np.ndarray, data: bytes) -> np.ndarray:
-  """Adds the alpha of a grey PNG file of 1, 2 or 4 bits.
-
-  Its transparent grey is in those bits, while Pillow scales the samples to 8.
-  """
-  place = data.find(b'tRNS')
-  if not 0 <= place < data.find(b'IDAT'):
-    return samples
-  grey = int.from_bytes(data[place + 4 : place + 6], 'big')
-  transparent = samples == grey * 255 // (2 ** data[24] - 1)
-  alpha = np.where(transparent, np.uint8(0), np.uint8(255))
-  return np.concatenate([samples, alpha], axis=-1)
 
 
 def samples_of(

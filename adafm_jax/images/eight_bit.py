@@ -17,22 +17,24 @@ from adafm_jax.errors import UserError
 
 # How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 in silence.
 _DEEP = re.compile(r';16[BLN]')
+# Pillow warns of what it could not make out of a file, and of large files. What
+# matters is told in a sentence. Once for all: filters belong to the process, so
+# that files that are read side by side must not change them.
+warnings.filterwarnings('ignore', module=r'PIL\.')
+_MAX_REASON = 300  # characters that a decoder may say
 
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
   """Tells whatever goes wrong in decoding an image file in one sentence.
 
-  Decoders raise all kinds of errors for files that are broken or no images,
-  and warn of what they could not make out.
+  Decoders raise all kinds of errors for files that are broken or no images.
 
   Raises:
     UserError: for any error inside but a `UserError`.
   """
   try:
-    with warnings.catch_warnings():
-      warnings.simplefilter('ignore')
-      yield
+    yield
   except UserError:
     raise
   except Exception as error:
@@ -41,6 +43,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     if isinstance(error, UnidentifiedImageError) or not reason:
       reason = 'it is damaged, or no image of a known kind'
     reason = ' '.join(reason.split()).rstrip('.')
+    if len(reason) > _MAX_REASON:
+      reason = reason[:_MAX_REASON] + '...'
     raise UserError(f'Cannot read the image {path}: {reason}.') from error
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import formats
 from adafm_jax.images.metadata import Metadata
 
 _KINDS = (
@@ -31,17 +32,6 @@ _OTHERS = (
   ('an OpenEXR image', b'\x76\x2f\x31\x01'),
 )
 _SUPPORTED = 'PNG, JPEG, TIFF, WebP or BMP'
-SUFFIXES = {
-  '.png': 'PNG',
-  '.jpg': 'JPEG',
-  '.jpeg': 'JPEG',
-  '.jpe': 'JPEG',
-  '.jfif': 'JPEG',
-  '.tif': 'TIFF',
-  '.tiff': 'TIFF',
-  '.webp': 'WEBP',
-  '.bmp': 'BMP',
-}
 
 
 class Photo(NamedTuple):
@@ -96,7 +86,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
       file.seek(0)
       data = file.read()
   photo = decode_photo(data, os.fspath(path))
-  named = SUFFIXES.get(path.suffix.lower(), photo.format)
+  named = formats.of_path(path) or photo.format
   if named == photo.format:
     return photo
   note = f'It is a {photo.format} file, though its name says {named}.'
@@ -136,15 +126,11 @@ def decode_photo(data: bytes, name: str) -> Photo:
     name: what messages call it.
   """
   # Some 0.1 s, which `import adafm_jax` should not take.
-  from adafm_jax.images import decode as photo_decode
-  from adafm_jax.images import tiff as photo_tiff
+  from adafm_jax.images import decoders
 
   with images.reading(name):
     kind = _kind(data[:16])
-    if kind == 'TIFF':
-      decoded = photo_tiff.decode(data)
-    else:
-      decoded = photo_decode.decode(data, kind)
+    decoded = decoders.DECODERS[kind](data)
   samples = upright(decoded.samples, decoded.orientation)
   colours = 3 if samples.shape[-1] > 2 else 1
   picture = samples[..., :colours]

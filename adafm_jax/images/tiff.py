@@ -7,11 +7,12 @@ import logging
 
 import numpy as np
 import tifffile
-from PIL import Image
-from tifffile import EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
+from PIL import Image, UnidentifiedImageError
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from adafm_jax.images import decode as photo_decode
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 
@@ -25,9 +26,27 @@ _COLOURS: dict[int, int] = {
   PHOTOMETRIC.MINISWHITE: 1,
   PHOTOMETRIC.MINISBLACK: 1,
   PHOTOMETRIC.RGB: 3,
+  PHOTOMETRIC.PALETTE: 3,
 }
+# Image codecs, which give RGB for their YCbCr; no others do in tifffile.
+_CODECS = (
+  *(COMPRESSION.JPEG, COMPRESSION.ALT_JPEG, COMPRESSION.JPEG_LOSSY),
+  *(COMPRESSION.JPEG2000, COMPRESSION.JPEG_2000_LOSSY),
+  *(COMPRESSION.APERIO_JP2000_RGB, COMPRESSION.APERIO_JP2000_YCBC),
+  *(COMPRESSION.JPEGXL, COMPRESSION.JPEGXL_DNG, COMPRESSION.PNG),
+  *(COMPRESSION.JPEGXR, COMPRESSION.JPEGXR_NDPI),
+  *(COMPRESSION.WEBP, COMPRESSION.WEBP_DEPRECATED),
+)
+# What every build of Pillow decodes; others may say on the terminal that they
+# lack it.
+_PILLOW_S = (
+  *(COMPRESSION.NONE, COMPRESSION.PACKBITS, COMPRESSION.LZW),
+  *(COMPRESSION.CCITTRLE, COMPRESSION.CCITTFAX3, COMPRESSION.CCITTFAX4),
+  *(COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.CCIRLEW),
+  *(COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.THUNDERSCAN),
+)
 # More than half of a float image above 1 is no highlight: other units.
-_MOST_ABOVE = 0.5
+MAX_ABOVE = 0.5
 
 
 def decode(data: bytes) -> Decoded:
@@ -41,19 +60,31 @@ def decode(data: bytes) -> Decoded:
     page = _only_page(tiff, data)
     images.check_size(page.imagewidth, page.imagelength)
     metadata, orientation, notes = metadatas.of_tiff(
-      lambda: _directory(tiff, page, data)
+      lambda: _directory(tiff, page, data),
+      exifs.is_whole(data, page.offset),
     )
-    if page.bitspersample > 8 or page.sampleformat != SAMPLEFORMAT.UINT:
-      samples, highest, depth, more = _deep(page)
-      return Decoded(
-        samples, highest, depth, metadata, orientation, None, (*notes, *more)
-      )
+    deep = page.bitspersample > 8 or page.sampleformat != SAMPLEFORMAT.UINT
+    if not deep and page.compression in _PILLOW_S:
+      try:
+        samples, icc, note = _by_pillow(data, metadata.icc)
+        metadata = metadata._replace(icc=icc)
+        notes = (*notes, note) if note else notes
+        return Decoded(samples, 255, 8, metadata, notes=notes)
+      except UnidentifiedImageError:
+        pass  # a layout that it does not know
+    samples, highest, depth, more = _by_tifffile(page)
+  return Decoded(
+    samples, highest, depth, metadata, orientation, None, (*notes, *more)
+  )
+
+
+def _by_pillow(
+  data: bytes, icc: bytes | None
+) -> tuple[np.ndarray, bytes | None, str]:
+  """See `decode.samples_of`; turned as the orientation says."""
   with Image.open(io.BytesIO(data), formats=('TIFF',)) as image:
-    image.load()  # turned as the orientation says
-    samples, icc, note = photo_decode.samples_of(image, metadata.icc)
-  metadata = metadata._replace(icc=icc)
-  notes = (*notes, note) if note else notes
-  return Decoded(samples, 255, 8, metadata, notes=notes)
+    image.load()
+    return photo_decode.samples_of(image, icc)
 
 
 def _directory(
@@ -90,13 +121,43 @@ def _subfile(page: tifffile.TiffPage | tifffile.TiffFrame) -> int:
   return tags.valueof(254, 0) if tags is not None else 0
 
 
-def _deep(
+def _by_tifffile(
   page: tifffile.TiffPage,
 ) -> tuple[np.ndarray, float, int, list[str]]:
-  """Samples of over 8 bits: them, the highest, the depth, and notes."""
-  bits, kind = page.bitspersample, page.sampleformat
+  """What Pillow does not decode: samples, the highest, the depth, and notes."""
   colours = _COLOURS.get(page.photometric)
-  if colours is None or page.samplesperpixel < colours:
+  if page.photometric == PHOTOMETRIC.YCBCR and page.compression in _CODECS:
+    colours = 3
+  _check_kind(page, colours)
+  assert colours is not None
+  samples = page.asarray()
+  if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
+    samples = np.moveaxis(samples, 0, -1)
+  samples = samples.reshape(*samples.shape[:2], -1)
+  notes: list[str] = []
+  if page.photometric == PHOTOMETRIC.PALETTE:
+    table = np.asarray(page.colormap).T
+    return table[samples[..., 0]], 65535, 8, notes
+  if page.sampleformat == SAMPLEFORMAT.IEEEFP:
+    highest, depth = 1.0, 32
+    samples, notes = _floats(samples, page.bitspersample)
+  else:
+    highest = 2.0**page.bitspersample - 1
+    depth = 8 if page.bitspersample <= 8 else 16
+  if page.photometric == PHOTOMETRIC.MINISWHITE:
+    samples = np.concatenate(
+      [(highest - samples[..., :1]).astype(samples.dtype), samples[..., 1:]],
+      axis=-1,
+    )
+  samples, highest = _with_alpha(page, samples, colours, highest, notes)
+  return samples, highest, depth, notes
+
+
+def _check_kind(page: tifffile.TiffPage, colours: int | None) -> None:
+  """Refuses what is no photograph, or of samples that say no brightness."""
+  bits, kind = page.bitspersample, page.sampleformat
+  palette = page.photometric == PHOTOMETRIC.PALETTE
+  if colours is None or page.samplesperpixel < (1 if palette else colours):
     raise ValueError(
       f'its colours ({PHOTOMETRIC(page.photometric).name}, {bits} bits) are'
       ' neither grey nor RGB; convert it to RGB first'
@@ -108,23 +169,6 @@ def _deep(
       f'it has {bits}-bit samples ({SAMPLEFORMAT(kind).name}); save it with 8'
       ' or 16 bits, or 32-bit floats'
     )
-  samples = page.asarray()
-  if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
-    samples = np.moveaxis(samples, 0, -1)
-  samples = samples.reshape(*samples.shape[:2], -1)
-  notes: list[str] = []
-  if kind == SAMPLEFORMAT.IEEEFP:
-    highest, depth = 1.0, 32
-    samples, notes = _floats(samples, bits)
-  else:
-    highest, depth = 2.0**bits - 1, 16
-  if page.photometric == PHOTOMETRIC.MINISWHITE:
-    samples = np.concatenate(
-      [(highest - samples[..., :1]).astype(samples.dtype), samples[..., 1:]],
-      axis=-1,
-    )
-  samples, highest = _with_alpha(page, samples, colours, highest, notes)
-  return samples, highest, depth, notes
 
 
 def _floats(samples: np.ndarray, bits: int) -> tuple[np.ndarray, list[str]]:
@@ -132,7 +176,7 @@ def _floats(samples: np.ndarray, bits: int) -> tuple[np.ndarray, list[str]]:
   if not np.isfinite(samples).all():
     raise ValueError('it has values that are not numbers (NaN or infinity)')
   low, high = float(samples.min()), float(samples.max())
-  if np.mean(samples > 1) > _MOST_ABOVE:
+  if np.mean(samples > 1) > MAX_ABOVE:
     raise ValueError(
       f'its values reach {high:g}, most of them above 1; scale them to 0..1'
     )

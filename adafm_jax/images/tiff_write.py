@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import pathlib
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
-from PIL import Image
 from PIL.ExifTags import IFD, Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-_BYTE, _ASCII, _SHORT, _LONG = 1, 2, 3, 4
-_XMP = 700
-_HEADER = b'II*\0\x08\0\0\0'  # little-endian
+from adafm_jax.images.carry import Carried
+
+_BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED = 1, 2, 3, 4, 7
+_XMP, _IPTC = 700, 33723
+_HEADERS = {'<': b'II*\0\x08\0\0\0', '>': b'MM\0*\0\0\0\x08'}
 # tifffile leaves these out where they are given as numbers.
 _NAMES: dict[int, str] = {IFD.Exif: 'ExifTag', IFD.GPSInfo: 'GPSTag'}
 # Given to tifffile by name.
@@ -24,26 +25,24 @@ _NAMED = (Base.XResolution, Base.YResolution, Base.ResolutionUnit)
 _Tag = tuple[int | str, int, int, Any, bool]  # as tifffile takes them
 
 
-def write(
-  path: pathlib.Path,
-  samples: np.ndarray,
-  *,
-  exif: Image.Exif,
-  icc: bytes | None,
-  xmp: bytes | None,
-) -> None:
-  """Writes a TIFF file, compressed without loss.
+def write(path: pathlib.Path, samples: np.ndarray, carried: Carried) -> None:
+  """Writes a TIFF file, compressed without loss, in the byte order of its EXIF.
 
   Args:
     path: of the file.
     samples: [H, W, N] uint8, uint16 or float32; N = 1 grey, 2 grey and alpha,
       3 RGB, 4 RGB and alpha.
-    exif: with its sub-directories as dictionaries.
-    icc: colour profile, or None.
-    xmp: XMP packet, or None.
+    carried: what goes into the file beside them.
   """
-  channels = samples.shape[-1]
-  extra: list[_Tag] = [(_XMP, _BYTE, len(xmp), xmp, True)] if xmp else []
+  channels, exif = samples.shape[-1], carried.exif
+  order: Literal['<', '>'] = '>' if exif.endian == '>' else '<'
+  extra: list[_Tag] = []
+  for key, kind, value in (
+    (_XMP, _BYTE, carried.xmp),
+    (_IPTC, _UNDEFINED, carried.iptc),
+  ):
+    if value:
+      extra.append((key, kind, len(value), value, True))
   for tag, value in exif.items():
     if tag in _NAMES:
       extra.append((_NAMES[tag], _LONG, 1, 0, True))  # set below
@@ -58,7 +57,7 @@ def write(
   tifffile.imwrite(
     path,
     samples[..., 0] if channels == 1 else samples,
-    byteorder='<',
+    byteorder=order,
     bigtiff=False,
     photometric='rgb' if channels > 2 else 'minisblack',
     planarconfig='contig' if channels > 1 else None,
@@ -70,12 +69,12 @@ def write(
     software=_bytes(exif.get(Base.Software)) or False,
     resolution=resolution,
     resolutionunit='inch' if resolution else None,
-    iccprofile=icc,
+    iccprofile=carried.icc,
     extratags=extra,
   )
   for tag in _NAMES:
     if tag in exif:
-      _append(path, tag, exif[tag])
+      _append(path, tag, exif[tag], order)
 
 
 def _bytes(value: str | None) -> bytes | None:
@@ -94,9 +93,11 @@ def _entries(tag: int, value: Any) -> list[_Tag]:
   return []
 
 
-def _append(path: pathlib.Path, tag: int, entries: dict[int, Any]) -> None:
+def _append(
+  path: pathlib.Path, tag: int, entries: dict[int, Any], order: str
+) -> None:
   """Writes a sub-directory at the end, and the main one's pointer to it."""
-  directory = ImageFileDirectory_v2(_HEADER, group=tag)
+  directory = ImageFileDirectory_v2(_HEADERS[order], group=tag)
   for key, value in entries.items():
     directory[key] = value
   with path.open('r+b') as file:
@@ -104,9 +105,9 @@ def _append(path: pathlib.Path, tag: int, entries: dict[int, Any]) -> None:
     offset = end + end % 2  # directories begin at even bytes
     file.write(b'\0' * (offset - end) + directory.tobytes(offset))
     file.seek(4)
-    (main,) = struct.unpack('<I', file.read(4))
+    (main,) = struct.unpack(order + 'I', file.read(4))
     file.seek(main)
-    (count,) = struct.unpack('<H', file.read(2))
-    keys = struct.unpack('<' + count * 'H10x', file.read(12 * count))
+    (count,) = struct.unpack(order + 'H', file.read(2))
+    keys = struct.unpack(order + count * 'H10x', file.read(12 * count))
     file.seek(main + 2 + 12 * keys.index(tag) + 8)  # its value
-    file.write(struct.pack('<I', offset))
+    file.write(struct.pack(order + 'I', offset))

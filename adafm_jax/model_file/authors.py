@@ -8,23 +8,20 @@ order here and there.
 
 from __future__ import annotations
 
-import os
-import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from adafm_jax import files
 from adafm_jax.errors import UserError
 from adafm_jax.models import parameters
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.restorer import Params
-from adafm_jax.version import __version__
 
 _FIRST_CONV = re.compile(r'model\.1\.sub\.(\d+)\.res\.0\.weight')
-_MOST_NAMES = 8  # told of a state dict that doesn't fit
+_ADAFM = '.transformer.'  # in the name of an AdaFM layer
+_PARALLEL = 'module.'  # before every name of a network in DataParallel
+_MOST_NAMES = 8  # shown of a state dict that doesn't fit
 
 
 def from_authors(
@@ -33,8 +30,8 @@ def from_authors(
   """Converts a state dict of the authors' basic model or AdaFM-Net.
 
   Args:
-    state: name -> float array. Without 'transformer' names it is a basic
-      model: kernel 0.
+    state: name -> float array; all names may begin with DataParallel's
+      'module.'. Without 'transformer' names it is a basic model: kernel 0.
 
   Returns:
     The architecture, and its parameters as a nested dict of float32 arrays.
@@ -42,6 +39,7 @@ def from_authors(
   Raises:
     UserError: names are missing or unexpected, or shapes don't fit together.
   """
+  state = without_parallel(state)
   arch = infer_architecture(state)
   names = _parameter_names(arch)
   _check_names(state.keys(), names.values())
@@ -55,18 +53,27 @@ def from_authors(
   return arch, parameters.unflatten(flat)
 
 
+def without_parallel(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+  """Strips the 'module.' that DataParallel puts before every name."""
+  if not all(name.startswith(_PARALLEL) for name in state):
+    return dict(state)
+  return {name.removeprefix(_PARALLEL): x for name, x in state.items()}
+
+
 def to_authors(params: Params, arch: Architecture) -> dict[str, np.ndarray]:
   """The inverse of `from_authors`, for use in the authors' code.
 
   Args:
     params: of the architecture.
-    arch: any but placement 'activation', which the authors' code has not.
+    arch: any but placement 'activation' and bent paths, which the authors'
+      code does not have.
 
   Returns:
-    name -> float32 array.
+    name -> float32 array, in the order of the network.
 
   Raises:
-    UserError: the placement has no names there, or params don't fit arch.
+    UserError: the placement or the path has no names there, or params don't
+      fit arch.
   """
   flat = parameters.flatten(params)
   parameters.check({name: x.shape for name, x in flat.items()}, arch)
@@ -107,53 +114,41 @@ def infer_architecture(state: Mapping[str, np.ndarray]) -> Architecture:
   return arch
 
 
-def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads a .pth file; no code in it is run (weights_only).
+def join(
+  basic: Mapping[str, np.ndarray], adapted: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+  """Joins a basic model's state dict and its adaptation's.
 
   Args:
-    path: of a file that `torch.save` made of a state dict.
+    basic: of the start level, without AdaFM layers.
+    adapted: with AdaFM layers; alone, or beside the backbone once more.
 
   Returns:
-    name -> float32 array.
+    name -> array, all of them.
 
   Raises:
-    UserError: PyTorch isn't installed, or the file holds no state dict.
+    UserError: one of the two is not what it should be, or they hold different
+      backbones.
   """
-  try:
-    import torch  # the extra 'torch': gigabytes that nothing else needs
-  except ImportError as error:
+  layers = {name: x for name, x in adapted.items() if _ADAFM in name}
+  if any(_ADAFM in name for name in basic) or not layers:
     raise UserError(
-      "Reading .pth files needs PyTorch: pip install 'adafm_jax[torch]'."
-    ) from error
-  try:
-    state = torch.load(path, map_location='cpu', weights_only=True)
-  except FileNotFoundError as error:
-    raise UserError(f'There is no file {path}.') from error
-  except Exception as error:  # a damaged file makes PyTorch raise anything
-    raise UserError(
-      f'{path} is not a state dict saved by PyTorch, is cut short, or holds'
-      ' code, which is not run.'
-    ) from error
-  if not isinstance(state, Mapping) or not all(
-    isinstance(value, torch.Tensor) for value in state.values()
-  ):
-    raise UserError(
-      f'{path} does not hold a state dict: it must map names to tensors.'
+      'Of two files the first must be a basic model, without AdaFM layers'
+      f' (names with {_ADAFM!r}), and the second must have them.'
     )
-  return {name: value.float().numpy() for name, value in state.items()}
-
-
-def provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
-  """Where a converted model comes from, for its model file."""
-  path = pathlib.Path(path)
-  checksum = files.sha256(path)
-  source = "converted from the authors' PyTorch weights"
-  return {
-    'source': source,
-    'file': path.name,
-    'sha256': checksum,
-    'adafm_jax': __version__,
-  }
+  again = adapted.keys() - layers.keys()
+  other = [
+    name
+    for name in sorted(again)
+    if name in basic and not np.array_equal(basic[name], adapted[name])
+  ]
+  if other or again - basic.keys():
+    raise UserError(
+      'The two files hold different backbones, so that the second was not'
+      ' adapted from the first:'
+      f' {_some(other or sorted(again - basic.keys()))}.'
+    )
+  return {**basic, **layers}
 
 
 def _parameter_names(arch: Architecture) -> dict[str, str]:
@@ -171,7 +166,13 @@ def _layer_names(arch: Architecture) -> dict[str, str]:
       "The authors' network has AdaFM layers before activations only; one of"
       " placement 'activation' can't be converted."
     )
-  names = {'head': 'model.0', 'trunk': f'model.1.sub.{arch.blocks}'}
+  if arch.bends:
+    raise UserError(
+      "The authors' network has straight paths only, and this one's are bent"
+      f' ({arch.path}, {arch.bends} bends): convert it with --path line, which'
+      ' is the same at both trained levels.'
+    )
+  names = {'head': 'model.0'}
   for i in range(arch.blocks):
     block = f'model.1.sub.{i}.res'
     names[f'block_{i:02d}/conv_1'] = f'{block}.0'
@@ -179,6 +180,7 @@ def _layer_names(arch: Architecture) -> dict[str, str]:
     if arch.kernel:
       names[f'block_{i:02d}/adafm_1'] = f'{block}.1.transformer'
       names[f'block_{i:02d}/adafm_2'] = f'{block}.4.transformer'
+  names['trunk'] = f'model.1.sub.{arch.blocks}'
   if arch.kernel and arch.placement == 'block+trunk':
     names['trunk_adafm'] = f'model.1.sub.{arch.blocks + 1}.transformer'
   return names | {'upsample': 'model.2', 'hidden': 'model.5', 'tail': 'model.7'}

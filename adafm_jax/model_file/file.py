@@ -109,9 +109,45 @@ def write(
     raise UserError(
       f'Cannot write {path}: its provenance must be JSON ({error}).'
     ) from error
+  write_tensors(path, stored, {FORMAT: text})
+
+
+def read_tensors(
+  path: str | os.PathLike[str],
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+  """Reads any safetensors file of float tensors, and its metadata.
+
+  Raises:
+    UserError: there is no such file, it isn't a safetensors file, or a tensor
+      is not finite or of another type.
+  """
+  with _open(path) as file:
+    tensors = {name: _read(path, file, name) for name in _shapes(file)}
+    metadata = dict(file.metadata() or {})
+  _check_finite(path, tensors)
+  return tensors, metadata
+
+
+def write_tensors(
+  path: str | os.PathLike[str],
+  tensors: Mapping[str, np.ndarray],
+  metadata: dict[str, str],
+) -> None:
+  """Writes a safetensors file, whole or not at all."""
+  data = safetensors.numpy.save(dict(tensors), metadata)
   with files.atomic_path(path) as temporary:
     # Not save_file, which gives the file a mode of its own: 0600.
-    temporary.write_bytes(safetensors.numpy.save(stored, {FORMAT: text}))
+    temporary.write_bytes(data)
+
+
+def is_model(path: str | os.PathLike[str]) -> bool:
+  """Whether a safetensors file has the header of a model file.
+
+  Raises:
+    UserError: there is no such file, or it isn't a safetensors file.
+  """
+  with _open(path) as file:
+    return FORMAT in (file.metadata() or {})
 
 
 def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
@@ -142,13 +178,18 @@ def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
 
 
 def _header(path: str | os.PathLike[str], file: Any) -> Header:
-  """Parses the JSON header; every mistake in it names the file."""
+  """The JSON header of an open file."""
   text = (file.metadata() or {}).get(FORMAT)
   if text is None:
     raise UserError(
       f'{path} is a safetensors file, but not a model of adafm: its metadata'
       f' have no {FORMAT!r} header.'
     )
+  return parse_header(path, text)
+
+
+def parse_header(path: str | os.PathLike[str], text: str) -> Header:
+  """Parses the JSON of a header; every mistake in it names the file."""
   try:
     return parse(text)
   except UserError as error:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
-LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse')
+LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse', 'portable')
 
 
 def depthwise(
@@ -37,12 +37,27 @@ def depthwise(
       slower; 'reverse', 'shifted' with a derivative written by hand, with
       which a 5x5 adaptation trains four times faster on the CPU, but which
       knows reverse mode only (no jvp); 'auto', by the default backend, one of
-      the first two; 'train', the same, but 'reverse' on the CPU. Equal up to
-      float rounding.
+      the first two; 'train', the same, but 'reverse' on the CPU; 'portable',
+      by the platform that the compiled function will run on, 'shifted' where
+      filters differ by image. Equal up to float rounding.
 
   Returns:
     [B, H, W, C] of x's dtype.
   """
+  shared = kernel.ndim == 4 or kernel.shape[0] == 1
+  if lowering == 'portable' and not shared:
+    lowering = 'shifted'  # a grouped one would need to know the batch
+  if lowering == 'portable':
+    return jax.lax.platform_dependent(
+      x.full,
+      kernel,
+      cpu=lambda full, kernel: depthwise(
+        x._replace(full=full), kernel, 'shifted'
+      ),
+      default=lambda full, kernel: depthwise(
+        x._replace(full=full), kernel, 'grouped'
+      ),
+    )
   if lowering in ('auto', 'train'):
     on_cpu = 'shifted' if lowering == 'auto' else 'reverse'
     lowering = on_cpu if jax.default_backend() == 'cpu' else 'grouped'
@@ -63,7 +78,7 @@ def depthwise(
       feature_group_count=full.shape[-1],
     )
 
-  if kernel.ndim == 4 or kernel.shape[0] == 1:
+  if shared:
     return grouped(x.full, kernel.reshape(kernel.shape[-4:]))
   return jax.vmap(grouped)(x.full[:, None], kernel)[:, 0]
 

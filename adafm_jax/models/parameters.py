@@ -7,11 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from flax import traverse_util
 
-from adafm_jax.errors import UserError
+from adafm_jax.errors import raise_all
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-
-_MOST_PROBLEMS = 8  # told at once; wrong weights have as many as tensors
 
 
 def flatten(params: restorer.Params) -> dict[str, np.ndarray]:
@@ -55,7 +53,4 @@ def check(
     for name in sorted(wanted.keys() & shapes.keys())
     if tuple(shapes[name]) != wanted[name].shape
   ]
-  if (more := len(problems) - _MOST_PROBLEMS) > 0:
-    problems[_MOST_PROBLEMS:] = [f'{where}{more} more tensors are wrong.']
-  if problems:
-    raise UserError(problems)
+  raise_all(problems, limit=8)

@@ -12,11 +12,12 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.degrade import level as levels
-from adafm_jax.engine import blend as masking
+from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
 from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file import header
@@ -145,17 +146,20 @@ def load(job: Job, pair: Pair) -> Loaded:
   Raises:
     UserError: it can't be read or restored; the sentence names it.
   """
+  files.check_place(pair.target)
+  if job.recipe and not recipe.fits_into(pair.target):
+    files.check_place(recipe.sidecar(pair.target))
   photo = photos.read_photo(pair.source)
   choice = choose(job, photo)
   seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
-  size = (math.ceil(n * choice.scale) for n in seen.shape[:2])
-  kind = photos.SUFFIXES.get(pair.target.suffix.lower(), '')
-  photo_write.check_size(pair.target, kind, *size)
+  height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
+  size = height, width
+  photo_write.check(pair.target, formats.of_path(pair.target), size, photo)
   pixels, finish = pipeline.prepare(seen, job.arch.channels, scale=choice.scale)
   strength = np.asarray(choice.strength, np.float32)
   if job.mask is not None:
     check_mask(job.mask, photo.pixels.shape, pair.source)
-    mask = masking.fit(job.mask, pixels.shape[:2])
+    mask = blend.fit(job.mask, pixels.shape[:2])
     strength = (strength * mask).astype(np.float32)
   return Loaded(pair, photo, choice, pixels, strength, finish)
 
@@ -182,7 +186,7 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     UserError: the file can't be written.
   """
   photo, scale = loaded.photo, loaded.choice.scale
-  same = photos.SUFFIXES.get(loaded.pair.target.suffix.lower()) == photo.format
+  same = formats.of_path(loaded.pair.target) == photo.format
   if loaded.choice.share == 0 and same and not job.recipe:
     with files.atomic_path(loaded.pair.target) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
@@ -197,7 +201,7 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   target, text = loaded.pair.target, None
   if job.recipe:
     text = make_recipe(job, loaded).to_json()
-  carried = target.suffix.lower() in recipe.CARRIERS
+  carried = recipe.fits_into(target)
   notes = photo_write.write_photo(
     target,
     pixels,

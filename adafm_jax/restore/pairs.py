@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from adafm_jax.errors import UserError
+from adafm_jax.errors import UserError, raise_all
 from adafm_jax.images.folder import SUFFIXES, find_images
 
 # --ext: the suffix it stands for; 'auto' keeps that of the input.
@@ -22,7 +22,6 @@ EXTENSIONS = {
   'tiff': '.tiff',
 }
 REFUSE, SKIP, REPLACE = 'refuse', 'skip', 'replace'
-_MOST_CLASHES = 5  # named at once
 # Of pictures and films, beside those that Pillow knows.
 _MORE_SUFFIXES = ('.heic', '.heif', '.avif', '.jxl', '.svg', '.raw', '.dng')
 
@@ -49,16 +48,13 @@ class _Found(NamedTuple):
   problem: str | None = None
 
 
-def plan(
+def find(
   inputs: Sequence[str],
   output: str,
   *,
   suffix: str = '',
   ext: str = 'auto',
   recursive: bool = False,
-  existing: str = REFUSE,
-  sidecar: str = '',
-  keep: Iterable[str] = (),
 ) -> list[Pair]:
   """Finds the pictures and names their results.
 
@@ -69,11 +65,6 @@ def plan(
     suffix: goes behind the names of results, before '.png' and the like.
     ext: one of `EXTENSIONS`.
     recursive: whether to go into sub-folders; results keep their structure.
-    existing: what becomes of files that have the name of a result: `REFUSE` the
-      call, `SKIP` their pictures or `REPLACE` them.
-    sidecar: what goes behind a result's name for a further file beside it,
-      which overwrites nothing either; '' if none is written.
-    keep: further files that no result may overwrite.
 
   Returns:
     The pairs, in order; inputs that cannot be read carry a problem. Results of
@@ -81,9 +72,8 @@ def plan(
     output folder, and those with `suffix` beside the picture they were made of.
 
   Raises:
-    UserError: no input holds an image; a result would overwrite a file, or two
-      would have one name; or `output` is a file of an unknown format, or is
-      one file and there are several pictures.
+    UserError: no input holds an image; or `output` is a file of an unknown
+      format, or is one file and there are several pictures.
   """
   if not output:
     raise UserError('-o is empty; give a folder for the results.')
@@ -97,18 +87,14 @@ def plan(
         f'-o {output} names the result itself: leave --suffix and --ext out, or'
         ' give a folder.'
       )
-    pairs = [Pair(found[0].source, folder)]
-  else:
-    if folder.exists() and not folder.is_dir():
-      raise UserError(f'-o {output} is a file; give a folder for the results.')
-    if suffix:
-      found = _without_results(found, folder, suffix)
-    pairs = [
-      Pair(f.source, _target(f, folder, suffix, ext), f.problem) for f in found
-    ]
-  good = [pair for pair in pairs if not pair.problem]
-  _check_targets(good, existing, sidecar, [*keep, *inputs])
-  return pairs
+    return [Pair(found[0].source, folder)]
+  if folder.exists() and not folder.is_dir():
+    raise UserError(f'-o {output} is a file; give a folder for the results.')
+  if suffix:
+    found = _without_results(found, folder, suffix)
+  return [
+    Pair(f.source, _target(f, folder, suffix, ext), f.problem) for f in found
+  ]
 
 
 def _names_file(inputs: Sequence[str], output: str) -> bool:
@@ -243,10 +229,27 @@ def _target(
   return folder / found.below / f'{name}{suffix}{EXTENSIONS[ext] or kept}'
 
 
-def _check_targets(
-  pairs: Sequence[Pair], existing: str, sidecar: str, keep: Iterable[str]
+def check(
+  pairs: Sequence[Pair],
+  *,
+  existing: str = REFUSE,
+  sidecar: str = '',
+  keep: Iterable[str] = (),
 ) -> None:
-  """Raises UserError if a result would overwrite a file or another result."""
+  """Checks that nothing is overwritten.
+
+  Args:
+    pairs: to be restored.
+    existing: what becomes of files that have the name of a result: `REFUSE` the
+      call, `SKIP` their pictures or `REPLACE` them.
+    sidecar: what goes behind a result's name for a further file beside it,
+      which overwrites nothing either; '' if none is written.
+    keep: further files that no result may overwrite.
+
+  Raises:
+    UserError: a result would overwrite a file, or two would have one name.
+  """
+  pairs = [pair for pair in pairs if not pair.problem]
   inputs = {_identity(pair.source) for pair in pairs} - {None}
   others = {_identity(pathlib.Path(x)) for x in keep} - {None}
   problems = []
@@ -277,12 +280,7 @@ def _check_targets(
         ' would go; give --skip-existing, --overwrite or another -o.'
       )
     made[target] = source
-  if (more := len(problems) - _MOST_CLASHES) > 0:
-    problems[_MOST_CLASHES:] = [
-      f'{more} more results would overwrite something.'
-    ]
-  if problems:
-    raise UserError(problems)
+  raise_all(problems, limit=5)
 
 
 def _identity(path: pathlib.Path) -> tuple[int, int] | None:

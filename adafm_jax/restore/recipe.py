@@ -7,17 +7,14 @@ import json
 import pathlib
 
 from PIL import Image
+from PIL.ExifTags import IFD, Base
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import exif as exifs
+from adafm_jax.images import formats, photo
 
 KEY = 'adafm'  # of the text in a picture's metadata
 SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text
-CARRIERS = (
-  *('.png', '.jpg', '.jpeg', '.jpe', '.jfif'),
-  *('.webp', '.tif', '.tiff'),
-)
-_EXIF, _USER_COMMENT = 0x8769, 0x9286
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +50,12 @@ class Recipe:
     return json.dumps(dataclasses.asdict(self))
 
 
+def fits_into(target: pathlib.Path) -> bool:
+  """Whether the format of a result carries text."""
+  kind = formats.FORMATS.get(formats.of_path(target))
+  return kind is not None and kind.metadata
+
+
 def sidecar(target: pathlib.Path) -> pathlib.Path:
   """Where the recipe of a result is kept that can't carry one."""
   return target.with_name(target.name + SIDECAR)
@@ -85,23 +88,49 @@ def read(path: str) -> Recipe:
     raise UserError(f'The recipe in {path} is broken ({error}).') from error
 
 
+def follow(path: str, model_sha256: str, mask_sha256: str | None) -> Recipe:
+  """Reads a recipe that is to be followed.
+
+  Args:
+    path: of a restored picture, or a JSON file.
+    model_sha256: checksum of the model at hand.
+    mask_sha256: of the mask, if one is given.
+
+  Raises:
+    UserError: as `read`; or it is the recipe of another model or mask.
+  """
+  found = read(path)
+  if found.model_sha256 != model_sha256:
+    raise UserError(
+      f'The recipe in {path} is of the model {found.model} with SHA-256'
+      f' {found.model_sha256[:12]}...; --model has {model_sha256[:12]}...'
+    )
+  if found.mask_sha256 != mask_sha256:
+    raise UserError(
+      f'The recipe in {path} is of a result'
+      f' {"with another" if found.mask_sha256 else "without a"} mask than'
+      ' --mask says.'
+    )
+  return found
+
+
 def _text(file: pathlib.Path) -> str | None:
   if file.suffix == '.json':
     return file.read_text('utf-8')
-  with images.reading(file), Image.open(file) as image:
-    if KEY in image.info:
-      return image.info[KEY]
-    comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT, b'')
-  return _from_comment(comment)
+  metadata = photo.read_photo(file).metadata
+  if KEY in (texts := dict(metadata.text)):
+    return texts[KEY]
+  exif = Image.Exif()
+  exif.load(metadata.exif or b'')
+  comment = exif.get_ifd(IFD.Exif).get(Base.UserComment)
+  return _from_comment(exifs.comment(comment, exif.endian))
 
 
-def _from_comment(comment: bytes | str) -> str | None:
-  """The recipe's JSON in an EXIF UserComment; None if there is none.
+def _from_comment(comment: str) -> str | None:
+  """The recipe's JSON in a comment; None if there is none.
 
   It is on the last line, behind what the photographer wrote.
   """
-  if isinstance(comment, bytes):
-    comment = comment[8:].decode('ascii', 'replace')  # behind its coding
   try:
     return json.loads(comment.splitlines()[-1])[KEY]
   except (ValueError, TypeError, KeyError, IndexError):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adafm_jax.restore import job as jobs
-from adafm_jax.restore import workers as job_run
+from adafm_jax.restore import workers
 from adafm_jax.restore.workers import Outcome
 from adafm_jax.version import __version__
 
@@ -15,11 +15,11 @@ from adafm_jax.version import __version__
 def line(outcome: Outcome) -> str:
   """A line for the screen; that of a failure is its problem."""
   source, target, _ = outcome.pair
-  if outcome.status == job_run.FAILED:
+  if outcome.status == workers.FAILED:
     return f'failed: {outcome.problem}'
-  if outcome.status == job_run.SKIPPED:
+  if outcome.status == workers.SKIPPED:
     return f'{source}: skipped, {target} exists'
-  verb = 'would become' if outcome.status == job_run.PLANNED else '->'
+  verb = 'would become' if outcome.status == workers.PLANNED else '->'
   sentence = outcome.choice.sentence if outcome.choice else ''
   notes = ''.join(f'\n  {note}' for note in outcome.notes)
   return f'{source} {verb} {target}: {sentence}{notes}'
@@ -31,8 +31,8 @@ def summary(
   """The last line: how many of each kind."""
   counts = collections.Counter(outcome.status for outcome in outcomes)
   kinds = (
-    *(job_run.RESTORED, job_run.LEFT_ALONE, job_run.PLANNED),
-    *(job_run.SKIPPED, job_run.FAILED),
+    *(workers.RESTORED, workers.LEFT_ALONE, workers.PLANNED),
+    *(workers.SKIPPED, workers.FAILED),
   )
   parts = [f'{counts[kind]} {kind}' for kind in kinds if counts[kind]]
   if len(outcomes) < total:

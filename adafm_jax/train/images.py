@@ -6,8 +6,10 @@ read from disk instead, patch by patch, where it is too large for that.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -22,7 +24,6 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
-from adafm_jax.train.workdir import identity
 
 # Images that are loaded, or a split of a prepared set that need not be.
 Images = list[NamedImage] | prepared.Split
@@ -42,6 +43,12 @@ class Training(NamedTuple):
   train: Images
   heldout: list[NamedImage]
   seen: list[Seen]
+
+
+def identity(seen: Sequence[Seen]) -> str:
+  """Changes when the names or pixels of training images do: 16 hex digits."""
+  text = json.dumps(sorted(seen))
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def load(config: Config) -> Training:
@@ -195,13 +202,13 @@ def needed_bytes(config: Config, split: prepared.Split) -> int:
 
 
 def place(
-  config: Config, train: Images, workdir: pathlib.Path
+  config: Config, learnt: Training, workdir: pathlib.Path
 ) -> tuple[str, str]:
   """Decides where the training images are kept, once for a workdir.
 
   Args:
     config: of the experiment.
-    train: its training images.
+    learnt: its training images.
     workdir: remembers the choice, and which preparation of the set was used.
 
   Returns:
@@ -210,11 +217,12 @@ def place(
   Raises:
     UserError: the images are others than when the run began.
   """
+  train = learnt.train
   if isinstance(train, prepared.Split):
     known = train.identity
     chosen, why = _choose(config, train)
   else:
-    known = identity(identify(train))
+    known = identity(learnt.seen)
     chosen, why = 'device', f'{len(train)} loaded images'
   note = workdir / 'data.json'
   begun = json.loads(note.read_text()) if note.exists() else None

@@ -65,7 +65,9 @@ def train(run: Run) -> restorer.Params:
     stage = getattr(config, field)
     meshes.check_batch(field, stage.batch, meshes.make_mesh())
   params = _first_weights(config)
-  if latest_step(run.workdir, 'adapt') is None:
+  if not config.train.steps:
+    logs.say(f'basic: the backbone of {config.model.init}')
+  elif latest_step(run.workdir, 'adapt') is None:
     points = Points.single(config.start, 0.0)
     params = _run(run, 'basic', config.arch.basic, params, points)
   else:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from adafm_jax.commands import info as model_info
+from adafm_jax.commands import info
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model import Model
 from adafm_jax.model_file import curve as curves
@@ -53,15 +53,15 @@ def test_a_bent_path_is_named_and_its_weights_are_counted(tmp_path):
     _save(tmp_path / f'{arch.path}.safetensors', arch, span)
     for arch in (line, bent)
   ]
-  counts = [model_info.summarize(file)['parameters'] for file in files]
+  counts = [info.summarize(file)['parameters'] for file in files]
   assert counts[1]['adafm_weights'] == 4 * counts[0]['adafm_weights'] == 64
   assert counts[1]['weights'] == counts[0]['weights']
-  assert 'path poly of 3 bends' in model_info.describe(files[1])
-  assert 'path line:' in model_info.describe(files[0])
+  assert 'path poly of 3 bends' in info.describe(files[1])
+  assert 'path line:' in info.describe(files[0])
 
 
 def test_text_tells_what_the_paper_tells_of_its_model(full):
-  text = model_info.describe(full)
+  text = info.describe(full)
   for line in (
     'task      dejpeg, q 80 to q 10 (JPEG quality)',
     'network   16 residual blocks, 64 features, 3 image channel(s)',
@@ -76,7 +76,7 @@ def test_text_tells_what_the_paper_tells_of_its_model(full):
 
 def test_text_has_the_curve_and_strengths_of_whole_levels(full):
   header = model_file.read_header(full)
-  lines = model_info.describe(full).splitlines()
+  lines = info.describe(full).splitlines()
   assert f'strength  {header.curve.formula("q")}' in lines
   table = lines[lines.index('level  strength') + 1 :][:5]
   assert [line.split()[1] for line in table] == ['80', '62', '45', '28', '10']
@@ -87,7 +87,7 @@ def test_text_has_the_curve_and_strengths_of_whole_levels(full):
 
 
 def test_text_has_metrics_as_a_table_and_the_rest_as_provenance(full):
-  text = model_info.describe(full)
+  text = info.describe(full)
   rows = text[text.index('metrics\n') :].splitlines()[1:4]
   assert [row.split() for row in rows] == [
     ['set', 'level', 'psnr', 'ssim', 'best'],
@@ -100,7 +100,7 @@ def test_text_has_metrics_as_a_table_and_the_rest_as_provenance(full):
 
 
 def test_summary_is_json_and_agrees_with_the_file(full):
-  facts = json.loads(json.dumps(model_info.summarize(full)))
+  facts = json.loads(json.dumps(info.summarize(full)))
   assert facts['sha256'] == hashlib.sha256(full.read_bytes()).hexdigest()
   assert facts['bytes'] == full.stat().st_size
   assert facts['parameters'] == {
@@ -119,13 +119,13 @@ def test_models_without_curve_noise_or_adafm(tmp_path):
   levels = LevelRange('denoise', 15, 75)
   arch = Architecture(4, 1, 1, 5, 'block+trunk')
   path = _save(tmp_path / 'a.safetensors', arch, levels, noise='float')
-  text = model_info.describe(path)
+  text = info.describe(path)
   assert 'noise     float' in text
   assert 'strength  linear between the ends' in text
   assert '3 layers 5x5, placement block+trunk, path line: 300 weights' in text
   assert 'provenance' not in text
   path = _save(tmp_path / 'b.safetensors', arch.basic, levels)
-  text = model_info.describe(path)
+  text = info.describe(path)
   assert 'AdaFM     none: the basic model' in text
   assert 'strength  none: restores sigma 15 only' in text
   assert 'sigma 75  ' not in text

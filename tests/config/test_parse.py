@@ -120,6 +120,7 @@ def test_all_mistakes_at_once():
     'run': (3, 'a group of fields'),
     'train__patch': (47, 'even'),
     'adapt__warmup': (600_000, 'only 500000'),
+    'path__steps': (0, 'only train.steps may be'),
   }
   problems = _problems(
     **{name: value for name, (value, _) in right.items()},

@@ -426,3 +426,63 @@ def test_text_that_cannot_be_read_is_left_out(tmp_path):
   path.write_bytes(plain[:33] + large + plain[33:-40])  # the picture, too
   with pytest.raises(UserError, match=r'a\.png'):
     photo.read_photo(path)
+
+
+@pytest.mark.parametrize(
+  'compression',
+  ['jpeg2000', 'jpegxl', 'jpegxr', 'webp', 'zstd', 'lzma', 'lerc', 'png'],
+)
+def test_compressions_of_tiff(tmp_path, compression, capfd):
+  """Those that need no part of the picture lost, in 8 and 16 bits."""
+  smooth = np.add.outer(np.arange(32) * 3, np.arange(48) * 2)[..., None]
+  rgb = (smooth + np.array([0, 9, 60])).astype(np.uint8)
+  grey, alpha = rgb[..., :1], np.concatenate([rgb, rgb[..., :1]], axis=-1)
+  exif = (0x013B, 2, 0, 'Zoe', True)
+  cases = [(rgb, 255), (alpha, 255)]
+  if compression != 'webp':
+    cases += [(grey, 255), (rgb.astype(np.uint16) * 257, 65535)]
+  for samples, highest in cases:
+    path = tmp_path / 'a.tif'
+    tifffile.imwrite(
+      path,
+      samples.squeeze(),
+      photometric='rgb' if samples.shape[-1] > 2 else 'minisblack',
+      extrasamples=['unassalpha'] if samples.shape[-1] == 4 else None,
+      compression=compression,
+      extratags=[exif],
+    )
+    read = photo.read_photo(path)
+    _check(read, samples, highest)
+    assert b'Zoe' in read.metadata.exif
+  assert capfd.readouterr().err == ''  # libtiff speaks of what it lacks
+
+
+def test_a_palette_that_pillow_does_not_decode(tmp_path):
+  table = RANDOM.integers(0, 65536, (3, 256)).astype(np.uint16)
+  index = GREY[..., 0]
+  tifffile.imwrite(
+    tmp_path / 'a.tif',
+    index,
+    photometric='palette',
+    colormap=table,
+    compression='png',
+  )
+  read = photo.read_photo(tmp_path / 'a.tif')
+  _check(read, table.T[index], 65535)
+
+
+def test_12_bit_jpeg_in_tiff(tmp_path):
+  y, x = np.mgrid[:32, :48]
+  samples = np.stack([80 * x, 120 * y, 40 * (x + y)], -1).astype(np.uint16)
+  tifffile.imwrite(
+    tmp_path / 'a.tif',
+    samples,
+    photometric='rgb',
+    compression='jpeg',
+    compressionargs={'level': 98},
+  )
+  read = photo.read_photo(tmp_path / 'a.tif')
+  assert read.depth == 16
+  with tifffile.TiffFile(tmp_path / 'a.tif') as tiff:
+    assert tiff.pages[0].bitspersample == 12
+  assert np.abs(read.pixels * 4095 - samples).mean() < 20

@@ -1,6 +1,4 @@
-import pathlib
 import re
-import sys
 
 import jax
 import numpy as np
@@ -149,43 +147,57 @@ def test_parameters_of_another_architecture_are_user_errors():
     convert.to_authors(params, arch.basic)
 
 
-def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch):
-  monkeypatch.setitem(sys.modules, 'torch', None)
-  with pytest.raises(UserError) as caught:
-    convert.read_pth('weights.pth')
-  assert str(caught.value) == (
-    "Reading .pth files needs PyTorch: pip install 'adafm_jax[torch]'."
+def test_bent_paths_have_no_name_there():
+  arch = Architecture(F, BLOCKS, CHANNELS, 1, path='poly', bends=2)
+  params = jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), restorer.parameter_shapes(arch)
   )
+  with pytest.raises(UserError, match=r'straight paths only.*--path line'):
+    convert.to_authors(params, arch)
 
 
-class _Code:
-  """Pickled, this is a call."""
+def test_names_of_dataparallel_are_known():
+  state = _state(3, trunk=True)
+  parallel = {f'module.{name}': x for name, x in state.items()}
+  arch, params = convert.from_authors(parallel)
+  _check_equal(convert.to_authors(params, arch), state)
+  mixed = parallel | {'model.0.bias': state['model.0.bias']}
+  with pytest.raises(UserError, match='not a state dict'):
+    convert.from_authors(mixed)
 
-  def __init__(self, touched):
-    self.touched = touched
 
-  def __reduce__(self):
-    return pathlib.Path.touch, (self.touched,)
+def test_a_basic_and_an_adapted_model_are_joined():
+  state = _state(5, trunk=True)
+  basic = {k: x for k, x in state.items() if 'transformer' not in k}
+  layers = {k: x for k, x in state.items() if 'transformer' in k}
+  _check_equal(convert.join(basic, state), state)
+  _check_equal(convert.join(basic, layers), state)
+  for first, second in ((state, state), (basic, basic), (layers, basic)):
+    with pytest.raises(UserError, match='first must be a basic model'):
+      convert.join(first, second)
+  other = state | {'model.5.bias': state['model.5.bias'] + 1e-7}
+  with pytest.raises(UserError, match=r'different backbones.*model\.5\.bias'):
+    convert.join(basic, other)
+  larger = state | {'model.1.sub.9.res.0.bias': np.zeros(F, np.float32)}
+  with pytest.raises(UserError, match=r'different backbones.*sub\.9'):
+    convert.join(basic, larger)
 
 
-def test_pth_files_are_read_and_never_run(tmp_path):
-  torch = pytest.importorskip('torch')
-  path = tmp_path / 'weights.pth'
-  state = _state(1)
-  torch.save({k: torch.from_numpy(v) for k, v in state.items()}, path)
-  _check_equal(convert.read_pth(path), state)
-  data = path.read_bytes()
-  for bad in (b'', b'junk', data[: len(data) // 2]):
-    path.write_bytes(bad)
-    with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
-      convert.read_pth(path)
-  touched = tmp_path / 'touched'
-  torch.save(_Code(touched), path)
-  with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
-    convert.read_pth(path)
-  assert not touched.exists()
-  torch.save({'epoch': 3}, path)
-  with pytest.raises(UserError, match='must map names to tensors'):
-    convert.read_pth(path)
-  with pytest.raises(UserError, match='There is no file'):
-    convert.read_pth(tmp_path / 'none.pth')
+def test_names_come_in_the_order_of_the_network():
+  state = _state(1, trunk=True)
+  arch, params = convert.from_authors(state)
+  names = list(convert.to_authors(params, arch))
+  assert names[:4] == [
+    'model.0.weight',
+    'model.0.bias',
+    'model.1.sub.0.res.0.weight',
+    'model.1.sub.0.res.0.bias',
+  ]
+  trunk = names.index('model.1.sub.2.weight')
+  assert names[trunk:][::2] == [
+    'model.1.sub.2.weight',
+    'model.1.sub.3.transformer.weight',
+    'model.2.weight',
+    'model.5.weight',
+    'model.7.weight',
+  ]

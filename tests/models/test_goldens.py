@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from adafm_jax.model_file import authors as convert
+from adafm_jax.model_file import authors_file
 from adafm_jax.models import restorer
 
 _FOLDER = os.environ.get('ADAFM_REFERENCE')
@@ -29,7 +30,7 @@ pytestmark = [
 @pytest.mark.parametrize('channels', [1, 3])
 def test_equals_the_authors_network(channels, kernel):
   path = pathlib.Path(_FOLDER or '') / f'adafm_c{channels}k{kernel}.pth'
-  state = convert.read_pth(path)
+  state = authors_file.read_pth(path)
   arch, params = convert.from_authors(state)
   assert (arch.channels, arch.kernel) == (channels, kernel)
   assert arch.placement == 'block+trunk'

@@ -4,7 +4,7 @@ import pathlib
 import pytest
 
 from adafm_jax.errors import UserError
-from adafm_jax.restore import pairs as job_files
+from adafm_jax.restore import pairs as pairing
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +22,15 @@ def _make(*names):
 
 def _plan(inputs, output, **options):
   inputs = [inputs] if isinstance(inputs, str) else inputs
-  return [
-    (str(pair.source), str(pair.target))
-    for pair in job_files.plan(inputs, output, **options)
-  ]
+  checks = {
+    name: options.pop(name)
+    for name in ('existing', 'sidecar', 'keep')
+    if name in options
+  }
+  pairs = pairing.find(inputs, output, **options)
+  checks['keep'] = [*checks.get('keep', ()), *inputs]
+  pairing.check(pairs, **checks)
+  return [(str(pair.source), str(pair.target)) for pair in pairs]
 
 
 def test_a_file_to_a_file_or_a_folder():
@@ -94,7 +99,7 @@ def test_nor_is_an_input_behind_another_name():
   with pytest.raises(UserError, match=r'overwrite the input out/a\.png'):
     _plan(['in/a.png', 'in/b.png'], 'out')
   # b.png is no input now.
-  assert len(_plan('in/a.png', 'out', existing=job_files.REPLACE)) == 1
+  assert len(_plan('in/a.png', 'out', existing=pairing.REPLACE)) == 1
 
 
 def test_a_mask_is_not_overwritten_either():
@@ -114,7 +119,7 @@ def test_two_results_of_one_name():
 
 def test_results_of_an_earlier_call_are_no_inputs():
   _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png')
-  again = {'suffix': '_r', 'existing': job_files.SKIP}
+  again = {'suffix': '_r', 'existing': pairing.SKIP}
   assert _plan('in', 'in', **again) == [
     ('in/_r.png', 'in/_r_r.png'),
     ('in/a.png', 'in/a_r.png'),
@@ -123,7 +128,7 @@ def test_results_of_an_earlier_call_are_no_inputs():
   # Elsewhere they are pictures like others.
   assert len(_plan('in', 'out', suffix='_r')) == 4
   _make('in/out/a.png', 'in/out/x/a.png')
-  found = _plan('in', 'in/out', recursive=True, existing=job_files.REPLACE)
+  found = _plan('in', 'in/out', recursive=True, existing=pairing.REPLACE)
   assert [source for source, _ in found] == [
     'in/_r.png',
     'in/a.png',
@@ -168,31 +173,31 @@ def test_what_exists_is_never_overwritten(inputs, output, options):
   os.symlink('gone.jpg', 'out/a.jpg')
   with pytest.raises(UserError, match=r'exists.*--skip-existing.*'):
     _plan(inputs, output, **options)
-  _plan(inputs, output, **options, existing=job_files.REPLACE)
+  _plan(inputs, output, **options, existing=pairing.REPLACE)
 
 
 def test_a_stopped_call_beside_its_inputs_can_be_finished():
   _make('in/a.jpg', 'in/b.jpg', 'in/a.png')  # a.png is the first result
-  found = _plan('in', 'in', ext='png', existing=job_files.SKIP)
+  found = _plan('in', 'in', ext='png', existing=pairing.SKIP)
   assert ('in/b.jpg', 'in/b.png') in found
   with pytest.raises(UserError, match=r'overwrite the input in/a\.png'):
-    _plan('in', 'in', ext='png', existing=job_files.REPLACE)
+    _plan('in', 'in', ext='png', existing=pairing.REPLACE)
 
 
 def test_a_result_that_is_named_as_an_input_is_one():
   _make('in/a.jpg', 'in/a-edited.jpg')
   inputs, options = ['in/a.jpg', 'in/a-edited.jpg'], {'suffix': '-edited'}
-  for existing in (job_files.REFUSE, job_files.REPLACE):
+  for existing in (pairing.REFUSE, pairing.REPLACE):
     with pytest.raises(UserError, match=r'would overwrite in/a-edited\.jpg'):
       _plan(inputs, 'in', **options, existing=existing)
-  found = _plan(inputs, 'in', **options, existing=job_files.SKIP)
+  found = _plan(inputs, 'in', **options, existing=pairing.SKIP)
   assert found == [('in/a.jpg', 'in/a-edited.jpg')]
 
 
 def test_a_folder_where_a_result_would_go():
   _make('in/a.png', 'out/a.png/b.txt')
   with pytest.raises(UserError, match=r'out/a\.png is a folder'):
-    _plan('in', 'out', existing=job_files.REPLACE)
+    _plan('in', 'out', existing=pairing.REPLACE)
 
 
 def test_bad_paths_end_no_call():
@@ -201,7 +206,7 @@ def test_bad_paths_end_no_call():
   os.symlink('gone.png', 'in/gone.png')
   os.symlink('loop.png', 'in/loop.png')
   bad = ['', 'none.png', 'empty', 'no*.png', 'x' * 5000, 'in/loop.png']
-  pairs = job_files.plan([*bad, 'in'], 'out', recursive=True)
+  pairs = pairing.find([*bad, 'in'], 'out', recursive=True)
   problems = [pair.problem for pair in pairs if pair.problem]
   assert len(problems) == len(bad)
   for word, problem in zip(
@@ -213,7 +218,7 @@ def test_bad_paths_end_no_call():
   good = [str(pair.source) for pair in pairs if not pair.problem]
   assert good == ['in/a.png', 'in/gone.png']  # read, the second one fails
   with pytest.raises(UserError) as caught:
-    job_files.plan(bad, 'out')
+    pairing.find(bad, 'out')
   assert len(caught.value.problems) == len(bad)
 
 

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adafm_jax.commands import train as experiment
 from adafm_jax.config import parse as configs
 from adafm_jax.data import bank, prepared
+from adafm_jax.data.image import NamedImage, identify
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
 from adafm_jax.prepare import prepare
 from adafm_jax.prepare.request import Request
 from adafm_jax.train import images as training
+from adafm_jax.train import sets
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -181,11 +182,11 @@ def test_auto_compares_the_set_with_free_memory(
   data_dir, tmp_path, monkeypatch, spare, chosen, said
 ):
   config = _config(data_dir)
-  train = training.load(config).train
+  learnt = training.load(config)
   size = 3 * sum(24 * (33 + i) for i in range(4))
-  assert training.needed_bytes(config, train) == size
+  assert training.needed_bytes(config, learnt.train) == size
   monkeypatch.setattr(memory, 'available', lambda: size + spare)
-  placement, why = training.place(config, train, tmp_path)
+  placement, why = training.place(config, learnt, tmp_path)
   assert placement == chosen
   assert said in why
   pairs = training.load(_jpeg(data_dir, 'tfds:cut/train'))
@@ -199,38 +200,38 @@ def test_auto_streams_what_one_array_cannot_address(
 ):
   monkeypatch.setattr(bank, 'MAX_PIXELS', 1000)
   config = _config(data_dir)
-  placement, why = training.place(config, training.load(config).train, tmp_path)
+  placement, why = training.place(config, training.load(config), tmp_path)
   assert placement == 'stream'
   assert 'too many for one array' in why
 
 
 def test_a_run_stays_where_it_began(data_dir, tmp_path, monkeypatch):
   config = _config(data_dir)
-  train = training.load(config).train
+  learnt = training.load(config)
   monkeypatch.setattr(memory, 'available', lambda: 10)
-  assert training.place(config, train, tmp_path)[0] == 'stream'
+  assert training.place(config, learnt, tmp_path)[0] == 'stream'
   monkeypatch.setattr(memory, 'available', lambda: 10**9)
-  assert training.place(config, train, tmp_path)[0] == 'stream'
-  assert training.place(config, train, tmp_path / 'new')[0] == 'device'
+  assert training.place(config, learnt, tmp_path)[0] == 'stream'
+  assert training.place(config, learnt, tmp_path / 'new')[0] == 'device'
 
 
 def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   config = _config(data_dir)
-  train = training.load(config).train
-  training.place(config, train, tmp_path)
+  learnt = training.load(config)
+  training.place(config, learnt, tmp_path)
   note = json.loads((tmp_path / 'data.json').read_text())
-  assert note == {'placement': 'device', 'identity': train.identity}
-  other = training.load(_config(data_dir, 'tfds:cut/train')).train
+  assert note == {'placement': 'device', 'identity': learnt.train.identity}
+  other = training.load(_config(data_dir, 'tfds:cut/train'))
   with pytest.raises(UserError, match='prepared again'):
     training.place(config, other, tmp_path)
 
 
 def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):
   config = _config(data_dir, folder)
-  train = training.load(config).train
-  assert training.place(config, train, tmp_path)[0] == 'device'
-  assert training.place(config, train, tmp_path)[0] == 'device'
-  fewer = train[1:]
+  learnt = training.load(config)
+  assert training.place(config, learnt, tmp_path)[0] == 'device'
+  assert training.place(config, learnt, tmp_path)[0] == 'device'
+  fewer = learnt._replace(seen=learnt.seen[1:])
   with pytest.raises(UserError, match='images were changed'):
     training.place(config, fewer, tmp_path)
 
@@ -242,13 +243,13 @@ def test_an_experiment_refuses_to_measure_what_it_learns_from(
   for train in (folder, 'tfds:whole/train', 'tfds:cut/train'):
     config = _config(data_dir, train, evaluate__sets=f'mine={tmp_path}')
     with pytest.raises(UserError, match=r'evaluation set mine .*\(renamed\)'):
-      experiment.load_data(config)
+      sets.load(config)
 
 
 def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
   config = _config(data_dir, evaluate__sets='kodak24')
   with pytest.raises(UserError) as caught:
-    experiment.load_data(config)
+    sets.load(config)
   (sentence,) = caught.value.problems
   for part in (
     'evaluate.sets=kodak24 is tfds:kodak24/test',
@@ -261,7 +262,7 @@ def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
   for i in range(2):
     Image.fromarray(_random(70 + i, 20, 30, 3)).save(tmp_path / f'{i}.png')
   prepare.prepare(Request('kodak24', data_dir, tmp_path, unchecked=True))
-  data = experiment.load_data(config)
+  data = sets.load(config)
   assert [i.name for i in data.sets['kodak24']] == ['0', '1']
   assert list(data.sets) == ['heldout', 'kodak24']
 
@@ -271,9 +272,9 @@ def test_images_that_are_too_small_to_be_measured_are_refused(folder, tmp_path):
   Image.fromarray(_random(0, 10, 20, 3)).save(tmp_path / 'small.png')
   measured = {'train': folder, 'evaluate__sets': f'mine={tmp_path}'}
   with pytest.raises(UserError, match=r'mine has 1 image.*11 x 11.*\(small\)'):
-    experiment.load_data(_config('', **measured))
+    sets.load(_config('', **measured))
   config = _config('', **measured, evaluate__ssim=False)
-  assert len(experiment.load_data(config).sets['mine']) == 1
+  assert len(sets.load(config).sets['mine']) == 1
 
 
 def test_a_folder_needs_no_package_for_data_sets(folder):
@@ -283,14 +284,14 @@ import sys
 lacking = ('tensorflow_datasets', 'grain', 'array_record', 'ml_collections')
 for name in lacking:
   sys.modules[name] = None  # importing it fails
-from adafm_jax.commands import train as experiment
 from adafm_jax.config import parse as configs
+from adafm_jax.train import sets
 values = {{'data': {{'train': {str(folder)!r}, 'holdout': 2}}}}
 for stage in ('train', 'adapt'):
   values[stage] = {{'patch': 8}}
-print(len(experiment.load_data(configs.parse(values)).train), 'loaded')
+print(len(sets.load(configs.parse(values)).learnt.train), 'loaded')
 values['data'] = {{'train': 'tfds:div2k/train'}}
-experiment.load_data(configs.parse(values))
+sets.load(configs.parse(values))
 """
   done = subprocess.run(
     [sys.executable, '-c', program],
@@ -305,3 +306,18 @@ experiment.load_data(configs.parse(values))
     'UserError: data.train is tfds:div2k/train, which needs the packages'
     in (done.stderr)
   )
+
+
+def test_identity_is_that_of_names_and_pixels():
+  images = [
+    NamedImage(n, np.full((4, 5, 3), i, np.uint8)) for i, n in enumerate('ab')
+  ]
+  known = training.identity(identify(images))
+  assert training.identity(identify(images[::-1])) == known
+  renamed = [images[0]._replace(name='c'), images[1]]
+  changed = [images[0], images[1]._replace(pixels=images[0].pixels)]
+  found = {
+    training.identity(identify(x)) for x in (renamed, changed, images[:1])
+  }
+  assert len(found) == 3
+  assert known not in found

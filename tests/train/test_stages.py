@@ -59,7 +59,8 @@ def test_the_path_moves_its_bends_alone_and_resumes(tmp_path):
   jax.tree.map(np.testing.assert_array_equal, again, bent)
 
 
-def test_training_begins_with_given_weights(tmp_path):
+@pytest.mark.parametrize('steps', [0, 3])
+def test_training_begins_with_given_weights(tmp_path, steps):
   run = _run(tmp_path / 'run', init=str(tmp_path / 'start.safetensors'))
   arch = run.config.arch
   rng = np.random.default_rng(1)
@@ -71,7 +72,10 @@ def test_training_begins_with_given_weights(tmp_path):
     run.config.model.init
   )
   still = dataclasses.replace(run.config.train, learning_rate=0.0)
-  config = dataclasses.replace(run.config, train=still, adapt=still)
+  basic = dataclasses.replace(
+    still, steps=steps, learning_rate=0.01 if not steps else 0
+  )
+  config = dataclasses.replace(run.config, train=basic, adapt=still)
   found = _flat(stages.train(dataclasses.replace(run, config=config)))
   for name, value in _flat(restorer.backbone(params)).items():
     np.testing.assert_array_equal(found[name], value, err_msg=name)

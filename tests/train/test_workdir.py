@@ -2,10 +2,9 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from adafm_jax.data.image import NamedImage, identify
+from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError
 from adafm_jax.train import workdir
 
@@ -34,36 +33,23 @@ def test_a_workdir_is_one_process_s(tmp_path):
     assert (tmp_path / 'run').is_dir()
 
 
-def test_identity_is_that_of_names_and_pixels():
-  images = [
-    NamedImage(n, np.full((4, 5, 3), i, np.uint8)) for i, n in enumerate('ab')
-  ]
-  known = workdir.identity(identify(images))
-  assert workdir.identity(identify(images[::-1])) == known
-  renamed = [images[0]._replace(name='c'), images[1]]
-  changed = [images[0], images[1]._replace(pixels=images[0].pixels)]
-  found = {
-    workdir.identity(identify(x)) for x in (renamed, changed, images[:1])
-  }
-  assert len(found) == 3
-  assert known not in found
+def test_how_a_run_proceeds_may_change(tmp_path):
+  config = configs.parse({'run': {'log_every': 5}})
+  workdir.open_workdir(config, tmp_path)
+  changed = configs.parse({'run': {'log_every': 50}})
+  assert workdir.open_workdir(changed, tmp_path) == changed
+
+
+def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
+  with pytest.raises(UserError, match=r'no run to resume .*config\.json'):
+    workdir.open_workdir(None, tmp_path / 'empty')
+  assert not (tmp_path / 'empty').exists()
 
 
 @pytest.mark.parametrize(
-  ('batches', 'cores', 'count'), [((8, 8), 4, 4), ((6, 4), 8, 2), ((5,), 4, 1)]
+  'text', ['{"seed": 0', '[]', '{"train": 3}', '{"seeds": 1}', '\x00\x01']
 )
-def test_a_device_a_core_as_far_as_batches_are_shared(batches, cores, count):
-  program = (
-    'import os; os.sched_getaffinity = lambda _: set(range(%d))\n'
-    'from adafm_jax.train import mesh; import jax\n'
-    'mesh.use_all_cores(%r); mesh.use_all_cores([64])\n'
-    'print(jax.device_count())'
-  )
-  done = subprocess.run(
-    [sys.executable, '-c', program % (cores, list(batches))],
-    env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  assert done.stdout == f'{count}\n'
+def test_a_broken_config_file_is_named(tmp_path, text):
+  (tmp_path / 'config.json').write_text(text)
+  with pytest.raises(UserError, match=r'Cannot use .*config\.json'):
+    workdir.open_workdir(None, tmp_path)

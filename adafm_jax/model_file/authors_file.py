@@ -1,0 +1,148 @@
+"""Files in the authors' naming: PyTorch's .pth, or safetensors without it.
+
+A safetensors file written here keeps the model file's header under a key of
+its own, so that the way back needs no levels and loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from adafm_jax import files
+from adafm_jax.errors import UserError
+from adafm_jax.model_file import file
+from adafm_jax.model_file import header as headers
+from adafm_jax.model_file.header import Header
+from adafm_jax.version import __version__
+
+SAFETENSORS = '.safetensors'
+TORCH = ('.pth', '.pt')
+KEY = 'adafm_header'  # of the metadata: never FORMAT, which means our naming
+
+
+def read(
+  path: str | os.PathLike[str],
+) -> tuple[dict[str, np.ndarray], Header | None]:
+  """Reads a state dict.
+
+  Args:
+    path: of a safetensors file, by its suffix, or of what `torch.save` made of
+      a state dict.
+
+  Returns:
+    name -> float32 array; and the header that `write` kept, if any.
+
+  Raises:
+    UserError: there is no such file, it holds no state dict, or PyTorch is
+      needed and missing.
+  """
+  if pathlib.Path(path).suffix != SAFETENSORS:
+    return read_pth(path), None
+  tensors, metadata = file.read_tensors(path)
+  kept = metadata.get(KEY)
+  return tensors, None if kept is None else file.parse_header(path, kept)
+
+
+def write(
+  path: str | os.PathLike[str],
+  state: Mapping[str, np.ndarray],
+  header: Header,
+) -> None:
+  """Writes a state dict, whole or not at all.
+
+  Args:
+    path: ending in .safetensors, .pth or .pt.
+    state: name -> float32 array.
+    header: of the model, for a safetensors file.
+
+  Raises:
+    UserError: the suffix is another, PyTorch is needed and missing, or the file
+      can't be written.
+  """
+  suffix = pathlib.Path(path).suffix
+  if suffix == SAFETENSORS:
+    text = json.dumps(headers.to_json(header), allow_nan=False)
+    file.write_tensors(path, state, {KEY: text})
+    return
+  if suffix not in TORCH:
+    raise UserError(
+      f'{path} has no suffix that says what to write: give .pth, .pt (PyTorch)'
+      f' or {SAFETENSORS}.'
+    )
+  torch = _torch('Writing')
+  tensors = {name: torch.from_numpy(x.copy()) for name, x in state.items()}
+  with files.atomic_path(path) as temporary:
+    torch.save(tensors, temporary)
+
+
+def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """Reads a .pth file; no code in it is run (weights_only).
+
+  Args:
+    path: of a file that `torch.save` made of a state dict.
+
+  Returns:
+    name -> float32 array.
+
+  Raises:
+    UserError: PyTorch isn't installed, or the file holds no state dict.
+  """
+  torch = _torch('Reading')
+  try:
+    state = torch.load(path, map_location='cpu', weights_only=True)
+  except FileNotFoundError as error:
+    raise UserError(f'There is no file {path}.') from error
+  except Exception as error:  # a damaged file makes PyTorch raise anything
+    raise UserError(
+      f'{path} is not a state dict saved by PyTorch, is cut short, or holds'
+      ' code, which is not run.'
+    ) from error
+  if not isinstance(state, Mapping) or not all(
+    isinstance(name, str) and isinstance(value, torch.Tensor)
+    for name, value in state.items()
+  ):
+    raise UserError(
+      f'{path} does not hold a state dict: it must map names to tensors.'
+    )
+  try:
+    return {
+      name: value.detach().float().numpy() for name, value in state.items()
+    }
+  except (RuntimeError, TypeError) as error:  # sparse, quantized, meta
+    raise UserError(f'{path} holds tensors that are not dense.') from error
+
+
+def provenance(*paths: str | os.PathLike[str]) -> dict[str, Any]:
+  """Where a converted model comes from, for its model file.
+
+  Args:
+    *paths: of the file, or of a basic and an adapted model's.
+  """
+  found = [pathlib.Path(path) for path in paths]
+  facts = {
+    'source': "converted from the authors' PyTorch weights",
+    'file': found[-1].name,
+    'sha256': files.sha256(found[-1]),
+    'adafm_jax': __version__,
+  }
+  if len(found) > 1:
+    facts['basic_file'] = found[0].name
+    facts['basic_sha256'] = files.sha256(found[0])
+  return facts
+
+
+def _torch(what: str) -> Any:
+  try:
+    import torch  # the extra 'torch': gigabytes that nothing else needs
+  except ImportError as error:
+    raise UserError(
+      f'{what} .pth files needs PyTorch: pip install'
+      " 'adafm_jax[torch]'; a safetensors file of the same names does not."
+    ) from error
+  return torch

@@ -1,0 +1,218 @@
+"""Bulk work that can be stopped, repeated and shared out: the manifest.
+
+Process I of N restores the pictures whose results' names fall to it, and no
+other: that depends on the name alone. It notes each picture in a journal of
+its own in the manifest's folder, DIR/part-I-of-N.jsonl, as soon as the result
+is in its place. Whoever begins again skips what any journal has. `merge.py`
+joins the journals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import io
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from adafm_jax import files
+from adafm_jax.errors import UserError
+from adafm_jax.restore import workers
+from adafm_jax.restore.workers import Outcome
+
+PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
+DONE = (workers.RESTORED, workers.LEFT_ALONE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+  """Process `index` of `count` that share a job, counted from 0."""
+
+  index: int
+  count: int
+
+  def has(self, result: str) -> bool:
+    """Whether a result falls to this process, by its name alone."""
+    digest = hashlib.sha256(result.encode('utf-8', 'surrogateescape')).digest()
+    return int.from_bytes(digest[:8]) % self.count == self.index
+
+  @property
+  def part(self) -> str:
+    """The name of its journal, without suffix."""
+    return f'part-{self.index}-of-{self.count}'
+
+  @classmethod
+  def of(cls, path: pathlib.Path) -> Shard:
+    """That of a journal."""
+    return cls(*map(int, re.findall(r'\d+', path.stem)))
+
+
+def parse_shard(text: str) -> Shard:
+  """Reads 'I/N', I from 0 to N - 1.
+
+  Raises:
+    UserError: it is none of these.
+  """
+  found = re.fullmatch(r'(\d{1,9})/(\d{1,9})', text)
+  shard = Shard(*map(int, found.groups())) if found else Shard(0, 0)
+  if not shard.index < shard.count:
+    raise UserError(
+      f'--shard is {text!r}; it must be I/N with I from 0 to N - 1, as in 0/8.'
+    )
+  return shard
+
+
+def result_name(target: pathlib.Path, output: pathlib.Path) -> str:
+  """What a result is called in a manifest: its path below the output folder."""
+  if target == output:
+    return target.name
+  return target.relative_to(output).as_posix()
+
+
+class Journal:
+  """What one process has done, a line a picture.
+
+  Attributes:
+    begun: whether an earlier call already worked on this part, so that results
+      without a line are that call's own.
+    done: results that need no more work, in any part.
+  """
+
+  def __init__(self, path: pathlib.Path, begun: bool, done: set[str]):
+    self._file: io.TextIOWrapper | None = None
+    self._path, self.begun, self.done = path, begun, done
+
+  def begin(self, expected: int) -> None:
+    """Writes how many pictures fall to this part; lines follow."""
+    self._file = self._path.open('a', encoding='utf-8')
+    self._add({'expected': expected})
+
+  def add(self, outcome: Outcome, output: pathlib.Path) -> None:
+    """Notes what became of a picture, once its result is in its place."""
+    if outcome.status in (*DONE, workers.FAILED):
+      self._add(row(outcome, output))
+
+  def close(self) -> None:
+    """Ends the journal."""
+    if self._file:
+      self._file.close()
+
+  def _add(self, values: Mapping[str, Any]) -> None:
+    assert self._file
+    self._file.write(json.dumps(values) + '\n')
+    self._file.flush()
+
+
+def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
+  """A picture's line; its fields are those of `merge.COLUMNS`."""
+  choice, size = outcome.choice, outcome.size
+  done = outcome.status in DONE
+  return {
+    'result': result_name(outcome.pair.target, output),
+    'input': os.fspath(outcome.pair.source),
+    'status': outcome.status,
+    'level': choice and choice.level,
+    'strength': choice and choice.strength,
+    'share': choice and choice.share,
+    'width': size and size[1],
+    'height': size and size[0],
+    'seconds': outcome.seconds,
+    'sha256': files.sha256(outcome.pair.target) if done else None,
+    'error': outcome.problem,
+    'finished': datetime.datetime.now(datetime.UTC).isoformat('T', 'seconds'),
+  }
+
+
+@contextlib.contextmanager
+def opened(
+  folder: pathlib.Path, shard: Shard, identity: Mapping[str, Any]
+) -> Iterator[Journal]:
+  """Opens a part of a manifest, for one process at a time.
+
+  Args:
+    folder: of the manifest; made if it is missing.
+    shard: the part.
+    identity: JSON values of all that fixes the results beside the pictures,
+      such as the model's checksum; the same for all parts.
+
+  Raises:
+    UserError: another process works on this part, the folder can't be written
+      to, or it is the manifest of another job.
+  """
+  path = folder / f'{shard.part}.jsonl'
+  busy = f'Another process works on {path}; wait until it ends.'
+  with files.locked(folder / f'{shard.part}.lock', busy):
+    _check_identity(folder, identity)
+    begun = path.exists()
+    if begun:
+      _mend(path)
+    done = {r['result'] for r in rows(folder) if r['status'] in DONE}
+    journal = Journal(path, begun, done)
+    try:
+      yield journal
+    finally:
+      journal.close()
+
+
+def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
+  """Compares a job with the one that began a manifest."""
+  path = folder / 'job.json'
+  try:
+    known = json.loads(path.read_text('utf-8'))
+  except FileNotFoundError:
+    files.write_json(path, identity)
+    return
+  except (OSError, ValueError) as error:
+    raise UserError(f'Cannot use {path}: {error}.') from error
+  changed = [name for name in identity if known.get(name) != identity[name]]
+  if changed:
+    raise UserError(
+      f'The manifest in {folder} is of another job: {", ".join(changed)}'
+      ' differ(s); give another --manifest, or the same options.'
+    )
+
+
+def _mend(path: pathlib.Path) -> None:
+  """Cuts off a last line that was not written to its end."""
+  with path.open('rb+') as file:
+    data = file.read()
+    file.truncate(data.rfind(b'\n') + 1)
+
+
+def lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+  """The lines of a journal, but for one that is still being written."""
+  with path.open(encoding='utf-8') as file:
+    for number, line in enumerate(file, 1):
+      if not line.endswith('\n'):
+        return  # being written
+      try:
+        yield json.loads(line)
+      except ValueError as error:
+        raise UserError(
+          f'Line {number} of {path} is broken; remove it, and what it was'
+          ' about is done again.'
+        ) from error
+
+
+def rows(folder: pathlib.Path) -> list[dict[str, Any]]:
+  """The rows of all parts; of a picture that a part tried again, the last.
+
+  Raises:
+    UserError: a journal is damaged.
+  """
+  found = []
+  for path in parts(folder):
+    last = {x['result']: x for x in lines(path) if 'result' in x}
+    found += [values | {'part': path.stem} for values in last.values()]
+  return found
+
+
+def parts(folder: pathlib.Path) -> list[pathlib.Path]:
+  """The journals of a manifest."""
+  return sorted(p for p in folder.glob('*.jsonl') if PART.fullmatch(p.name))

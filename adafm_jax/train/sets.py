@@ -1,0 +1,130 @@
+"""Every image of an experiment: learnt from, held out, and measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import jax
+import numpy as np
+
+from adafm_jax import errors
+from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import Config
+from adafm_jax.data import known, overlap, sources
+from adafm_jax.data.image import NamedImage, identify
+from adafm_jax.degrade import level as levels
+from adafm_jax.engine.run import Network
+from adafm_jax.errors import UserError
+from adafm_jax.evaluate import metrics, scores
+from adafm_jax.evaluate.protocol import Protocol, make_cases
+from adafm_jax.train import images as training
+from adafm_jax.train import logs, stages
+from adafm_jax.train import mesh as meshes
+
+_HELDOUT = 'heldout'
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """The images of an experiment.
+
+  Attributes:
+    learnt: what is learnt from, and held-out images for validation and
+      calibration.
+    sets: evaluation sets by name.
+  """
+
+  learnt: training.Training
+  sets: dict[str, list[NamedImage]]
+
+
+def load(config: Config) -> Data:
+  """Loads every image the experiment will need, so that it fails early."""
+  learnt = training.load(config)
+  sets = {_HELDOUT: learnt.heldout}
+  for name, source in configs.evaluation_sets(config).items():
+    data_dir = config.data.data_dir
+    sets[name] = sources.load(
+      source or sources.named(name, data_dir),
+      field=f'evaluate.sets={name}',
+      channels=config.model.channels,
+      data_dir=data_dir,
+      most=config.evaluate.images,
+    )
+  _check_sizes(config, sets)
+  overlap.refuse(
+    learnt.seen,
+    {name: identify(images) for name, images in sets.items()},
+    field=config.data.train,
+  )
+  return Data(learnt, sets)
+
+
+def _check_sizes(config: Config, sets: dict[str, list[NamedImage]]) -> None:
+  """Refuses images that are too small to be measured at the end of the run."""
+  wanted = levels.level_list(config.evaluate.levels, config.levels, 2)
+  inside = metrics.SSIM_WINDOW if config.evaluate.ssim else 1
+  problems = []
+  for name, images in sets.items():
+    border = max(map(known.judged(name, config.task).pixels, wanted))
+    try:
+      sources.check_sizes(
+        [(i.name, *i.pixels.shape[:2]) for i in images],
+        inside + 2 * border,
+        field=name if name == _HELDOUT else f'evaluate.sets={name}',
+        what='the SSIM window and the border' if inside > 1 else 'the border',
+      )
+    except UserError as error:
+      problems += error.problems
+  errors.raise_all(problems)
+
+
+def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:
+  """Decides where the training images are kept, and says so.
+
+  Args:
+    config: of the experiment.
+    data: its images.
+    workdir: of the run; remembers the choice.
+
+  Raises:
+    UserError: the images are others than when the run began.
+  """
+  train, heldout, _ = data.learnt
+  placement, why = training.place(config, data.learnt, workdir)
+  logs.say(
+    f'{len(train)} training images, {len(heldout)} held out;'
+    f' {jax.device_count()} x {jax.devices()[0].device_kind},'
+    f' {jax.process_count()} process(es); workdir {workdir}'
+  )
+  logs.say(why)
+  config = dataclasses.replace(
+    config, data=dataclasses.replace(config.data, placement=placement)
+  )
+  return stages.Run(
+    config, workdir, data.learnt.train, _validation(config, data)
+  )
+
+
+def _validation(config: Config, data: Data) -> stages.MakeValidate:
+  """PSNR on a few held-out images, at the stage's level and strength."""
+  images = data.learnt.heldout[: config.run.validate_images]
+  protocol = Protocol.of(config.task, config.measured_noise)
+
+  def make(arch, level, strength):
+    cases = make_cases(images, level, protocol)
+    label = f'psnr_{levels.TASKS[config.task].label(level).replace(" ", "_")}'
+
+    def validate(params):
+      if not meshes.is_main():
+        return
+      local = Network(arch, jax.device_get(params), dtype=config.model.compute)
+      grid = scores.psnr_grid(
+        local, cases, np.array([strength]), protocol, level
+      )
+      yield label, float(grid.mean())
+
+    return validate
+
+  return make

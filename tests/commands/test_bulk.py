@@ -1,0 +1,244 @@
+"""Bulk work shared out, killed, repeated and merged, on real files."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tiny_models
+import yaml
+from PIL import Image
+from pyarrow import parquet
+
+from adafm_jax import cli, files
+from adafm_jax.errors import UserError
+from adafm_jax.restore import manifest
+
+ROOT = pathlib.Path(__file__).parents[2]
+COUNT = 9
+COMMAND = ['restore', '-i', 'in', '-o', 'out', '-m', 'model.safetensors']
+COMMAND += ['--level', '40', '--recursive', '--manifest', 'notes']
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  tiny_models.random_model().save('model.safetensors')
+  for i in range(COUNT):
+    path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(i).integers(0, 256, (16, 24, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+  return tmp_path
+
+
+def _merge(capsys):
+  capsys.readouterr()
+  code = cli.main(['merge', 'notes'])
+  return code, capsys.readouterr()
+
+
+def _table():
+  return parquet.read_table('notes/manifest.parquet').to_pylist()
+
+
+def _results():
+  return {
+    p.relative_to('out').as_posix(): p.read_bytes()
+    for p in pathlib.Path('out').rglob('*.png')
+  }
+
+
+def test_parts_do_together_what_one_process_does(capsys):
+  plain = [*COMMAND[:-2]]
+  assert cli.main(plain) == 0
+  expected = _results()
+  assert len(expected) == COUNT
+  for path in pathlib.Path('out').rglob('*.png'):
+    path.unlink()
+  assert cli.main([*COMMAND, '--shard', '0/2']) == 0
+  first = _results()
+  assert 0 < len(first) < COUNT
+  code, said = _merge(capsys)
+  assert code == 1
+  assert '1/2 has not run' in said.err
+  assert cli.main([*COMMAND, '--shard', '1/2']) == 0
+  assert _results() == expected
+  code, said = _merge(capsys)
+  assert (code, said.err) == (0, '')
+  assert f'{COUNT} restored' in said.out
+  rows = _table()
+  assert [row['result'] for row in rows] == sorted(expected)
+  for row in rows:
+    assert row['sha256'] == files.sha256(pathlib.Path('out', row['result']))
+    assert (row['level'], row['height'], row['width']) == (40, 16, 24)
+    assert (row['part'] == 'part-0-of-2') == (row['result'] in first)
+
+
+def test_what_is_done_is_not_done_again_but_what_is_gone_is():
+  assert cli.main(COMMAND) == 0
+  times = {p: p.stat().st_mtime_ns for p in pathlib.Path('out').rglob('*.png')}
+  gone, *kept = times
+  gone.unlink()
+  # Shared out anew, too: all parts count.
+  for shard in ('0/3', '1/3', '2/3'):
+    assert cli.main([*COMMAND, '--shard', shard]) == 0
+  assert gone.exists()
+  for path in kept:
+    assert path.stat().st_mtime_ns == times[path]
+
+
+def test_a_failure_is_a_row_and_is_tried_again(capsys):
+  bad = pathlib.Path('in/album0/0.png')
+  whole = bad.read_bytes()
+  bad.write_bytes(whole[:60])
+  assert cli.main(COMMAND) == 1
+  code, said = _merge(capsys)
+  assert code == 1
+  assert 'album0/0.png failed: ' in said.err
+  (row,) = [x for x in _table() if x['status'] == 'failed']
+  assert str(bad) in row['error']
+  assert row['sha256'] is None
+  bad.write_bytes(whole)
+  assert cli.main(COMMAND) == 0
+  assert _merge(capsys)[0] == 0
+  assert {x['status'] for x in _table()} == {'restored'}
+
+
+def test_a_process_killed_in_the_middle_loses_nothing(capsys):
+  for i in range(60):  # enough to be killed in between
+    pixels = np.full((160, 200, 3), i, np.uint8)
+    Image.fromarray(pixels).save(f'in/album0/more{i}.png')
+  program = [sys.executable, '-m', 'adafm_jax.cli', *COMMAND, '--jobs', '1']
+  environment = {**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  with subprocess.Popen(program, env=environment) as killed:
+    for _ in range(1000):
+      if journal.exists() and journal.read_text().count('\n') > 5:
+        break
+      time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+  done = len(journal.read_text().splitlines()) - 1
+  assert 0 < done < COUNT + 60
+  with journal.open('a') as file:
+    file.write('{"result": "alb')  # what a crash of the machine leaves
+  assert _merge(capsys)[0] == 1
+  assert cli.main(COMMAND) == 0
+  out = capsys.readouterr().out
+  assert int(re.search(r'(\d+) done before', out)[1]) >= done
+  assert _merge(capsys)[0] == 0
+  assert len(_table()) == COUNT + 60
+  assert not list(pathlib.Path('out').rglob('.*'))  # no temporary files
+
+
+def test_nothing_that_another_program_wrote_is_overwritten(capsys):
+  path = pathlib.Path('out/album1/1.png')
+  path.parent.mkdir(parents=True)
+  path.write_bytes(b'mine')
+  assert cli.main(COMMAND) == 2
+  assert str(path) in capsys.readouterr().err
+  assert path.read_bytes() == b'mine'
+  assert len(_results()) == 1
+
+
+@pytest.mark.parametrize(
+  ('changed', 'named'),
+  [
+    (['--level', '41'], 'level'),
+    (['--self-ensemble'], 'self_ensemble'),
+    (['--suffix', '_x'], 'suffix'),
+  ],
+)
+def test_a_manifest_is_of_one_job(changed, named, capsys):
+  assert cli.main([*COMMAND, '--shard', '0/2']) == 0
+  assert cli.main([*COMMAND, '--shard', '1/2', *changed]) == 2
+  assert f'another job: {named} ' in capsys.readouterr().err
+
+
+def test_two_processes_do_not_take_one_part(capsys):
+  lock = pathlib.Path('notes/part-0-of-1.lock')
+  with files.locked(lock, 'busy'):
+    assert cli.main(COMMAND) == 2
+  assert 'Another process' in capsys.readouterr().err
+
+
+def test_results_that_differ_are_told(capsys):
+  assert cli.main(COMMAND) == 0
+  line = pathlib.Path('notes/part-0-of-1.jsonl').read_text().splitlines()[-1]
+  other = json.loads(line) | {'sha256': '0' * 64}
+  pathlib.Path('notes/part-0-of-7.jsonl').write_text(json.dumps(other) + '\n')
+  code, said = _merge(capsys)
+  assert code == 1
+  assert f'{other["result"]} was done twice, differently' in said.err
+
+
+def test_every_result_falls_to_one_part():
+  names = [f'a/{i}.png' for i in range(3000)]
+  shards = [manifest.parse_shard(f'{i}/7') for i in range(7)]
+  counts = [sum(map(shard.has, names)) for shard in shards]
+  assert sum(counts) == 3000
+  assert all(sum(s.has(name) for s in shards) == 1 for name in names)
+  assert min(counts) > 350  # 429 each on average, with a deviation of 19
+
+
+@pytest.mark.parametrize(
+  'text', ['', '3', '3/3', '-1/3', '0/0', '1/x', '0/3/1']
+)
+def test_a_shard_that_is_none(text):
+  with pytest.raises(UserError, match='I/N'):
+    manifest.parse_shard(text)
+
+
+def test_mistakes(capsys):
+  assert cli.main([*COMMAND[:-2], '--shard', '0/2']) == 2
+  assert '--manifest' in capsys.readouterr().err
+  assert cli.main(['merge', 'nowhere']) == 2
+  assert 'nowhere holds no manifest' in capsys.readouterr().err
+  assert cli.main(COMMAND) == 0
+  with pathlib.Path('notes/part-0-of-1.jsonl').open('a') as file:
+    file.write('nonsense\n')
+  capsys.readouterr()
+  assert cli.main(['merge', 'notes']) == 2
+  assert 'Line 11 of' in capsys.readouterr().err
+
+
+def _run(program, **variables):
+  return subprocess.run(
+    program,
+    env={**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}
+    | {'PATH': f'{pathlib.Path(sys.executable).parent}:{os.environ["PATH"]}'}
+    | variables,
+    capture_output=True,
+    text=True,
+    timeout=200,
+  )
+
+
+def test_the_launchers_share_the_work_out(capsys):
+  script = ROOT / 'launch' / 'bulk_slurm.sbatch'
+  arguments = ['bash', script, *COMMAND[1:]]
+  alone = _run(arguments)
+  assert alone.returncode != 0
+  assert '--array' in alone.stderr
+  task = {'SLURM_ARRAY_TASK_COUNT': '2', 'PYTHON': sys.executable}
+  done = _run(arguments, SLURM_ARRAY_TASK_ID='1', **task)
+  assert done.returncode == 0, done.stderr
+  # The pod's command, with its folders and its number of parts made ours.
+  job = yaml.safe_load((ROOT / 'launch' / 'bulk_kubernetes.yaml').read_text())
+  (container,) = job['spec']['template']['spec']['containers']
+  (text,) = container['args']
+  parts = job['spec']['completions']
+  assert text.endswith(f'"$JOB_COMPLETION_INDEX/{parts}"')
+  text = text.replace(f'/{parts}"', '/2"').replace('/data/manifest', 'notes')
+  text = text.replace('/data/', '').replace('denoise', 'model.safetensors')
+  text = text.replace('--recursive', '--recursive --level 40')
+  done = _run([*container['command'], text], JOB_COMPLETION_INDEX='0')
+  assert done.returncode == 0, done.stderr
+  assert _merge(capsys)[0] == 0
+  assert len(_table()) == COUNT

@@ -1,0 +1,60 @@
+"""Image files made byte by byte, for what no library writes."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+RGB = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+
+
+def encoded(format, samples=RGB, **options):
+  """An image file as bytes, by Pillow."""
+  data = io.BytesIO()
+  image = samples
+  if isinstance(samples, np.ndarray):
+    image = Image.fromarray(np.squeeze(samples))
+  image.save(data, format, **options)
+  return data.getvalue()
+
+
+def chunk(kind, body, *, sound=True):
+  """A chunk of a PNG file."""
+  check = zlib.crc32(kind + body) ^ (not sound)
+  return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', check)
+
+
+def png(*chunks, samples=RGB, **options):
+  """A PNG file with chunks behind its header."""
+  data = encoded('PNG', samples, **options)
+  return data[:33] + b''.join(chunks) + data[33:]
+
+
+def segment(marker, body):
+  """A segment of a JPEG file."""
+  return struct.pack('>BBH', 0xFF, marker, len(body) + 2) + body
+
+
+def jpeg(*segments, samples=RGB, **options):
+  """A JPEG file with segments behind its first marker."""
+  data = encoded('JPEG', samples, **options)
+  return data[:2] + b''.join(segments) + data[2:]
+
+
+def xmp_segment(packet):
+  """XMP in a JPEG file."""
+  return segment(0xE1, b'http://ns.adobe.com/xap/1.0/\0' + packet)
+
+
+def photoshop(*resources):
+  """Photoshop's image resources, as (number, body)."""
+  data = b'Photoshop 3.0\0'
+  for number, body in resources:
+    data += b'8BIM' + struct.pack('>HxxI', number, len(body)) + body
+    data += b'\0' * (len(body) % 2)
+  return data
+
+
+IPTC = b'\x1c\x02x\x00\x0fHarbour at dawn\x1c\x02\x19\x00\x05boats'

@@ -1,0 +1,221 @@
+"""State dicts on disk, with PyTorch and without."""
+
+import os
+import pathlib
+import sys
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+import tiny_models
+
+from adafm_jax import cli
+from adafm_jax.errors import UserError
+from adafm_jax.model import Model
+from adafm_jax.model_file import authors, authors_file
+
+NO_LEVELS = ('--task', 'denoise', '--start', '15', '--end', '75')
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+
+
+def _state(model):
+  return authors.to_authors(model.params, model.arch)
+
+
+def _check_equal(actual, expected):
+  assert actual.keys() == expected.keys()
+  for name, value in expected.items():
+    assert actual[name].dtype == np.float32
+    np.testing.assert_array_equal(actual[name], value, err_msg=name)
+
+
+def _convert(*argv):
+  return cli.main(['convert', *map(str, argv)])
+
+
+def _check_same(found, model):
+  assert found.arch == model.arch
+  jax.tree.map(np.testing.assert_array_equal, found.params, model.params)
+
+
+@pytest.mark.parametrize('kernel', [1, 5])
+def test_a_model_goes_there_and_back_without_pytorch(kernel, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'torch', None)
+  model = tiny_models.random_model(kernel=kernel)
+  model.save('a.safetensors')
+  assert _convert('a.safetensors', '-o', 'theirs.safetensors') == 0
+  _check_equal(safetensors.numpy.load_file('theirs.safetensors'), _state(model))
+  assert _convert('theirs.safetensors', '-o', 'back.safetensors') == 0
+  assert pathlib.Path('back.safetensors').read_bytes() == (
+    pathlib.Path('a.safetensors').read_bytes()
+  )
+
+
+def test_levels_may_be_given_anew():
+  model = tiny_models.random_model()
+  model.save('a.safetensors')
+  _convert('a.safetensors', '-o', 'theirs.safetensors')
+  argv = ['--task', 'denoise', '--start', '10', '--end', '50']
+  assert _convert('theirs.safetensors', '-o', 'b.safetensors', *argv) == 0
+  found = Model.load('b.safetensors')
+  assert (found.levels.start, found.levels.end, found.curve) == (10, 50, None)
+  _check_same(found, model)
+
+
+@pytest.mark.parametrize('kernel', [1, 5])
+def test_a_model_goes_to_pytorch_and_back(kernel):
+  torch = pytest.importorskip('torch', reason='the extra torch is missing')
+  model = tiny_models.random_model(kernel=kernel)
+  model.save('a.safetensors')
+  assert _convert('a.safetensors', '-o', 'theirs.pth') == 0
+  loaded = torch.load('theirs.pth', weights_only=True)
+  _check_equal({k: x.numpy() for k, x in loaded.items()}, _state(model))
+  assert _convert('theirs.pth', '-o', 'back.safetensors', *NO_LEVELS) == 0
+  _check_same(Model.load('back.safetensors'), model)
+  parallel = {f'module.{name}': x for name, x in loaded.items()}
+  torch.save(parallel, 'parallel.pth')
+  assert _convert('parallel.pth', '-o', 'p.safetensors', *NO_LEVELS) == 0
+  _check_same(Model.load('p.safetensors'), model)
+
+
+def test_a_basic_model_and_what_was_adapted_from_it():
+  model = tiny_models.random_model()
+  model.save('a.safetensors')
+  assert _convert('a.safetensors', '-o', 'basic.safetensors', '--basic') == 0
+  basic = safetensors.numpy.load_file('basic.safetensors')
+  assert not [name for name in basic if 'transformer' in name]
+  layers = {k: x for k, x in _state(model).items() if k not in basic}
+  safetensors.numpy.save_file(layers, 'layers.safetensors')
+  two = ('basic.safetensors', 'layers.safetensors')
+  assert _convert(*two, '-o', 'b.safetensors', *NO_LEVELS) == 0
+  found = Model.load('b.safetensors')
+  _check_same(found, model)
+  assert found.provenance['basic_file'] == 'basic.safetensors'
+
+
+def test_a_bent_model_is_converted_on_the_straight_path(capsys):
+  argv = ['denoise', '-o', 'a.safetensors']
+  assert _convert(*argv) == 2
+  assert 'straight paths only' in capsys.readouterr().err
+  assert not os.listdir()
+  assert _convert(*argv, '--path', 'line') == 0
+  assert 'model.7.bias' in safetensors.numpy.load_file('a.safetensors')
+
+
+def _bad_files(model):
+  """Files of every bad kind, and what is said of each."""
+  state = _state(model)
+  whole = safetensors.numpy.save(state)
+  yield 'cut.safetensors', whole[:-3], 'cut short'
+  yield 'empty.safetensors', b'', 'not a whole safetensors file'
+  yield 'text.safetensors', b'hello there, this is text', 'not a whole'
+  del state['model.2.bias']
+  yield 'lacks.safetensors', safetensors.numpy.save(state), 'model.2.bias'
+  other = {'conv.weight': np.zeros((3, 3), np.float32)}
+  yield 'other.safetensors', safetensors.numpy.save(other), 'conv.weight'
+  whole = {'model.0.weight': np.zeros((2, 3, 3, 3), np.int32)}
+  yield 'whole.safetensors', safetensors.numpy.save(whole), 'holds I32'
+  wrong = _state(model) | {'model.0.bias': np.float32([np.nan] * 6)}
+  yield 'nan.safetensors', safetensors.numpy.save(wrong), 'finite'
+  header = {authors_file.KEY: '{"version": 99}'}
+  later = safetensors.numpy.save(_state(model), header)
+  yield 'later.safetensors', later, 'version 99'
+
+
+def test_bad_files_are_a_sentence_and_nothing_is_written(capsys):
+  for name, data, words in _bad_files(tiny_models.random_model()):
+    pathlib.Path(name).write_bytes(data)
+    assert _convert(name, '-o', 'out.safetensors', *NO_LEVELS) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert words in err
+    assert err.count('\n') == 1, err
+  assert not pathlib.Path('out.safetensors').exists()
+
+
+@pytest.mark.parametrize(
+  ('argv', 'words'),
+  [
+    (['a.safetensors', '-o', 'b.txt'], 'b.txt has no suffix'),
+    (['a.safetensors', '-o', 'a.safetensors'], 'give another'),
+    (['a.safetensors', '-o', 'b.pth', '--task', 'sr'], 'leave --task'),
+    (['none.safetensors', '-o', 'b.pth'], 'There is no model file none'),
+    (['nobody', '-o', 'b.pth'], 'no released model'),
+    (['t.safetensors', '-o', 'b.safetensors'], 'does not say its levels'),
+    (['t.safetensors', '-o', 'b.safetensors', '--start', '1'], 'together'),
+    (['t.safetensors', '-o', 'b.safetensors', '--basic'], 'way to the authors'),
+    (['a.safetensors', 't.safetensors', '-o', 'b.pth'], 'one model'),
+    (['t.safetensors'] * 3 + ['-o', 'b.safetensors', *NO_LEVELS], 'no more'),
+  ],
+)
+def test_wrong_calls_are_a_sentence(argv, words, capsys):
+  model = tiny_models.random_model()
+  model.save('a.safetensors')
+  safetensors.numpy.save_file(_state(model), 't.safetensors')
+  assert _convert(*argv) == 2
+  assert words in capsys.readouterr().err
+  assert sorted(os.listdir()) == ['a.safetensors', 't.safetensors']
+
+
+def test_a_basic_model_is_one_level(capsys):
+  model = tiny_models.random_model()
+  model.save('a.safetensors')
+  _convert('a.safetensors', '-o', 'basic.safetensors', '--basic')
+  assert _convert('basic.safetensors', '-o', 'b.safetensors') == 0
+  found = Model.load('b.safetensors')
+  assert (found.arch, found.levels) == (model.arch.basic, model.levels)
+  assert found.strength(15) == 0
+
+
+def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'torch', None)
+  with pytest.raises(UserError) as caught:
+    authors_file.read_pth('weights.pth')
+  assert "needs PyTorch: pip install 'adafm_jax[torch]'" in str(caught.value)
+
+
+class _Code:
+  """Pickled, this is a call."""
+
+  def __init__(self, touched):
+    self.touched = touched
+
+  def __reduce__(self):
+    return pathlib.Path.touch, (self.touched,)
+
+
+def test_pth_files_are_read_and_never_run(tmp_path):
+  torch = pytest.importorskip('torch')
+  path = tmp_path / 'weights.pth'
+  state = _state(tiny_models.random_model())
+  torch.save({k: torch.from_numpy(v) for k, v in state.items()}, path)
+  _check_equal(authors_file.read_pth(path), state)
+  data = path.read_bytes()
+  for bad in (b'', b'junk', data[: len(data) // 2]):
+    path.write_bytes(bad)
+    with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
+      authors_file.read_pth(path)
+  touched = tmp_path / 'touched'
+  torch.save(_Code(touched), path)
+  with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
+    authors_file.read_pth(path)
+  assert not touched.exists()
+  with zipfile.ZipFile(path, 'w') as archive:  # a zip, but not PyTorch's
+    archive.writestr('data.txt', 'hello')
+  with pytest.raises(UserError, match=r'weights\.pth is not a state dict'):
+    authors_file.read_pth(path)
+  sparse = torch.zeros(3, 3).to_sparse()
+  torch.save({'model.0.weight': sparse}, path)
+  with pytest.raises(UserError, match=r'not dense|not a state dict'):
+    authors_file.read_pth(path)
+  torch.save({'epoch': 3}, path)
+  with pytest.raises(UserError, match='must map names to tensors'):
+    authors_file.read_pth(path)
+  with pytest.raises(UserError, match='There is no file'):
+    authors_file.read_pth(tmp_path / 'none.pth')
