@@ -1,12 +1,15 @@
 """A real browser, and servers for it to visit."""
 
 import contextlib
+import dataclasses
 import functools
 import http.server
 import os
 import shutil
 import threading
 
+import jax
+import numpy as np
 import pytest
 import tiny_models
 
@@ -108,6 +111,17 @@ def files_served(found):
 def tiny_served():
   """Two small models of random weights, as the page is offered them."""
   return (
-    site.Served('noise', tiny_models.random_model('denoise', kernel=1)),
+    site.Served('noise', _strong(tiny_models.random_model(kernel=1))),
     site.Served('jpeg', tiny_models.random_model('dejpeg', channels=1)),
   )
+
+
+def _strong(model):
+  """The same model with AdaFM layers whose strength can be seen."""
+
+  def scale(path, leaf):
+    is_adafm = any('adafm' in str(entry) for entry in path)
+    return leaf * np.float32(8) if is_adafm else leaf
+
+  params = jax.tree_util.tree_map_with_path(scale, model.params)
+  return dataclasses.replace(model, params=params)

@@ -100,10 +100,8 @@ def test_strengths_of_levels_are_the_models(page):
         weights.describe(shown, name),
         levels,
       )
-      if curve:
-        expected = curve.strength(levels)
-      else:
-        expected = np.linspace(0, 1, 21)
+      straight = np.linspace(0, 1, 21)
+      expected = curve.strength(levels) if curve else straight
       np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
