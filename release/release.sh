@@ -64,3 +64,4 @@ joined=$(IFS=, && echo "${beside[*]+"${beside[*]}"}")
   --float32 "$run/model.safetensors" ${joined:+--dedicated "$joined"} \
   -o docs/models
 "$python" -m release.card.card "$name"
+"$python" -m release.same_picture --models "$name"

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import blend, ensemble, plan, tiles
+from adafm_jax.engine import blend, ensemble, overlap, plan, tiles
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
@@ -57,6 +57,8 @@ class Network:
     side: of the tiles, pixels, even; None lets `plan.make_plan` choose.
     memory: limit of a pass in bytes; None: half of the free memory.
     self_ensemble: whether `restore` averages over the eight orientations.
+    runtime: runs the network in place of JAX, with weights of its own; dtype
+      and params are not used then.
   """
 
   arch: Architecture
@@ -65,6 +67,7 @@ class Network:
   side: int | None = None
   memory: int | None = None
   self_ensemble: bool = False
+  runtime: overlap.Runtime | None = None
 
   def restore(self, images: np.ndarray, strength: Any) -> np.ndarray:
     """Restores images of one size.
@@ -86,6 +89,11 @@ class Network:
     if self.self_ensemble:
       once = dataclasses.replace(self, self_ensemble=False)
       return ensemble.run(once.restore, images, strength)
+    if self.runtime:
+      free = self._memory()
+      return overlap.restore(
+        self.runtime, self.arch, images, strength, free, self.side
+      )
     planned = self._plan(images, len(images))
     arch, params = fold(self.arch, self.params, strength)
     output = np.empty_like(images)
@@ -127,6 +135,11 @@ class Network:
       UserError: even the smallest tiles do not fit into memory.
     """
     values = np.asarray(strengths, np.float32)
+    if self.runtime:
+      for value in values:  # a pass each: nothing is shared between them
+        outputs = self.restore(images, value)[None]
+        yield np.asarray(_reduced(reduce)(outputs, *operands))
+      return
     planned = self._plan(images, len(images) * len(values))
     length = max(1, planned.chunk // len(images))
     for begin in range(0, len(values), length):
@@ -154,8 +167,11 @@ class Network:
     return output
 
   def _plan(self, images: np.ndarray, count: int) -> plan.Plan:
-    free = memories.available() if self.memory is None else self.memory
-    return plan.make_plan(self.arch, images.shape[1:3], count, free, self.side)
+    size, free = images.shape[1:3], self._memory()
+    return plan.make_plan(self.arch, size, count, free, self.side)
+
+  def _memory(self) -> int:
+    return memories.available() if self.memory is None else self.memory
 
 
 @functools.lru_cache(maxsize=16)

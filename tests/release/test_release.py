@@ -61,6 +61,7 @@ def test_every_step_is_done_once(release, tmp_path):
     'release.register',
     'release.evaluate',
     'release.card.card',
+    'release.same_picture',
   ]
   assert f'--config.data.train={data}/BSD431' in asked[0]
   assert f'--config.evaluate.sets=cbsd68={data}/CBSD68' in asked[0]
@@ -73,6 +74,7 @@ def test_every_step_is_done_once(release, tmp_path):
     'release.register',
     'release.evaluate',
     'release.card.card',
+    'release.same_picture',
   ]
   _, asked = release('sr', data, runs)
   assert '--dedicated' not in asked[2]
