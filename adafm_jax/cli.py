@@ -15,7 +15,7 @@ from adafm_jax.version import __version__
 COMMANDS = {
   'restore': ('restore photographs', 'adafm_jax.commands.restore'),
   'merge': (
-    'join the parts of a bulk job, and say what is missing',
+    'join the parts of a bulk job, and list what is missing',
     'adafm_jax.commands.merge',
   ),
   'sweep': ('restore images at many strengths', 'adafm_jax.commands.sweep'),

@@ -15,7 +15,7 @@ from typing import Any
 
 from adafm_jax.errors import UserError
 
-_LEAST_FREE = 4096  # bytes of a disk that is not full
+_MIN_FREE = 4096  # bytes; a disk with less counts as full
 
 
 @contextlib.contextmanager
@@ -55,18 +55,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-  """Checks that a file could be written, before it is worked on.
+  """Checks beforehand that a file can be written.
 
   Raises:
-    UserError: its folder takes no files, its name is too long, or the disk is
+    UserError: its folder is not writable, its name is too long, or the disk is
       full.
   """
   path = pathlib.Path(path)
   folder = path.parent
   while not folder.exists() and folder != folder.parent:
-    folder = folder.parent  # what is missing is made
+    folder = folder.parent  # missing folders will be created
   if not folder.is_dir():
-    raise UserError(f'Cannot write {path}: {folder} is no folder.')
+    raise UserError(f'Cannot write {path}: {folder} is not a folder.')
   if not os.access(folder, os.W_OK | os.X_OK):
     raise UserError(f'Cannot write {path}: {folder} cannot be written to.')
   longest = os.pathconf(folder, 'PC_NAME_MAX')
@@ -75,7 +75,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
       f'Cannot write {path}: its name is longer than {longest} bytes.'
     )
   disk = shutil.disk_usage(folder)
-  if disk.total and disk.free < _LEAST_FREE:
+  if disk.total and disk.free < _MIN_FREE:
     raise UserError(f'Cannot write {path}: there is no space left.')
 
 

@@ -110,7 +110,7 @@ def test_replicating_keeps_values_on_every_device():
       np.testing.assert_array_equal(shard.data, tree[name])
 
 
-def test_a_batch_that_devices_cannot_share_is_told():
+def test_a_batch_that_devices_cannot_share_is_reported():
   mesh = meshes.make_mesh()
   meshes.check_batch('train', 24, mesh)
   with pytest.raises(UserError, match=r'adapt\.batch is 12, which 8 devices'):
@@ -216,7 +216,9 @@ def _assert_same_files(folder, other):
   assert config == other_config
 
 
-def test_a_users_mistake_in_all_processes_is_told_once(tmp_path, smooth_images):
+def test_a_users_mistake_in_all_processes_is_reported_once(
+  tmp_path, smooth_images
+):
   arguments = [*_arguments(smooth_images), '--config.adapt.batch=5']
   code, output = _finish(_local(2, *arguments, '--workdir', tmp_path / 'run'))
   assert code == 2, output

@@ -83,14 +83,14 @@ def weights(strength: float, count: int = NODES) -> np.ndarray:
 
 
 def coefficients(count: int = NODES) -> np.ndarray:
-  """The spline for those who evaluate it elsewhere.
+  """The spline's coefficients, to evaluate it elsewhere.
 
   Args:
     count: number of results.
 
   Returns:
     float64 [4, count - 1, count]: factors of d^3, d^2, d and 1 in the weight
-    of each result (last axis), where d is the way from the node before.
+    of each result (last axis), where d is the distance from the node before.
   """
   return _spline(count).c
 

@@ -94,6 +94,6 @@ def test_only_noise_can_be_drawn_per_crop():
     ('sr', 'clipped', 0.5, 'from 1 to 16'),
   ],
 )
-def test_mistakes_are_told(task, noise, level, message):
+def test_mistakes_are_reported(task, noise, level, message):
   with pytest.raises(UserError, match=message):
     Degradation(task, noise).apply(random_image(), level)

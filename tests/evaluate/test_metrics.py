@@ -150,7 +150,7 @@ def test_device_psnr_of_a_nan_is_nan(channels):
   assert math.isnan(broken)
 
 
-def test_mistakes_are_told():
+def test_mistakes_are_reported():
   reference, output = pair()
   with pytest.raises(UserError, match=r"'luma'.*'rgb', 'y'"):
     metrics.psnr(reference, output, channels='luma')

@@ -154,14 +154,11 @@ def test_others_may_read_the_file_as_any_other(path):
   assert path.stat().st_mode == path.with_name('other').stat().st_mode
 
 
-def test_jax_arrays_are_saved_and_the_network_runs(path):
-  params = jax.tree.map(jax.numpy.asarray, _params())
-  _model(params=params).save(path)
-  image = np.full((1, 4, 6, 3), 0.5, np.float32)
-  apply = jax.jit(restorer.make_apply(ARCH))
+@pytest.mark.parametrize('change', [jax.numpy.asarray, np.asfortranarray])
+def test_other_arrays_are_saved_right(path, change):
+  _model(params=jax.tree.map(change, _params())).save(path)
   loaded = Model.load(path).params
-  expected = apply(params, image, 0.5)
-  np.testing.assert_array_equal(apply(loaded, image, 0.5), expected)
+  jax.tree.map(np.testing.assert_array_equal, loaded, _params())
 
 
 def test_layout_of_the_file_is_as_documented(path):
@@ -178,15 +175,6 @@ def test_layout_of_the_file_is_as_documented(path):
   kernel = np.frombuffer(data[begin:end], '<f4').reshape(3, 3, 4, 4)
   expected = model.params['block_01']['conv_2']['kernel']
   np.testing.assert_array_equal(kernel, expected)
-
-
-def test_arrays_in_another_memory_order_are_saved_right(path):
-  params = _params()
-  kernel = params['head']['kernel']
-  params['head']['kernel'] = np.asfortranarray(kernel)
-  _model(params=params).save(path)
-  loaded = Model.load(path).params['head']['kernel']
-  np.testing.assert_array_equal(loaded, kernel)
 
 
 def test_the_same_model_gives_the_same_bytes(path, tmp_path):
@@ -289,7 +277,7 @@ def _errors(path):
   return caught.value.problems
 
 
-def test_every_wrong_tensor_is_told_in_a_sentence(path):
+def test_every_wrong_tensor_is_reported_in_a_sentence(path):
   _model().save(path)
   _rewrite(
     path,
@@ -365,6 +353,7 @@ def test_a_later_version_asks_for_an_upgrade(path):
     ),
     (lambda h: h['levels'].update(task='blur'), "Unknown task 'blur'"),
     (lambda h: h['levels'].update(end=15), 'two different levels'),
+    (lambda h: h.update(curve=[1]), 'must have the fields'),
     (lambda h: h['curve'].update(order=9), 'Curve order must be'),
     (lambda h: h['curve'].update(end=50.0), 'curve'),
     (lambda h: h.update(noise='loud'), "protocol is 'loud'"),

@@ -82,7 +82,7 @@ def test_every_step_is_done_once(release, tmp_path):
 
 def test_a_stretch_ends_in_peace_and_a_failure_does_not(release, tmp_path):
   words = 'dejpeg', str(tmp_path / 'data'), str(tmp_path / 'runs')
-  done, asked = release(*words, MINUTES='0.01', SLEEPS='30')
+  done, asked = release(*words, MINUTES='0.05', SLEEPS='30')
   assert done.returncode == 0
   assert 'the same command continues' in done.stdout
   assert len(asked) == 1

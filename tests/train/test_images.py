@@ -141,7 +141,7 @@ def test_shrinking_takes_whole_images(data_dir):
     assert 'data.shrink is 2, but data.train' in sentence
 
 
-def test_small_records_are_told_by_name_before_any_is_read(data_dir):
+def test_small_records_are_reported_by_name_before_any_is_read(data_dir):
   sentence = _problem(_config(data_dir, 'tfds:cut/train', train__patch=14))
   assert sentence.startswith('data.train has ')
   assert '000_s001' in sentence

@@ -200,7 +200,7 @@ def test_looping_on_the_device_is_the_same_to_rounding():
   _assert_close(many_metrics, one_metrics, rtol=1e-5)
 
 
-def test_the_first_step_whose_loss_is_not_finite_is_told():
+def test_the_first_step_whose_loss_is_not_finite_is_reported():
   state, metrics = _run(5, learning_rate=1e38)
   # The first step's loss is fine; its update takes the next one's out of range.
   assert metrics.bad_step == 1
