@@ -26,7 +26,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   On any error the temporary file is removed and `path` is left as it was.
 
   Args:
-    path: the file to write; its folder is made if it is missing.
+    path: the file to write; its folder is created if missing.
 
   Yields:
     The path to write to.
@@ -38,8 +38,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   temporary = path.parent / f'.adafm-{secrets.token_hex(8)}{path.suffix}'
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The system applies the umask here. To read the umask is to set it, which
-    # another thread would see.
+    # The system applies the umask here. We could only read the umask by setting
+    # it, which other threads would see.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     os.close(os.open(temporary, flags, 0o666))
   except OSError as error:
@@ -48,7 +48,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     yield temporary
     temporary.replace(path)
   except OSError as error:
-    reason = error.strerror or error  # Pillow's have no number
+    reason = error.strerror or error  # Pillow's errors have no strerror
     raise UserError(f'Cannot write {path}: {reason}.') from error
   finally:
     temporary.unlink(missing_ok=True)
@@ -81,14 +81,14 @@ def check_place(path: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
-  """Holds a lock file; it goes with the process, however that ends.
+  """Holds a lock, which the system releases however the process ends.
 
   Args:
-    path: of the file; its folder is made if it is missing.
-    busy: the sentence for the user while another process holds it.
+    path: the lock file; its folder is created if missing.
+    busy: the error message if another process holds the lock.
 
   Raises:
-    UserError: another process holds it, or the folder can't be written to.
+    UserError: another process holds the lock, or the folder is not writable.
   """
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,10 +117,10 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-  """Checksum of a file, as 64 hexadecimal digits; reads it piece by piece.
+  """SHA-256 of a file as 64 hex digits, read in chunks.
 
   Raises:
-    OSError: it can't be read.
+    OSError: the file can't be read.
   """
   with open(path, 'rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()

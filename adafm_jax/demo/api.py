@@ -13,6 +13,7 @@ import numpy as np
 import pydantic
 from fastapi import responses
 from fastapi.exceptions import RequestValidationError
+from starlette import routing
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -355,8 +356,18 @@ def _answer_errors(app: fastapi.FastAPI) -> None:
     )
 
   @app.exception_handler(HTTPException)
-  async def http(_: fastapi.Request, error: HTTPException):
-    return tell(error.status_code, error.detail, **(error.headers or {}))
+  async def http(request: fastapi.Request, error: HTTPException):
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # of all routes on the path, not of the first
+      methods = {
+        method
+        for route in app.routes
+        if isinstance(route, routing.Route)
+        and route.path_regex.match(request.url.path)
+        for method in route.methods or ()
+      }
+      headers = {'Allow': ', '.join(sorted(methods))}
+    return tell(error.status_code, error.detail, **headers)
 
   @app.exception_handler(RequestValidationError)
   async def invalid(_: fastapi.Request, error: RequestValidationError):

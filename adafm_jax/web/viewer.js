@@ -6,6 +6,7 @@ import {canvasOf} from './pictures.js';
 const MAX_SCALE = 16;
 const GRAB = 22; // CSS pixels on either side of the line that take hold of it
 const WHEEL = 0.0015;
+const PAINT = '#5b8cff';
 
 /** @typedef {import('./engine/tiles.js').Rect} Rect */
 
@@ -193,7 +194,7 @@ export class Viewer {
     };
     part(this.#before, left, line);
     part(this.#after, line, right);
-    if (this.mask && this.brush) {
+    if (this.mask && this.#drag === 'paint') {
       place();
       context.globalAlpha = 0.45;
       context.drawImage(this.mask, 0, 0);
@@ -284,7 +285,9 @@ export class Viewer {
     const what = this.#drag;
     this.#drag = this.#pointers.size ? 'pan' : null;
     stage(this.stage, this.#drag);
-    if (what === 'paint') this.report.painted();
+    if (what !== 'paint') return;
+    this.redraw();
+    this.report.painted();
   }
 
   #span() {
@@ -314,7 +317,7 @@ export class Viewer {
     const context = this.mask.getContext('2d', {willReadFrequently: true});
     context.globalCompositeOperation =
       this.brush.erase ? 'destination-out' : 'source-over';
-    context.strokeStyle = this.brush.colour;
+    context.strokeStyle = PAINT;
     context.lineCap = 'round';
     context.lineWidth = this.brush.size * to.ratio / this.#scale;
     context.beginPath();

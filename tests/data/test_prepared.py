@@ -21,10 +21,10 @@ def test_a_truncated_file_of_records_is_told_before_it_is_used(tmp_path):
       sources.load(
         'tfds:image_folder', field='x', channels=3, data_dir=str(tmp_path)
       )
-    assert f'{path} has {len(data):,} bytes and not' in str(caught.value)
+    assert f'{path} has {len(data):,} bytes' in str(caught.value)
     assert 'prepare image_folder again with --overwrite' in str(caught.value)
   path.unlink()
-  with pytest.raises(UserError, match='has 0 bytes and not'):
+  with pytest.raises(UserError, match='has 0 bytes'):
     prepared.find('image_folder', tmp_path)
 
 

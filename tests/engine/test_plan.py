@@ -56,7 +56,7 @@ def test_tiles_of_a_side_asked_for():
 
 
 def test_too_little_memory_is_told():
-  with pytest.raises(UserError, match=r'9000 pixels wide take .* tiles of 64'):
+  with pytest.raises(UserError, match=r'9000 pixels wide .* tiles of 64'):
     plan.make_plan(ARCH, (9000, 9000), 1, 2**20)
 
 

@@ -5,6 +5,7 @@ import struct
 import jax
 import numpy as np
 import pytest
+import tiny_models
 from safetensors.numpy import save_file
 
 from adafm_jax.degrade.level import LevelRange
@@ -12,18 +13,14 @@ from adafm_jax.errors import UserError
 from adafm_jax.model import Model
 from adafm_jax.model_file import curve as curves
 from adafm_jax.model_file import file as model_file
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters, restorer
 from adafm_jax.models.architecture import Architecture
 
 ARCH = Architecture(4, 2, 3, 3, 'block+trunk')
 
 
 def _params(arch=ARCH, scale=0.3):
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda x: rng.normal(0, scale, x.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+  return tiny_models.random_params(arch, scale=scale)
 
 
 def _model(**changes):
@@ -133,20 +130,9 @@ def _rewrite(path, change, **tensor_changes):
   """Changes the JSON header (and tensors) of a model file in place."""
   header = json.loads(_parse(path)[0]['__metadata__']['adafm'])
   change(header)
-  flat = {}
-  for layer, leaves in _flat_layers(Model.load(path).params):
-    flat |= {f'{layer}/{name}': value for name, value in leaves.items()}
-  flat |= tensor_changes
+  flat = parameters.flatten(Model.load(path).params) | tensor_changes
   tensors = {name: value for name, value in flat.items() if value is not None}
   save_file(tensors, path, {'adafm': json.dumps(header)})
-
-
-def _flat_layers(params):
-  for name, value in params.items():
-    if name.startswith('block'):
-      yield from ((f'{name}/{layer}', value[layer]) for layer in value)
-    else:
-      yield name, value
 
 
 def test_what_is_saved_is_loaded(path):
@@ -242,15 +228,17 @@ def test_strength_goes_through_the_curve():
   assert model.strength(35) != pytest.approx(20 / 60, abs=1e-3)
 
 
-@pytest.mark.parametrize('level', [14.9, 75.1, float('nan')])
-def test_levels_outside_the_range_are_user_errors(level):
-  with pytest.raises(UserError, match=r'noise standard deviation \(of 255\)'):
+@pytest.mark.parametrize(
+  ('level', 'words'),
+  [
+    (14.9, 'sigma 14.9 .* sigma 15 to sigma 75'),
+    (75.1, 'sigma 75.1 .* sigma 15 to sigma 75'),
+    (float('nan'), 'noise standard deviation'),
+  ],
+)
+def test_levels_outside_the_range_are_user_errors(level, words):
+  with pytest.raises(UserError, match=words):
     _model().strength(level)
-
-
-def test_the_error_names_the_range():
-  with pytest.raises(UserError, match=r'sigma 80 .* sigma 15 to sigma 75'):
-    _model().strength(80)
 
 
 def test_a_basic_model_serves_its_own_level_only(path):
@@ -362,7 +350,7 @@ def test_a_later_version_asks_for_an_upgrade(path):
   ('change', 'message'),
   [
     (lambda h: h.pop('curve'), 'lacks the field(s) curve'),
-    (lambda h: h.update(version='1'), 'a whole version'),
+    (lambda h: h.update(version='1'), 'integer version'),
     (lambda h: h.update(arch=3), 'field arch must be a JSON object'),
     (lambda h: h['arch'].update(kernel=2), 'model.kernel is 2'),
     (lambda h: h['arch'].pop('kernel'), 'must have the fields'),
@@ -394,7 +382,7 @@ def test_files_that_are_no_models(path, tmp_path):
   assert 'There is no model file' in _errors(tmp_path / 'none')[0]
   assert 'Cannot read the model file' in _errors(tmp_path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path)
-  assert "have no 'adafm' header" in _errors(path)[0]
+  assert "no 'adafm' header" in _errors(path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path, {'adafm': '{"version": 1'})
   assert 'The header is not JSON' in _errors(path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path, {'adafm': '[1]'})

@@ -13,6 +13,7 @@ from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.train import step as steps
 
+pytestmark = pytest.mark.usefixtures('quick_compile')
 KEY = jax.random.key(7)
 LABELS = {'learn': 'train', 'freeze': 'freeze'}
 PARAMS = {
@@ -23,14 +24,6 @@ PARAMS = {
     'bias': np.array([0.05, -0.1, 0.02], np.float32),
   }
 }
-
-
-@pytest.fixture(autouse=True)
-def _settings():
-  """Quick to compile."""
-  jax.config.update('jax_disable_most_optimizations', True)
-  yield
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 def _apply(params, image, strength):

@@ -81,7 +81,7 @@ def test_paths_are_files_and_bare_names_are_names(model, monkeypatch):
   [
     ('denoize', 'did you mean denoise?'),
     ('Denoise', 'did you mean denoise?'),
-    ('upscale', 'there are denoise, sr'),
+    ('upscale', 'denoise, sr'),
   ],
 )
 def test_an_unknown_name_is_told_what_there_is(model, name, words):
@@ -96,7 +96,7 @@ def test_an_unknown_name_is_told_what_there_is(model, name, words):
 def test_without_any_model_it_says_so():
   with pytest.raises(UserError, match='none come with this version'):
     zoo.load('denoise')
-  assert 'No released models' in listing.describe()
+  assert 'No models' in listing.describe()
   assert listing.summarize() == []
 
 
@@ -124,7 +124,7 @@ def test_a_broken_registry_is_one_sentence(folder):
 @pytest.mark.parametrize(
   ('name', 'options', 'words'),
   [
-    ('De noise', [], 'is no name'),
+    ('De noise', [], 'is not a name'),
     ('denoise', [], 'already'),
     ('other', ['--quality', ' '], '--quality must be one line'),
     ('other', ['--description', 'a\nb'], '--description must be one line'),

@@ -195,10 +195,11 @@ export class GpuNetwork {
       }
       entries.push([kind === 'head' ? 4 : 5, {buffer: buffers[to]}]);
       const scale = kind === 'tail' || options.FULL ? 1 : 2;
-      const wide = kind === 'conv' || kind === 'tail' ? 32 : 8;
+      // Pixels of a workgroup: 8 x 8 invocations, of 4 x 2 pixels in conv.wgsl.
+      const [wide, high] = kind === 'conv' || kind === 'tail' ? [32, 16] : [8, 8];
       const deep = this.#depth(pass);
       bound.push(this.#step(index, entries, (width, height) => [
-        Math.ceil(width / scale / wide), Math.ceil(height / scale / 8), deep]));
+        Math.ceil(width / scale / wide), Math.ceil(height / scale / high), deep]));
     }
     this.#bound = bound;
   }
@@ -215,12 +216,7 @@ export class GpuNetwork {
   /** Workgroups over the channels that a pass writes. */
   #depth({kind, options = {}}) {
     if (kind === 'tail') return 1;
-    const groups = this.#groups * (options.SHUFFLE ? 4 : 1);
-    return kind === 'conv' && this.#pair(options) ? groups / 2 : groups;
-  }
-
-  #pair(options) {
-    return this.#groups * (options.SHUFFLE ? 4 : 1) % 2 === 0;
+    return this.#groups * (options.SHUFFLE ? 4 : 1);
   }
 
   async #compile(shaders) {
@@ -240,7 +236,9 @@ export class GpuNetwork {
         code: `${real}alias real4 = vec4<real>;\n${parts.join('\n')}`,
       })]));
     const made = new Map();
-    const make = async (key, kind, constants) => {
+    const make = async (key, kind, given) => {
+      const constants = Object.fromEntries(Object.entries(given).map(
+        ([name, value]) => [name, Number(value)]));
       const id = kind + JSON.stringify(constants);
       if (!made.has(id)) {
         made.set(id, this.#device.createComputePipelineAsync({
@@ -255,11 +253,11 @@ export class GpuNetwork {
       const constants = {
         head: () => ({CHANNELS: channels}),
         conv: () => ({
-          ...inputs, PAIR: this.#pair(options), FULL: false, MODULATE: false,
+          ...inputs, FULL: false, MODULATE: false,
           RELU: false, RELU_FIRST: false, ADD: false, SHUFFLE: false,
           GROUPS: this.#groups, ...options,
         }),
-        tail: () => ({...inputs, PAIR: false, FULL: true, CHANNELS: channels}),
+        tail: () => ({...inputs, FULL: true, CHANNELS: channels}),
         depthwise: () => ({
           SIDE: kernel, GROUPS: this.#groups, RELU: false, ADD: false,
           ...options,
@@ -296,10 +294,10 @@ export class GpuNetwork {
     this.#bound = [];
   }
 
-  /** A plane has room for the last pixels of four, and for their filters. */
+  /** A plane has room for the last pixels of eight, and for their filters. */
   #grid(width, height) {
     const row = Math.ceil(width / 4) * 4 + 2 * this.#border;
-    const plane = row * (height + 2 * this.#border);
+    const plane = row * (Math.ceil(height / 2) * 2 + 2 * this.#border);
     return {width, height, row, plane};
   }
 

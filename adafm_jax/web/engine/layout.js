@@ -1,7 +1,8 @@
 // Parameters in the order in which the shaders read them: matrices of four
 // input by four output channels, channels filled up with zeros to fours.
 
-const STRIDE = 64; // floats: a binding must begin at a multiple of 256 bytes
+// Floats, or half floats: a binding begins at a multiple of 256 bytes.
+const STRIDE = 128;
 
 const fours = (count) => Math.ceil(count / 4);
 
