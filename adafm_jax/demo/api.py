@@ -25,7 +25,7 @@ from adafm_jax.estimate import level as estimate
 from adafm_jax.version import __version__
 
 MAX_STRENGTHS = 16
-MAX_REGION = 1024 * 1024  # pixels of a sweep, at all its strengths together x 9
+MAX_REGION = 1024 * 1024  # pixels of a sweep, at each of its strengths
 _MAX_JSON = 12_000_000  # bytes; a mask is the largest part
 _TEXTS = ('.html', '.css', '.js', '.svg', '.wgsl', '.json')
 _HEADERS = {
