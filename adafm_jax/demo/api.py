@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -24,8 +25,9 @@ from adafm_jax.estimate import level as estimate
 from adafm_jax.version import __version__
 
 MAX_STRENGTHS = 16
-MAX_REGION = 1024 * 1024  # pixels of a sweep, at all its strengths together x 9
+MAX_REGION = 1024 * 1024  # pixels of a sweep, at each of its strengths
 _MAX_JSON = 12_000_000  # bytes; a mask is the largest part
+_TEXTS = ('.html', '.css', '.js', '.svg', '.wgsl', '.json')
 _HEADERS = {
   'Content-Security-Policy': (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'"
@@ -295,17 +297,25 @@ def _add_results(
 
 def _add_pages(app: fastapi.FastAPI, pages: Mapping[str, bytes]) -> None:
   """The page's files, from memory: no path reaches the file system."""
+  small = {
+    name: gzip.compress(data)
+    for name, data in pages.items()
+    if name.endswith(_TEXTS)
+  }
 
   @app.get('/{path:path}', include_in_schema=False)
-  async def page(path: str) -> responses.Response:
+  async def page(request: fastapi.Request, path: str) -> responses.Response:
     name = path or 'index.html'
     if name not in pages:
       raise HTTPException(404, 'There is no such page.')
     suffix = name[name.rfind('.') :] if '.' in name else ''
     kind = site.TYPES.get(suffix, 'application/octet-stream')
-    return responses.Response(
-      pages[name], media_type=kind, headers={'Cache-Control': 'no-cache'}
-    )
+    headers = {'Cache-Control': 'no-cache', 'Vary': 'Accept-Encoding'}
+    data = pages[name]
+    if name in small and 'gzip' in request.headers.get('accept-encoding', ''):
+      data = small[name]
+      headers['Content-Encoding'] = 'gzip'
+    return responses.Response(data, media_type=kind, headers=headers)
 
 
 async def _body(request: fastapi.Request, most: int) -> bytes:
