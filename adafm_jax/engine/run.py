@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import blend, ensemble, plan, tiles
+from adafm_jax.engine import blend, canvas, ensemble, plan, tiles
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
@@ -94,10 +94,19 @@ class Network:
       if planned.side:
         tiler = _tiler(arch, planned.side, self.dtype)
         tiles.restore(tiler, params, images[part], given, output[part])
+      elif len(images[part]) == 1 and self._is_small(images):
+        most = self._free() // plan.whole_bytes(arch, 1, 1)
+        output[part] = canvas.restore(
+          arch, params, images[part], given, dtype=self.dtype, most=most
+        )
       else:
         run = _compiled(arch, self.dtype)
         output[part] = run(params, images[part], given)
     return output
+
+  def _is_small(self, images: np.ndarray) -> bool:
+    height, width = images.shape[1:3]
+    return height * width <= canvas.MAX_PIXELS
 
   def sweep(
     self,
@@ -152,8 +161,11 @@ class Network:
     return output
 
   def _plan(self, images: np.ndarray, count: int) -> plan.Plan:
-    free = memories.available() if self.memory is None else self.memory
-    return plan.make_plan(self.arch, images.shape[1:3], count, free, self.side)
+    size = images.shape[1:3]
+    return plan.make_plan(self.arch, size, count, self._free(), self.side)
+
+  def _free(self) -> int:
+    return memories.available() if self.memory is None else self.memory
 
 
 @functools.lru_cache(maxsize=16)
