@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import blend, ensemble, overlap, plan, tiles
+from adafm_jax.engine import blend, canvas, ensemble, overlap, plan, tiles
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
@@ -90,7 +90,7 @@ class Network:
       once = dataclasses.replace(self, self_ensemble=False)
       return ensemble.run(once.restore, images, strength)
     if self.runtime:
-      free = self._memory()
+      free = self._free()
       return overlap.restore(
         self.runtime, self.arch, images, strength, free, self.side
       )
@@ -103,10 +103,19 @@ class Network:
       if planned.side:
         tiler = _tiler(arch, planned.side, self.dtype)
         tiles.restore(tiler, params, images[part], given, output[part])
+      elif len(images[part]) == 1 and self._is_small(images):
+        most = self._free() // plan.whole_bytes(arch, 1, 1)
+        output[part] = canvas.restore(
+          arch, params, images[part], given, dtype=self.dtype, most=most
+        )
       else:
         run = _compiled(arch, self.dtype)
         output[part] = run(params, images[part], given)
     return output
+
+  def _is_small(self, images: np.ndarray) -> bool:
+    height, width = images.shape[1:3]
+    return height * width <= canvas.MAX_PIXELS
 
   def sweep(
     self,
@@ -167,10 +176,10 @@ class Network:
     return output
 
   def _plan(self, images: np.ndarray, count: int) -> plan.Plan:
-    size, free = images.shape[1:3], self._memory()
-    return plan.make_plan(self.arch, size, count, free, self.side)
+    size = images.shape[1:3]
+    return plan.make_plan(self.arch, size, count, self._free(), self.side)
 
-  def _memory(self) -> int:
+  def _free(self) -> int:
     return memories.available() if self.memory is None else self.memory
 
 
