@@ -78,7 +78,8 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
     '--quality',
     type=int,
     default=95,
-    help='of JPEG and WebP results, 1 to 100 (default 95)',
+    help='of results with loss (JPEG, WebP, AVIF, JPEG XL), 1 to 100'
+    ' (default 95)',
   )
   add(
     '--recursive', action='store_true', help='sub-folders too, kept as they are'
