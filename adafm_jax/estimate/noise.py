@@ -34,7 +34,8 @@ _MAX_SIGMA = 250.0
 _TINY = 1e-12
 # Fine texture in a still picture, and what is drawn on a page, look a little
 # like noise. Noise of a part alone counts from this sigma on, in one channel
-# and in three, and where the patches hold little else.
+# and in three, where there are some patches, and they hold little else.
+_MIN_PATCHES = 300
 _MIN_PART = (10.0, 5.0)
 _MAX_SPREAD = 2.0
 _SEED = 0
@@ -74,7 +75,11 @@ def estimate_sigma(pixels: np.ndarray) -> float:
   if sample is None:
     return 0.0
   sigma, spread = _settle(sample, rounding)
-  sure = _MIN_PART[sample.shape[2] > 1] <= sigma and spread <= _MAX_SPREAD
+  sure = (
+    len(sample.patches) >= _MIN_PATCHES
+    and sigma >= _MIN_PART[sample.shape[2] > 1]
+    and spread <= _MAX_SPREAD
+  )
   if sample.partial and not sure:
     everywhere = _sample(pixels, rounding, everywhere=True)
     return min(sigma, _settle(everywhere, rounding)[0]) if everywhere else 0.0

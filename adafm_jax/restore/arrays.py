@@ -19,7 +19,7 @@ from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.model_file.header import Header
-from adafm_jax.restore import pipeline, setting
+from adafm_jax.restore import contrast, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
 _LARGEST_FLOAT = 8.0
@@ -41,11 +41,13 @@ def restore(
 ) -> Any:
   """See `Model.restore`."""
   stack, give = take(image)
-  values, scale = setting.choose(
-    header, level, strength, channels=stack.shape[-1]
+  chosen = setting.choose(header, level, strength, channels=stack.shape[-1])
+  values = _per_image(chosen.strength, len(stack))
+  found = contrast.find(stack, header.levels.task)
+  shares = np.where(found.faint, 0, _per_image(chosen.share, len(stack)))
+  pixels, finish = contrast.prepare(
+    stack, header.arch.channels, found, scale=chosen.scale
   )
-  values = _per_image(values, len(stack))
-  pixels, finish = pipeline.prepare(stack, header.arch.channels, scale=scale)
   network = Network(
     header.arch,
     params,
@@ -56,7 +58,8 @@ def restore(
   if mask is not None:
     maps = _maps(mask, len(stack), stack.shape[1:3], pixels.shape[1:3])
     values = values[:, None, None] * maps
-  return give(finish(network.restore(pixels, values)))
+  output = network.restore(pixels, values)
+  return give(finish(setting.fade(pixels, output, shares)))
 
 
 def sweep(
@@ -71,13 +74,17 @@ def sweep(
 ) -> Any:
   """See `Model.sweep`."""
   stack, give = take(image)
-  values, scale = _sweep_values(
+  chosen = _sweep_values(
     header, levels, strengths, level, channels=stack.shape[-1]
   )
-  pixels, finish = pipeline.prepare(stack, header.arch.channels, scale=scale)
+  found = contrast.find(stack, header.levels.task)
+  shares = np.where(found.faint, 0, chosen.share[:, None])
+  pixels, finish = contrast.prepare(
+    stack, header.arch.channels, found, scale=chosen.scale
+  )
   network = Network(header.arch, params, memory=memory)
-  output = np.concatenate(list(network.sweep(pixels, values)))
-  return give(finish(output))
+  output = np.concatenate(list(network.sweep(pixels, chosen.strength)))
+  return give(finish(setting.fade(pixels, output, shares)))
 
 
 def take(image: Any) -> tuple[np.ndarray, Give]:
@@ -194,8 +201,8 @@ def _sweep_values(
   level: float | None,
   *,
   channels: int,
-) -> tuple[np.ndarray, float]:
-  """Strengths [L] of a sweep, and the scale."""
+) -> setting.Setting:
+  """The setting of a sweep, of L strengths and shares."""
   scaling = header.levels.task == 'sr'
   if (levels is None) == (strengths is None):
     raise UserError('Give levels or strengths to sweep over, not both.')

@@ -22,7 +22,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file import header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import pipeline, recipe, setting
+from adafm_jax.restore import contrast, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
@@ -100,8 +100,13 @@ class Loaded(NamedTuple):
   finish: pipeline.Finish
 
 
-def choose(job: Job, photo: photos.Photo) -> Choice:
+def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
   """Decides on the strength of a photograph.
+
+  Args:
+    job: what the user asks for.
+    photo: the photograph.
+    found: its contrast; where it is stretched, levels are of what it becomes.
 
   Raises:
     UserError: a given level or strength is outside the model's range, or
@@ -110,33 +115,39 @@ def choose(job: Job, photo: photos.Photo) -> Choice:
   label = levels.TASKS[job.header.levels.task].label
   level, sentence = job.level, ''
   if level is None and job.strength is None:
-    level, sentence = _estimate(job.header, photo)
-  channels, share, used = photo.pixels.shape[-1], 1.0, level
-  if level is not None and job.header.levels.position(level) < 0:
-    share = setting.share(job.header, level, channels)
-    if job.level is None and share < setting.LEAST_SHARE:
-      share = 0.0
-    used = job.header.levels.start
-  strength, scale = setting.choose(
-    job.header, used, job.strength, channels=channels
+    level, sentence = _estimate(job.header, photo, found)
+  strength, scale, shares = setting.choose(
+    job.header, level, job.strength, channels=photo.pixels.shape[-1]
   )
-  value = float(strength)
+  value, share = float(strength), float(shares)
+  if job.level is None and share < setting.MIN_SHARE[job.header.levels.task]:
+    share = 0.0
   if not sentence and level is not None:
     sentence = f'{label(level)}.'
-  if share == 0:
+  if found.faint[0]:
+    share = 0.0
+    told = f'It uses {found.used[0]:.2g} of its range, too little: left alone.'
+  elif share == 0:
     told = f'{sentence} Cleaner than the model restores: left alone.'
   elif share < 1:
     told = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
     told = f'{sentence} Strength {value:.3g}.'.lstrip()
+  if found.gain[0] != 1:
+    told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   return Choice(level, value, scale, told, share)
 
 
-def _estimate(header: header.Header, photo: photos.Photo) -> tuple[float, str]:
+def _estimate(
+  header: header.Header, photo: photos.Photo, contrasts: contrast.Contrast
+) -> tuple[float, str]:
   """The estimated level, and a sentence about it."""
   if not header.arch.kernel:  # it has one level only
     return header.levels.start, ''
-  found = estimate.estimate_level(photo, header.levels)
+  pixels = contrast.stretch(photo.pixels[None], contrasts)[0]
+  found = estimate.estimate_level(
+    photo._replace(pixels=np.clip(pixels, 0, 1)), header.levels
+  )
   return found.level, found.sentence
 
 
@@ -150,18 +161,23 @@ def load(job: Job, pair: Pair) -> Loaded:
   if job.recipe and not recipe.fits_into(pair.target):
     files.check_place(recipe.sidecar(pair.target))
   photo = photos.read_photo(pair.source)
-  choice = choose(job, photo)
+  found = contrast.find(photo.pixels[None], job.header.levels.task, photo.alpha)
+  choice = choose(job, photo, found)
   seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
   height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
   size = height, width
   photo_write.check(pair.target, formats.of_path(pair.target), size, photo)
-  pixels, finish = pipeline.prepare(seen, job.arch.channels, scale=choice.scale)
+  pixels, finish = contrast.prepare(
+    seen[None], job.arch.channels, found, scale=choice.scale
+  )
   strength = np.asarray(choice.strength, np.float32)
   if job.mask is not None:
     check_mask(job.mask, photo.pixels.shape, pair.source)
-    mask = blend.fit(job.mask, pixels.shape[:2])
+    mask = blend.fit(job.mask, pixels.shape[1:3])
     strength = (strength * mask).astype(np.float32)
-  return Loaded(pair, photo, choice, pixels, strength, finish)
+  return Loaded(
+    pair, photo, choice, pixels[0], strength, lambda x: finish(x[None])[0]
+  )
 
 
 def restore(job: Job, loaded: Loaded) -> np.ndarray:
@@ -170,10 +186,9 @@ def restore(job: Job, loaded: Loaded) -> np.ndarray:
   if share == 0:
     return loaded.pixels
   strength = loaded.strength[None] if loaded.strength.ndim else loaded.strength
-  output = job.network.restore(loaded.pixels[None], strength)[0]
-  if share < 1:
-    output = loaded.pixels + np.float32(share) * (output - loaded.pixels)
-  return output
+  pixels = loaded.pixels[None]
+  output = job.network.restore(pixels, strength)
+  return setting.fade(pixels, output, np.array(share))[0]
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 from adafm_jax.model_file.header import Header
 
-# What asks for less of the start model than this is left alone, since clean
-# texture looks like a little noise.
-LEAST_SHARE = 0.2
+# What is estimated to ask for less of the start model than this is left alone:
+# clean texture looks like a little noise, and with less the picture of a JPEG
+# file gained nothing. Chosen with benchmarks/fading.py, see docs/restore.md.
+MIN_SHARE = {'denoise': 0.2, 'dejpeg': 0.3, 'sr': 0.0}
 # One value, or one an image.
 Values = float | Sequence[float] | np.ndarray
 
@@ -102,24 +104,36 @@ def share(model: Header, level: float, channels: int) -> float:
   return min(value, 1.0)
 
 
+class Setting(NamedTuple):
+  """How images are restored.
+
+  Attributes:
+    strength: float64 [] or [N].
+    scale: by which they are enlarged first; 1 except in super-resolution.
+    share: float64 [] or [N], of the network's output in the result; the rest is
+      the image. 1 but for levels cleaner than the model's start.
+  """
+
+  strength: np.ndarray
+  scale: float
+  share: np.ndarray
+
+
 def choose(
   model: Header,
   level: Values | None,
   strength: Values | None,
   *,
   channels: int,
-) -> tuple[np.ndarray, float]:
-  """Turns what the user gives into a strength and a scale.
+) -> Setting:
+  """Turns what the user gives into a setting.
 
   Args:
     model: the model's header.
-    level: in the model's unit; in super-resolution the scale.
+    level: in the model's unit, down to no degradation; in super-resolution the
+      scale.
     strength: instead of a level; in super-resolution beside it.
     channels: of the image, 1 (grey) or 3.
-
-  Returns:
-    Strength, float64 [] or [N]; and the factor by which the image is enlarged
-    first, 1 except in super-resolution.
 
   Raises:
     UserError: neither is given, or both; a value is out of range; or
@@ -136,17 +150,48 @@ def choose(
     )
   if level is not None and strength is not None and not scaling:
     raise UserError('Give a level or a strength, not both.')
-  if strength is None:
-    wanted = np.asarray(level, np.float64)
-    strengths = [strength_of(model, float(x), channels) for x in wanted.ravel()]
-    values = np.reshape(np.array(strengths), wanted.shape)
-  else:
+  if strength is not None:
     values = check_strength(model, strength)
+    shares = np.ones_like(values)
+  else:
+    wanted = np.asarray(level, np.float64)
+    chosen = [_of_level(model, float(x), channels) for x in wanted.ravel()]
+    pairs = np.reshape(np.array(chosen), (*wanted.shape, 2))
+    values, shares = pairs[..., 0], pairs[..., 1]
   if not scaling:
-    return values, 1.0
+    return Setting(values, 1.0, shares)
   scale = float(np.asarray(level))
   model.levels.check(scale)
-  return values, scale
+  return Setting(values, scale, shares)
+
+
+def _of_level(
+  model: Header, level: float, channels: int
+) -> tuple[float, float]:
+  """Strength and share."""
+  if model.levels.task != 'sr' and model.levels.position(level) < 0:
+    return 0.0, share(model, level, channels)
+  return strength_of(model, level, channels), 1.0
+
+
+def fade(
+  images: np.ndarray, outputs: np.ndarray, shares: np.ndarray
+) -> np.ndarray:
+  """Mixes images and what the network made of them.
+
+  Args:
+    images: float32 [B, H, W, C], the network's input.
+    outputs: float32 [..., B, H, W, C].
+    shares: float, of `outputs` in the result; [] or of their leading axes.
+
+  Returns:
+    `outputs`, bit for bit, where the share is 1, and `images` where it is 0.
+  """
+  if np.all(shares == 1):
+    return outputs
+  weights = shares[..., None, None, None].astype(np.float32)
+  mixed = images + weights * (outputs - images)
+  return np.where(weights == 1, outputs, mixed)
 
 
 def _start(model: Header) -> str:
