@@ -107,7 +107,7 @@ def _add_images(
     openapi_extra={'requestBody': {**_BINARY, 'required': True}},
   )
   async def send(request: fastapi.Request) -> schema.Image:
-    """Sends an image file: PNG, JPEG, TIFF, WebP or BMP, as the body."""
+    """Sends an image file, as the body; known by its content."""
     data = await _body(request, store.MAX_BYTES)
     return _describe(kept.add(data))
 
