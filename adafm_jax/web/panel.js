@@ -2,7 +2,7 @@
 
 import {clamp} from './session.js';
 import {label} from './instrument.js';
-import {readMask} from './viewer.js';
+import {readMask} from './mask.js';
 
 const BRUSH_PIXELS = 44;
 const WORDS = {

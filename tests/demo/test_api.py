@@ -187,7 +187,7 @@ def test_mistakes_are_one_sentence(client, image, wish, words):
 
 
 def test_uploads_are_bounded_and_judged_by_their_content(client, monkeypatch):
-  for data in (b'', b'<svg/>', b'%PDF-1.4', _file(_picture())[:40]):
+  for data in (b'', b'<svg/>', b'%PDF-1.4', _file(_picture())[:20]):
     answer = client.post('/api/images', content=data)
     assert answer.status_code == 415, data
     assert answer.json()['error']
@@ -202,6 +202,16 @@ def test_uploads_are_bounded_and_judged_by_their_content(client, monkeypatch):
   # Also where no length is given.
   parts = iter([b'\x89PNG', b'x' * 200])
   assert client.post('/api/images', content=parts).status_code == 413
+
+
+def test_a_picture_that_is_cut_short_is_told_when_it_is_decoded(client):
+  data = _file(_picture())[:900]
+  image = client.post('/api/images', content=data).json()['id']
+  answer = client.post(
+    f'/api/images/{image}/restore', json={'model': 'noise', 'level': 20}
+  )
+  assert answer.status_code == 422
+  assert answer.json()['error'].startswith('Cannot read')
 
 
 def test_regions_are_within_the_picture_and_bounded(client, image):

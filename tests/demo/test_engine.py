@@ -21,7 +21,8 @@ _BLANK = b'<!doctype html><link rel="icon" href="data:,">'
 # Restores rectangles of a picture, and counts what is sent to the device.
 _RUN = """async ([model, width, height, pixels, wishes]) => {
   const {parse} = await import('/engine/model.js');
-  const {GpuNetwork, loadShaders, openDevice} = await import('/engine/gpu.js');
+  const {GpuNetwork} = await import('/engine/gpu.js');
+  const {loadShaders, openDevice} = await import('/engine/device.js');
   const {device} = await openDevice();
   device.addEventListener('uncapturederror', ({error}) => {
     console.error(error.message);

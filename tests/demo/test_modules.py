@@ -189,7 +189,7 @@ def test_half_floats_round_as_numpys(page):
   ).astype(np.float32)
   found = _call(
     page,
-    """const {halves} = await import('/engine/gpu.js');
+    """const {halves} = await import('/engine/layout.js');
     return Array.from(halves(Float32Array.from(given[0])));""",
     values.tolist(),
   )
