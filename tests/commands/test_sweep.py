@@ -381,8 +381,8 @@ def test_names_of_strengths(strengths, names):
     (['--lambdas', '0.5,0.50'], 'are the same strength; leave one out'),
     (['--levels', '90'], 'outside the range sigma 15 to sigma 75'),
     (['--scale', '2'], '--scale is for super-resolution'),
-    (['--memory', 'much'], "'much' is no size"),
-    (['--memory', '1kB'], 'a.png: Images 47 pixels wide take'),
+    (['--memory', 'much'], "'much' is not a size"),
+    (['--memory', '1kB'], 'a.png: Images 47 pixels wide'),
     (['--references', 'nowhere'], 'There is no file or folder nowhere'),
   ],
 )
