@@ -1,7 +1,7 @@
 """Continuously modulated image restoration (AdaFM) in JAX and Flax.
 
-The short list below is the public API. It is imported when first used, so
-that `import adafm_jax` costs nothing.
+The names in `__all__` are the public API. Each is imported on first use, so
+that `import adafm_jax` stays fast.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from adafm_jax import errors
 from adafm_jax.version import __version__
 
-# Each module has `arguments(parser)` and `run(options)`, but for 'train', whose
-# command line also holds fields of the config.
+# Each module defines `arguments(parser)` and `run(options)`, except that of
+# 'train', whose command line also sets fields of the config.
 COMMANDS = {
   'restore': ('restore photographs', 'adafm_jax.commands.restore'),
   'merge': (
-    'join the parts of a bulk job, and say what is missing',
+    'join the parts of a bulk job, and list what is missing',
     'adafm_jax.commands.merge',
   ),
   'sweep': ('restore images at many strengths', 'adafm_jax.commands.sweep'),
@@ -37,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   """Runs the command line.
 
   Args:
-    argv: arguments; None: those of the process.
+    argv: arguments; None takes those of the process.
 
   Returns:
-    Exit code: 0, 1 where part of the work failed, or 2 after a user's mistake,
-    which is one sentence on stderr.
+    Exit code: 0; 1 if part of the work failed; 2 after a user's mistake, which
+    is reported on stderr.
   """
   given = list(sys.argv[1:] if argv is None else argv)
   if given[:1] == ['train']:

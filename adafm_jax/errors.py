@@ -1,4 +1,4 @@
-"""User mistakes: one exception type, shown as one sentence at entry points."""
+"""User mistakes: one exception type, which entry points print as a sentence."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import ParamSpec
 
 P = ParamSpec('P')
 
-# What argparse exits with after a wrong call.
+# argparse exits with this code after a wrong call.
 EXIT_USER_ERROR = 2
 
 
 class UserError(ValueError):
   """A mistake the user can correct: what is wrong, where, what would be right.
 
-  A ValueError too, so that library callers need not know this type.
+  It is a ValueError, so that library callers need not know this type.
 
   Attributes:
     problems: one complete sentence for each mistake.
@@ -33,7 +33,7 @@ def raise_all(problems: Iterable[str], limit: int = 20) -> None:
 
   Args:
     problems: one sentence each.
-    limit: at most so many are shown, so that the first stays on the screen.
+    limit: show at most this many, so that the first stays on the screen.
   """
   problems = list(problems)
   if (more := len(problems) - limit) > 0:
@@ -54,7 +54,7 @@ def show(error: UserError) -> None:
 
 
 def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
-  """Turns `UserError` (and Ctrl-C, a closed pipe) into a message and a code.
+  """Turns `UserError`, Ctrl-C and a closed pipe into a message and exit code.
 
   Args:
     main: a command's main function; None counts as exit code 0.

@@ -15,7 +15,7 @@ from typing import Any
 
 from adafm_jax.errors import UserError
 
-_LEAST_FREE = 4096  # bytes of a disk that is not full
+_MIN_FREE = 4096  # bytes; a disk with less counts as full
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   On any error the temporary file is removed and `path` is left as it was.
 
   Args:
-    path: the file to write; its folder is made if it is missing.
+    path: the file to write; its folder is created if missing.
 
   Yields:
     The path to write to.
@@ -38,8 +38,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   temporary = path.parent / f'.adafm-{secrets.token_hex(8)}{path.suffix}'
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The system applies the umask here. To read the umask is to set it, which
-    # another thread would see.
+    # The system applies the umask here. We could only read the umask by setting
+    # it, which other threads would see.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     os.close(os.open(temporary, flags, 0o666))
   except OSError as error:
@@ -48,25 +48,25 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     yield temporary
     temporary.replace(path)
   except OSError as error:
-    reason = error.strerror or error  # Pillow's have no number
+    reason = error.strerror or error  # Pillow's errors have no strerror
     raise UserError(f'Cannot write {path}: {reason}.') from error
   finally:
     temporary.unlink(missing_ok=True)
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-  """Checks that a file could be written, before it is worked on.
+  """Checks beforehand that a file can be written.
 
   Raises:
-    UserError: its folder takes no files, its name is too long, or the disk is
+    UserError: its folder is not writable, its name is too long, or the disk is
       full.
   """
   path = pathlib.Path(path)
   folder = path.parent
   while not folder.exists() and folder != folder.parent:
-    folder = folder.parent  # what is missing is made
+    folder = folder.parent  # missing folders will be created
   if not folder.is_dir():
-    raise UserError(f'Cannot write {path}: {folder} is no folder.')
+    raise UserError(f'Cannot write {path}: {folder} is not a folder.')
   if not os.access(folder, os.W_OK | os.X_OK):
     raise UserError(f'Cannot write {path}: {folder} cannot be written to.')
   longest = os.pathconf(folder, 'PC_NAME_MAX')
@@ -75,20 +75,20 @@ def check_place(path: str | os.PathLike[str]) -> None:
       f'Cannot write {path}: its name is longer than {longest} bytes.'
     )
   disk = shutil.disk_usage(folder)
-  if disk.total and disk.free < _LEAST_FREE:
+  if disk.total and disk.free < _MIN_FREE:
     raise UserError(f'Cannot write {path}: there is no space left.')
 
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
-  """Holds a lock file; it goes with the process, however that ends.
+  """Holds a lock, which the system releases however the process ends.
 
   Args:
-    path: of the file; its folder is made if it is missing.
-    busy: the sentence for the user while another process holds it.
+    path: the lock file; its folder is created if missing.
+    busy: the error message if another process holds the lock.
 
   Raises:
-    UserError: another process holds it, or the folder can't be written to.
+    UserError: another process holds the lock, or the folder is not writable.
   """
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,10 +117,10 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-  """Checksum of a file, as 64 hexadecimal digits; reads it piece by piece.
+  """SHA-256 of a file as 64 hex digits, read in chunks.
 
   Raises:
-    OSError: it can't be read.
+    OSError: the file can't be read.
   """
   with open(path, 'rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()

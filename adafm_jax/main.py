@@ -16,20 +16,20 @@ def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(
     prog='python -m adafm_jax.main',
     description='Trains, adapts, calibrates and evaluates a model. --workdir\n'
-    'alone resumes the run it holds. See launch/ for several processes.',
+    'alone resumes the run in it. See launch/ for several processes.',
     epilog='config fields and their defaults:\n\n'
     + configs.describe(configs.Config()),
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
   add = parser.add_argument
-  # `command_line` takes these two off; they stand here for --help.
-  add('--config', metavar='FILE', help='experiment: configs/quickstart.py, ...')
-  add('--config.FIELD', metavar='VALUE', help='change a field, listed below')
-  add('--workdir', metavar='DIR', help='where the run is kept')
-  add('--coordinator', metavar='HOST:PORT', help='of process 0, if several')
-  add('--processes', type=int, metavar='N', help='how many train together')
-  add('--process', type=int, metavar='I', help='which one this is, from 0')
+  # `command_line` removes these two first; they are listed here for --help.
+  add('--config', metavar='FILE', help='the experiment, as in configs/')
+  add('--config.FIELD', metavar='VALUE', help='change one of the fields below')
+  add('--workdir', metavar='DIR', help='folder of the run')
+  add('--coordinator', metavar='HOST:PORT', help='address of process 0')
+  add('--processes', type=int, metavar='N', help='number of processes')
+  add('--process', type=int, metavar='I', help='number of this one, from 0')
   return parser
 
 

@@ -1,4 +1,4 @@
-"""A model: weights, what they are for, and how to use them."""
+"""A model: a header, weights, and methods to use them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Model(Header):
       kind: 'line', the paper's straight path, or the model's own.
 
     Returns:
-      A model, whose strengths 0 and 1 give what this one's give.
+      A model with the same results at strengths 0 and 1.
 
     Raises:
-      UserError: the model has no such path.
+      UserError: the model does not have this path.
     """
     if kind == self.arch.path:
       return self
@@ -45,7 +45,8 @@ class Model(Header):
     arch = dataclasses.replace(self.arch, path='line', bends=0)
     return dataclasses.replace(self, arch=arch, params=_unbent(self.params))
 
-  # By identity, not as headers: weights differ, and jit(model.apply) hashes.
+  # Compared by identity, not by header, since weights differ. jit(model.apply)
+  # needs the hash.
   __eq__ = object.__eq__
   __hash__ = object.__hash__
 
@@ -54,7 +55,7 @@ class Model(Header):
 
     Args:
       params: weights, `self.params` or others of the same shapes.
-      image: [B, H, W, C] float32 in [0, 1], C as the network's.
+      image: [B, H, W, C] float32 in [0, 1], C being `arch.channels`.
       strength: in [0, 1], in one of the forms of `models.strength.FORMS`.
 
     Returns:
@@ -85,23 +86,25 @@ class Model(Header):
         (0 to 255), uint16 (0 to 65535) or float (0 to 1); NumPy or JAX.
       level: how degraded it is, in the model's unit (sigma of 255, JPEG
         quality, scale factor); one value, or one an image.
-      strength: in [0, 1] instead: 0 is the start level, 1 the end level. In
-        super-resolution beside `level`, which then only gives the scale.
-      mask: [H, W] or [B, H, W], factor on the strength of each pixel; bool,
-        uint8, uint16 or float as an image; 1 or white is full strength, 0 the
-        strength 0 (which is the start level, not the image as it was). A black
-        and white mask takes twice the time, one of many greys up to 9 times.
-      self_ensemble: average over the eight flips and turns, 8 times slower.
-      tile: side in pixels of the tiles that large images are cut into.
-      memory: bytes that the work may take; None: half of what is free.
+      strength: in [0, 1], instead of `level`: 0 is the start level, 1 the end
+        level. In super-resolution give both; `level` is then only the scale.
+      mask: [H, W] or [B, H, W], factor on the strength of each pixel; bool, or
+        uint8, uint16 or float with the range of an image. White is full
+        strength, black is strength 0: the start level, not the image as it
+        was. A black and white mask takes twice the time, one of many greys up
+        to 9 times.
+      self_ensemble: average over the eight flips and rotations; 8 times slower.
+      tile: side of the tiles of large images, pixels; 'auto' chooses it.
+      memory: limit in bytes; None: half of the free memory.
 
     Returns:
-      The restored image, of the same kind, clipped to its range. In
-      super-resolution it has ceil(H level) x ceil(W level) pixels.
+      The restored image, with the array type and dtype of `image`, clipped to
+      its range. In super-resolution it has ceil(H level) x ceil(W level)
+      pixels.
 
     Raises:
-      UserError: the image, level, strength or mask is none of these, or lies
-        outside the model's range.
+      UserError: an argument has another form, or lies outside the model's
+        range.
     """
     from adafm_jax.restore import arrays
 
@@ -130,13 +133,13 @@ class Model(Header):
 
     Args:
       image: as for `restore`.
-      levels: to restore it for, in the model's unit; or
+      levels: in the model's unit. Give these, or `strengths`.
       strengths: in [0, 1].
-      level: in super-resolution the scale, beside `strengths`.
-      memory: as for `restore`; strengths go through in chunks that fit.
+      level: the scale, for `strengths` in super-resolution.
+      memory: as for `restore`; strengths are computed in chunks that fit.
 
     Returns:
-      An array of the same kind with a leading axis of strengths.
+      As `restore`, with a leading axis of levels or strengths.
 
     Raises:
       UserError: as for `restore`.
@@ -159,16 +162,16 @@ class Model(Header):
     """Writes a model file, whole or not at all.
 
     Args:
-      path: of the file, ending in .safetensors.
+      path: ends in .safetensors.
       dtype: of the weights in the file, 'float32' or 'float16' (half the size;
-        each is rounded by up to one part in 2048).
+        each weight is rounded by up to one part in 2048).
 
     Raises:
       UserError: the parameters are not those of the architecture, not finite,
         or too large for float16; the provenance isn't JSON; or the file can't
         be written.
     """
-    from adafm_jax.models import parameters  # JAX, which `adafm info` spares
+    from adafm_jax.models import parameters  # imports JAX; `adafm info` doesn't
 
     tensors = parameters.flatten(self.params)
     shapes = {name: x.shape for name, x in tensors.items()}
@@ -180,11 +183,10 @@ class Model(Header):
     """Reads a model file and checks every weight in it.
 
     Raises:
-      UserError: there is no such file; it isn't a whole model file of a version
-        known here; or its weights are missing, unexpected, of another shape or
-        not finite.
+      UserError: the file is missing, damaged or of an unknown version; or its
+        weights are missing, unexpected, of another shape or not finite.
     """
-    from adafm_jax.models import parameters  # JAX, which `adafm info` spares
+    from adafm_jax.models import parameters  # imports JAX; `adafm info` doesn't
 
     found, tensors = file.read(
       path,

@@ -1,1 +1,1 @@
-"""What is claimed about speed and memory, runnable: see each module."""
+"""Measurements behind the claims about speed, memory and quality."""

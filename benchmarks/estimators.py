@@ -1,10 +1,11 @@
-"""How well noise sigma and JPEG quality are estimated, on folders of images.
+"""Measures how well noise sigma and JPEG quality are estimated.
 
   python benchmarks/estimators.py CBSD68 Set14 --json estimators.json
 
-Each image is degraded at known levels (noise clipped and rounded to 8 bits;
-JPEG 4:2:0, decoded, so that no tables help) and the level is estimated. Images
-are split in halves, flat and textured, by the mean gradient of their luma.
+Each image of the folders is degraded at known levels (noise clipped and rounded
+to 8 bits; JPEG 4:2:0, decoded, so that its tables are lost), and the level is
+estimated. Images are split into a flat and a textured half by the mean gradient
+of their luma.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _TWICE = ((20, 80, 0), (20, 80, 3), (30, 95, 0), (30, 95, 5), (70, 90, 4))
 
 
 class Case(NamedTuple):
-  """One image at one level: what was estimated, and by the simple baseline."""
+  """One image at one level: the estimates of ours and of the baseline."""
 
   folder: str
   name: str
@@ -130,7 +131,7 @@ def _errors(cases: Sequence[Case]) -> dict[str, float | None]:
 
 
 def table(rows: Sequence[dict], folder: str, task: str) -> str:
-  """A Markdown table: a level a row."""
+  """A Markdown table, one row per level."""
   chosen = [r for r in rows if (r['folder'], r['task']) == (folder, task)]
   halves = {(row['level'], row['half']): row for row in chosen}
   sigma = task == 'sigma'

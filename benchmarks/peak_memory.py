@@ -1,10 +1,10 @@
-"""Peak memory of one photograph, above the idle process.
+"""Measures the peak memory of one photograph, above the idle process.
 
   python -m benchmarks.peak_memory --megapixels 1 12 100
 
-Each size runs in a process of its own, on an image of 3:2 in uint8, through
-the tiles that are chosen for it. Idle is the process after its imports, with
-the weights and the images in memory.
+Each size runs in its own process, on a 3:2 image in uint8, in the tiles that
+are chosen for it. The idle process has done its imports and holds the weights
+and images.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def measure(megapixels: float, kernel: int, features: int, blocks: int) -> dict:
 
 
 def _peak() -> float:
-  """Bytes, the most that this process has ever had in memory."""
+  """The most memory that this process has ever used, in bytes."""
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -67,7 +67,7 @@ def main():
   add('--kernels', type=int, nargs='+', default=[1, 5])
   add('--features', type=int, default=64)
   add('--blocks', type=int, default=16)
-  add('--output', type=pathlib.Path, help='JSON file to keep the result in')
+  add('--output', type=pathlib.Path, help='JSON file for the result')
   add('--one', nargs=2, help=argparse.SUPPRESS)
   options = parser.parse_args()
   size = ['--features', str(options.features), '--blocks', str(options.blocks)]

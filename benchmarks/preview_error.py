@@ -1,9 +1,9 @@
-"""How far a preview is from the network, by the number of results blended.
+"""Measures the error of a preview, by the number of results it blends.
 
   python -m benchmarks.preview_error --model MODEL --images FOLDER
 
-Images must not be those of an evaluation set: the number of nodes is chosen by
-this. Errors are in units of 255.
+The number of nodes is chosen by this, so do not use images of an evaluation
+set. Errors are in units of 255.
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ import numpy as np
 from adafm_jax import files, zoo
 from adafm_jax.data import sources
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.engine import memory, preview
-from adafm_jax.engine import run as engine
+from adafm_jax.engine import preview
+from adafm_jax.engine.run import Network
 from adafm_jax.images import eight_bit as images
 from adafm_jax.model import Model
 from adafm_jax.report import tables
 
 HEADER = ('nodes', 'RMS', 'worst strength', '99.9 %', 'worst value')
 STRENGTHS = np.linspace(0, 1, 101)
-SIDE = 128  # of the window taken of each image
+SIDE = 128  # of the window of each image, pixels
 
 
-def errors(outputs: np.ndarray, exact: np.ndarray, count: int) -> list[float]:
-  """RMS, that at the worst strength, 99.9 % quantile, and maximum.
+def errors(outputs: np.ndarray, exact: np.ndarray) -> list[float]:
+  """RMS, RMS at the worst strength, 99.9 % quantile, and maximum.
 
   Args:
-    outputs: [count, ...], at the nodes.
-    exact: [101, ...], at `STRENGTHS`.
-    count: of nodes.
+    outputs: [nodes, ...], the results at the nodes.
+    exact: [101, ...], the results at `STRENGTHS`.
   """
   made = preview.make(outputs)
   off = np.stack([np.asarray(preview.at(made, s)) for s in STRENGTHS]) - exact
@@ -53,7 +52,7 @@ def main():
   add = parser.add_argument
   add('--model', required=True)
   add('--images', required=True)
-  add('--most', type=int, default=8, help='images, the last by name')
+  add('--most', type=int, default=8, help='number of images, the last by name')
   add('--output', type=pathlib.Path)
   options = parser.parse_args()
   model = Model.load(zoo.locate(options.model))
@@ -62,10 +61,10 @@ def main():
   )[-options.most :]
   degrade = Degradation(model.levels.task, model.noise or 'clipped')
 
+  network = Network(model.arch, model.params)
+
   def restored(pixels, strengths):
-    parts = engine.sweep(
-      model.arch, model.params, pixels, strengths, memory.available()
-    )
+    parts = network.sweep(pixels, strengths)
     return 255 * np.clip(np.concatenate(list(parts)), 0, 1)
 
   rows: dict[int, list[list[float]]] = {n: [] for n in range(5, 10)}
@@ -77,7 +76,7 @@ def main():
       exact = restored(noisy, STRENGTHS)
       for count, row in rows.items():
         nodes = restored(noisy, preview.nodes(count))
-        row.append(errors(nodes, exact, count))
+        row.append(errors(nodes, exact))
   table = [
     [
       count,

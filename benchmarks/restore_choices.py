@@ -1,13 +1,13 @@
-"""What two choices of `adafm restore` are worth, in dB on held-out images.
+"""Measures two choices of `adafm restore`, in dB on held-out images.
 
   python benchmarks/restore_choices.py MODEL FOLDER --images 31
 
 For a denoiser: the geometric self-ensemble (x8) against one pass. For a luma
-DeJPEG model: what to do with the chroma of colour JPEGs (4:2:0, Pillow): leave
-it as it was decoded, or run the luma network on Cb and Cr as well.
+DeJPEG model: the chroma of colour JPEGs (4:2:0, Pillow) as it was decoded,
+against the luma network on Cb and Cr.
 
-Takes the last `--images` images of the folder, which training leaves out with
-`--config.data.holdout`. Never point it at a test set.
+Takes the last `--images` images of the folder, which `--config.data.holdout`
+keeps from training. Never use a test set.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Restore = Callable[[np.ndarray, float], np.ndarray]
 
 
 def denoising(model: adafm_jax.Model) -> dict[str, Restore]:
-  """The ways to denoise that are compared."""
+  """The ways to denoise."""
   return {
     'one pass': lambda x, level: model.restore(x, level=level),
     'self-ensemble': lambda x, level: model.restore(
@@ -44,7 +44,7 @@ def denoising(model: adafm_jax.Model) -> dict[str, Restore]:
 
 
 def dejpeg(model: adafm_jax.Model) -> dict[str, Restore]:
-  """The ways to treat chroma that are compared, from the JPEG itself on."""
+  """The ways to treat chroma, and the unrestored JPEG."""
 
   def with_chroma(image: np.ndarray, level: float) -> np.ndarray:
     planes = colour.rgb_to_ycbcr(image * 255) / 255
@@ -83,10 +83,10 @@ def measure(
 def main(argv: Sequence[str] | None = None) -> None:
   """Measures and prints a table."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('model', help='model file, or a name')
-  parser.add_argument('folder', help='images the model was not trained on')
-  parser.add_argument('--images', type=int, default=31, help='how many, last')
-  parser.add_argument('--levels', help='such as 15,45,75')
+  parser.add_argument('model', help='model file, or name of a released model')
+  parser.add_argument('folder', help='images; the last were not trained on')
+  parser.add_argument('--images', type=int, default=31, help='take the last N')
+  parser.add_argument('--levels', help='as in 15,45,75')
   options = parser.parse_args(argv)
   model = adafm_jax.load_model(options.model)
   task = model.levels.task

@@ -1,8 +1,8 @@
-"""Cost against image size, number of strengths and tile size, as a plot.
+"""Plots time against image size, number of strengths and tile size.
 
-Run it as:
-python -m benchmarks.scaling --plot docs/scaling.png \
-    --output benchmarks/results/scaling-cpu.json
+  python -m benchmarks.scaling --plot docs/scaling.png
+
+--output also writes the times as JSON.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import matplotlib as mpl
 import numpy as np
 
 from adafm_jax import files
-from adafm_jax.engine import run as engine
 from adafm_jax.engine import tiles as tiling
+from adafm_jax.engine.run import Network
 from adafm_jax.models.architecture import Architecture
 from benchmarks import speed, timing
 
@@ -29,11 +29,11 @@ TILED = 1024  # side of the image for which tile sizes are compared
 def by_size(arch, params, repeats):
   """Seconds of one strength, whole image and 256-pixel tiles."""
   rows = {'whole': {}, 'tiles of 256': {}}
-  apply = engine.compiled(arch)
+  network = Network(arch, params, memory=2**40)
   for size in SIZES:
     image = speed.make_image(size)
     functions = {
-      'whole': lambda image=image: np.asarray(apply(params, image, 0.5)),
+      'whole': functools.partial(network.restore, image, 0.5),
       'tiles of 256': speed.tiled(arch, params, size),
     }
     for name, seconds in timing.interleaved(functions, repeats).items():
@@ -44,10 +44,10 @@ def by_size(arch, params, repeats):
 def by_count(arch, params, repeats):
   """Seconds of a sweep of a 256 x 256 image, by its number of strengths."""
   image = speed.make_image(256)
+  network = Network(arch, params, memory=2**31)
 
   def sweep(count):
-    strengths = np.linspace(0, 1, count)
-    return list(engine.sweep(arch, params, image, strengths, 2**31))
+    return list(network.sweep(image, np.linspace(0, 1, count)))
 
   functions = {str(n): functools.partial(sweep, n) for n in COUNTS}
   found = timing.interleaved(functions, repeats)
@@ -90,14 +90,14 @@ def plot(path: pathlib.Path, parts, title: str) -> None:
 
 
 def main():
-  """Measures, plots and keeps."""
+  """Measures, plots and writes the result."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
   add = parser.add_argument
   add('--features', type=int, default=64)
   add('--blocks', type=int, default=16)
   add('--repeats', type=int, default=3)
   add('--plot', type=pathlib.Path, required=True)
-  add('--output', type=pathlib.Path, help='JSON file to keep the result in')
+  add('--output', type=pathlib.Path, help='JSON file for the result')
   options = parser.parse_args()
   arch = Architecture(options.features, options.blocks, 3, 1)
   params = speed.make_weights(arch)

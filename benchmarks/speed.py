@@ -1,11 +1,11 @@
-"""Restoring, sweeping and training against the same network in PyTorch.
+"""Times restoring, sweeping and training against the same network in PyTorch.
 
   python -m benchmarks.speed --output benchmarks/results/cpu.json
 
-Prints a table of ratios: PyTorch's seconds over ours, so that above 1 ours is
-the faster. All functions of a row take turns in one process. PyTorch runs as
-the authors' tool does, eagerly and strength by strength with reloaded weights,
-in its default layout (NCHW) and, as a harder peer, in channels_last.
+Prints a table of ratios: PyTorch's seconds divided by ours, so above 1 we are
+faster. All functions of a row take turns in one process. PyTorch runs as in the
+authors' tool, eagerly and one strength after another with reloaded weights, in
+its default layout (NCHW) and in the faster channels_last.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.config.fields import StageConfig
-from adafm_jax.engine import run as engine
 from adafm_jax.engine import tiles as tiling
+from adafm_jax.engine.run import Network
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.report import tables
@@ -37,7 +37,7 @@ DECIMALS = (0, 3, *(3, 2) * len(PEERS))
 
 
 def make_weights(arch: Architecture) -> restorer.Params:
-  """Weights that keep the size of the features; AdaFM layers are not zero."""
+  """Weights that keep the scale of the features; AdaFM layers are not zero."""
   rng = np.random.default_rng(0)
 
   def draw(shape):
@@ -48,7 +48,7 @@ def make_weights(arch: Architecture) -> restorer.Params:
 
 
 def make_image(size: int, batch: int = 1) -> np.ndarray:
-  """Noise: what is in an image makes no difference to the time."""
+  """Noise: the content of an image does not change the time."""
   return np.random.default_rng(1).random((batch, size, size, 3), np.float32)
 
 
@@ -65,12 +65,12 @@ def twins(arch, params):
 
 def ours(arch, params, size):
   """One strength of one image, as `adafm restore` runs it."""
-  run, image = engine.make_run(arch), make_image(size)
-  return lambda: run(params, image, 0.5)
+  network, image = Network(arch, params, memory=2**40), make_image(size)
+  return lambda: network.restore(image, 0.5)
 
 
 def tiled(arch, params, size, side=256):
-  """The same through tiles."""
+  """The same in tiles."""
   tiler, image = tiling.make_tiler(arch, side), make_image(size)
   out = np.empty_like(image)
   return lambda: tiling.restore(tiler, params, image, 0.5, out)
@@ -98,9 +98,10 @@ def sweeping(arch, size, repeats):
   from benchmarks import twin
 
   params, image = make_weights(arch), make_image(size)
+  network = Network(arch, params, memory=2**31)
 
   def ours_():
-    return np.concatenate(list(engine.sweep(arch, params, image, SWEEP, 2**31)))
+    return np.concatenate(list(network.sweep(image, SWEEP)))
 
   functions = {'ours': ours_}
   for name, net in twins(arch, params).items():
@@ -110,7 +111,7 @@ def sweeping(arch, size, repeats):
 
 
 def training(arch, stage, batch, patch, repeats, dtype='float32'):
-  """Seconds of one optimizer step, degradation and all, of either stage."""
+  """Seconds of one optimizer step of either stage, with degradation."""
   import torch
 
   from benchmarks import twin
@@ -190,12 +191,12 @@ def measure(options) -> dict[str, dict[str, float]]:
 
 
 def show(name, seconds):
-  """One line as it comes."""
+  """Prints a row as soon as it is measured."""
   print(name, {k: round(v, 3) for k, v in seconds.items()}, flush=True)
 
 
 def table(rows) -> str:
-  """The rows as text: seconds, and each peer's over ours."""
+  """The rows as text: seconds, and each peer's divided by ours."""
   lines = []
   for name, seconds in rows.items():
     for kind in ('ours', 'tiles'):
@@ -216,7 +217,7 @@ def main():
   add('--blocks', type=int, default=16)
   add('--sizes', type=int, nargs='+', default=[256, 512, 1024])
   add('--repeats', type=int, default=9, help='of a 256x256 image')
-  add('--output', type=pathlib.Path, help='JSON file to keep the result in')
+  add('--output', type=pathlib.Path, help='JSON file for the result')
   options = parser.parse_args()
   rows = measure(options)
   print(table(rows))

@@ -1,11 +1,11 @@
-"""Does reading from disk keep the training step fed?
+"""Measures whether reading from disk keeps up with the training step.
 
   python benchmarks/streaming.py --data_dir DATA --dataset bsds
 
-prints how many patches a second the stream delivers by itself, for several
-numbers of worker processes, and how many steps a second each network takes from
-the device and from the stream. The two placements take turns, so that other
-work on the machine slows both alike: trust the ratio before the rates.
+Prints how many patches per second the stream delivers alone, for several
+numbers of worker processes, and how many steps per second each network takes
+from the device and from the stream. The two placements take turns, so that
+other work on the machine slows both: trust the ratio more than the rates.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NETS = {'small': (32, 4, 8, 48), 'full': (64, 16, 16, 96)}
 
 
 def make_config(options: argparse.Namespace, net: str) -> Config:
-  """The experiment whose basic stage is timed."""
+  """The config whose basic stage is timed."""
   features, blocks, batch, patch = NETS[net]
   base = configs.parse({})
   stage = dataclasses.replace(base.train, batch=batch, patch=patch, steps=10**6)
@@ -59,7 +59,7 @@ def make_config(options: argparse.Namespace, net: str) -> Config:
 def stream_rates(
   config: Config, split: prepared.Split, workers: Sequence[int], count: int
 ) -> list[tuple[int, float]]:
-  """(workers, patches a second) of the stream alone."""
+  """(workers, patches per second) of the stream alone."""
   stage = config.train
   found = []
   for number in workers:
@@ -71,7 +71,7 @@ def stream_rates(
       steps=stage.steps,
     )
     with stream.read(batches, 0, number) as read:
-      for _ in range(4 * max(1, number)):  # starting, and what lies ready
+      for _ in range(4 * max(1, number)):  # start-up and batches kept ready
         next(read)
       begin = time.perf_counter()
       for _ in range(count):
@@ -82,7 +82,7 @@ def stream_rates(
 
 
 class Timed:
-  """The basic stage of a network, from one placement."""
+  """The basic stage of a network with one placement."""
 
   def __init__(self, config: Config, split: prepared.Split, placement: str):
     data = dataclasses.replace(config.data, placement=placement)
@@ -96,13 +96,13 @@ class Timed:
       stage=config.train,
       labels=optim.label_parameters(params, optim.STAGE_RULES['basic']),
       points=steps.Points.single(config.start, 0),
-      clipped=True,
+      noise='clipped',
       mesh=mesh,
     )
     state = steps.init_state(recipe, params)
     self.state = steps.TrainState(*meshes.replicate(state, mesh))
     self.mesh = mesh
-    # As a run does it: many steps in one call where that is faster.
+    # As in a run: many steps in one call if that is faster.
     many = placement == 'device' and jax.default_backend() != 'cpu'
     self.dispatch = steps.make_dispatch(
       recipe, jax.random.key(0), 100 if many else 1
@@ -115,14 +115,15 @@ class Timed:
       self.config,
       self.split,
       stage=self.config.train,
-      adapting=False,
+      levels=[self.config.start],
+      index=0,
       start=0,
       mesh=self.mesh,
     ) as found:
       yield found
 
   def seconds(self, source: steps.Feed, count: int) -> float:
-    """Time of some steps, all of them finished."""
+    """Time of some steps, waiting for all of them to finish."""
     begin = time.perf_counter()
     self.state, metrics = self.dispatch(self.state, source, count)
     jax.block_until_ready((self.state, metrics))
@@ -132,23 +133,24 @@ class Timed:
 def step_rates(
   config: Config, split: prepared.Split, rounds: int, budget: float
 ) -> dict[str, Any]:
-  """Steps a second from both placements, which take turns.
+  """Steps per second with both placements, which take turns.
 
   Args:
     config: of the network.
     split: training images.
-    rounds: turns each.
-    budget: seconds a turn should take.
+    rounds: turns of each placement.
+    budget: seconds that a turn should take.
 
   Returns:
-    Medians: steps_device, steps_stream, and ratio (of each round's two).
+    Medians of steps per second (steps_device, steps_stream), and of their ratio
+    in each round.
   """
   timed = {p: Timed(config, split, p) for p in ('device', 'stream')}
   found: dict[str, list[float]] = {p: [] for p in timed}
   with contextlib.ExitStack() as stack:
     feeds = {p: stack.enter_context(t.opened()) for p, t in timed.items()}
     for p, t in timed.items():
-      t.seconds(feeds[p], 2)  # compiles, and starts the workers
+      t.seconds(feeds[p], 2)  # compiles and starts the workers
     once = timed['device'].seconds(feeds['device'], 2) / 2
     count = max(2, round(budget / once))
     for _ in range(rounds):
@@ -165,7 +167,7 @@ def step_rates(
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-  """All figures, as JSON values."""
+  """All measurements, as JSON values."""
   found: dict[str, Any] = {
     'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
     'dataset': options.dataset,
@@ -173,7 +175,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
   }
   for net in options.nets.split(','):
     if net not in NETS:
-      raise UserError(f'--nets has {net!r}; choose of {", ".join(NETS)}.')
+      raise UserError(f'--nets has {net!r}; choose from {", ".join(NETS)}.')
     config = make_config(options, net)
     split = training.load(config).train
     if not isinstance(split, prepared.Split):
@@ -190,7 +192,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(found: dict[str, Any]) -> str:
-  """The figures as a table."""
+  """The measurements as a table."""
   rows = []
   for net, values in found['nets'].items():
     batch = values['batch']
@@ -216,17 +218,17 @@ def show(found: dict[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(
-    description='Times the stream by itself, and steps fed by it.'
+    description='Times the stream alone, and training steps that use it.'
   )
   add = parser.add_argument
   add('--data_dir', type=pathlib.Path, required=True, help='prepared sets')
-  add('--dataset', default='bsds', help='prepared with a split train')
-  add('--nets', default='small,full', help='of small, full')
+  add('--dataset', default='bsds', help='prepared set with a split train')
+  add('--nets', default='small,full', help='small, full or both')
   add('--workers', type=int, nargs='+', default=[0, 1, 2], help='to try')
-  add('--batches', type=int, default=200, help='of the stream alone')
+  add('--batches', type=int, default=200, help='to read from the stream alone')
   add('--rounds', type=int, default=5, help='turns of each placement')
-  add('--seconds', type=float, default=5.0, help='of a turn, about')
-  add('--json', type=pathlib.Path, help='write the figures to a file')
+  add('--seconds', type=float, default=5.0, help='of a turn, roughly')
+  add('--json', type=pathlib.Path, help='also write JSON to this file')
   return parser
 
 

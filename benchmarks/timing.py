@@ -1,4 +1,4 @@
-"""Timing several functions against each other, and what a run is kept with."""
+"""Times functions against each other, and describes the machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from adafm_jax.model_file import provenance
 def interleaved(
   functions: Mapping[str, Callable[[], Any]], repeats: int
 ) -> dict[str, float]:
-  """Median seconds of each, all taking turns, after a call that compiles.
+  """Median seconds of each function, after one call that compiles.
 
-  Turns share what the machine does meanwhile, so that ratios hold where the
-  seconds don't.
+  The functions take turns, so other work on the machine slows all of them, and
+  ratios hold even if the seconds don't.
   """
   for function in functions.values():
     function()
@@ -32,7 +32,7 @@ def interleaved(
 
 
 def machine() -> dict[str, Any]:
-  """Where and with what a result was measured."""
+  """The machine and versions that a result was measured with."""
   import importlib.metadata
 
   import jax

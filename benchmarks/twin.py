@@ -1,7 +1,7 @@
-"""The same network in PyTorch, and the loop that the authors' tool makes.
+"""The same network in PyTorch, with the loop of the authors' tool.
 
-Written for the benchmark from the paper's description; needs the extra
-`torch`. Weights come from a JAX parameter tree, so that both compute the same.
+Written for the benchmark from the paper's description; needs the extra `torch`.
+Weights come from a JAX parameter tree, so that both compute the same.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ def restore(twin: Twin, image: np.ndarray, strength: float) -> np.ndarray:
 
 
 def sweep(twin: Twin, image: np.ndarray, strengths) -> np.ndarray:
-  """Every strength, one after the other, weights reloaded for each."""
+  """Every strength in turn, with weights reloaded for each."""
   return np.stack([restore(twin, image, float(s)) for s in strengths])
 
 
 def onnx_restore(twin: Twin, image: np.ndarray, strength: float):
-  """A function that restores through onnxruntime; None if it isn't installed.
+  """A function that restores with onnxruntime; None if it isn't installed.
 
   The weights of one strength are fixed in the exported graph.
   """
@@ -106,7 +106,7 @@ def onnx_restore(twin: Twin, image: np.ndarray, strength: float):
   given = torch.from_numpy(image).permute(0, 3, 1, 2).contiguous()
   buffer = io.BytesIO()
   with warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # it praises its successor
+    warnings.simplefilter('ignore')  # it recommends its successor
     torch.onnx.export(twin, (given,), buffer, dynamo=False)
   session = onnxruntime.InferenceSession(buffer.getvalue())
   feed = {session.get_inputs()[0].name: given.numpy()}
@@ -114,7 +114,7 @@ def onnx_restore(twin: Twin, image: np.ndarray, strength: float):
 
 
 def train_step(twin: Twin, adapting: bool):
-  """A function that makes one Adam step on a batch."""
+  """A function that takes one Adam step on a batch."""
   for name, conv in twin.layers.items():
     conv.requires_grad_(('adafm' in name) == adapting)
   trained = [p for p in twin.parameters() if p.requires_grad]

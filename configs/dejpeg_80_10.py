@@ -6,10 +6,10 @@ Command:
     --config.evaluate.sets=live1=/path/to/LIVE1
 Hardware: one accelerator. Time: 1M + 500k steps of 16 patches of 96 x 96; not
   measured.
-Result: not trained by us. The paper's (Tables 3 and 5; LIVE1, MATLAB's Y):
+Result: not trained by us. The paper has (Tables 3 and 5; LIVE1, MATLAB's Y):
   38.81 dB at q 80, 29.35 dB at q 10.
 
-AdaFM filters are 1x1. If the training images were JPEG files, reduce them first
+AdaFM filters are 1x1. If the training images are JPEG files, reduce them first
 (--config.data.shrink=2), so that the network does not learn their artefacts.
 """
 

@@ -11,10 +11,9 @@ Result (LIVE1, Y, Pillow JPEG):
   PSNR (dB)  38.05  35.10  33.34  32.32  30.88  28.49
 All tables and pictures: docs/models/dejpeg.md.
 
-The images of BSD were JPEG files of quality 95 themselves. They are not
-reduced: that would leave a quarter of the pixels, of another sharpness than
-photographs have. How width, depth and the optimizer were chosen:
-docs/models/README.md.
+The images of BSD were JPEG files of quality 95. They are not reduced first:
+that would leave a quarter of the pixels, and change the sharpness. How width,
+depth and the optimizer were chosen: docs/models/README.md.
 """
 
 from adafm_jax import config

@@ -6,7 +6,7 @@ Command:
     --config.evaluate.sets=cbsd68=/path/to/CBSD68
 Hardware: one accelerator. Time: 1M + 500k steps of 16 patches of 96 x 96; not
   measured.
-Result: not trained by us. The paper's (Tables 2, 3 and 5; CBSD68, RGB, noise
+Result: not trained by us. The paper has (Tables 2, 3 and 5; CBSD68, RGB, noise
   clipped to 8 bits): 34.10 dB at sigma 15, 26.35 dB at sigma 75.
 
 AdaFM filters are 1x1.

@@ -12,9 +12,9 @@ Result (CBSD68, RGB, noise clipped to 8 bits):
   PSNR (dB)  33.65  30.55  28.49  26.80  25.08
 All tables and pictures: docs/models/denoise.md.
 
-400 of the 431 images of BSD (BSDS500 without CBSD68 and without the image
-that Set5 has a crop of) are learnt from; the other 31 chose the settings.
-How width, depth and the optimizer were chosen: docs/models/README.md.
+Trained on 400 of the 431 images of BSD (BSDS500 without CBSD68 and without the
+image that Set5 has a crop of); the settings were chosen on the other 31. How
+width, depth and the optimizer were chosen: docs/models/README.md.
 """
 
 from adafm_jax import config

@@ -7,8 +7,8 @@ Time: 1 min 20 s.
 Result (two other photographs of scikit-image, RGB, noise clipped to 8 bits):
   metrics.md in DIR; at sigma 75 over 8 dB above the noisy input.
 
-It shows every part of the job, not a good model: nine photographs, and about a
-minute of training.
+It shows every part of the job. The model is not good: it learns from nine
+photographs, for about a minute.
 """
 
 from adafm_jax import config

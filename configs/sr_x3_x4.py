@@ -6,12 +6,12 @@ Command:
     --config.evaluate.sets=set5=/path/to/Set5
 Hardware: one accelerator. Time: 1M + 500k steps of 16 patches of 96 x 96; not
   measured.
-Result: not trained by us. The paper's (Tables 2 and 3; Set5, Y, border of the
+Result: not trained by us. The paper has (Tables 2 and 3; Set5, Y, border of the
   scale cropped): 34.34 dB at x3, 32.00 dB at x4.
 
 The network works at the size of the result: its input is the small image
-enlarged by MATLAB's bicubic. Any factor between the ends can be restored. AdaFM
-filters are 5x5: at x4 1x1 ones lose 0.6 dB.
+enlarged by MATLAB's bicubic. Any scale between the ends can be restored. AdaFM
+filters are 5x5; 1x1 filters lose 0.6 dB at x4.
 """
 
 from adafm_jax import config

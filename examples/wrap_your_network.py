@@ -2,11 +2,11 @@
 
   python examples/wrap_your_network.py
 
-`DnCNN` below stands for any Flax linen network that somebody else wrote and
-trained; nothing in it is changed. `with_adafm` puts an AdaFM layer behind its
-convolutions while it runs, and `train` then moves those layers alone, at
-strength 1, on the second level. At strength 0 the network stays what it was,
-bit for bit. docs/wrap.md explains each step.
+`DnCNN` below stands for any Flax linen network that is already trained; its
+code is not changed. `with_adafm` puts an AdaFM layer after its convolutions
+while it runs, and `train` then trains these layers alone, at strength 1, for
+the second level. At strength 0 the network is unchanged, bit for bit.
+docs/wrap.md explains each step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from adafm_jax.train import optim
 
 START, END = 15.0, 75.0  # noise sigma of 255
 
-# Rules cover every parameter by its path; the first that matches counts.
+# Rules must cover every parameter by its path; the first match counts.
 ALL: optim.Rules = (('train', r'.*'),)
 ADAFM_ALONE: optim.Rules = (
   ('train', r'.*/adafm/(kernel|bias)'),
@@ -41,7 +41,7 @@ Batches = Iterator[tuple[jax.Array, jax.Array]]
 
 
 class DnCNN(nn.Module):
-  """Your network: it predicts the noise and takes it away.
+  """Your network: it predicts the noise and subtracts it.
 
   Attributes:
     features: channels of its hidden feature maps.
@@ -66,17 +66,18 @@ def with_adafm(
   kernel_size: int = 1,
   where: Callable[[nn.Conv], bool] = lambda conv: True,
 ) -> tuple[Apply, Insert]:
-  """Puts AdaFM layers behind the convolutions of a linen network.
+  """Puts AdaFM layers after the convolutions of a linen network.
 
   Args:
     network: yours; it is called as network(image).
     kernel_size: side of the AdaFM filters, odd.
-    where: which `nn.Conv` layers get one; by name, for instance.
+    where: which `nn.Conv` layers get one, for example by name.
 
   Returns:
-    apply(params, image, strength) -> output, pure, with a strength in [0, 1],
-    one or one an image; and insert(params, image) -> params, which adds the
-    layers to your parameters, at identity, as `adafm` in their convolution's.
+    apply(params, image, strength) -> output, a pure function; strength is in
+    [0, 1], one value or one per image. And insert(params, image) -> params,
+    which adds AdaFM layers at identity: an `adafm` in each convolution's
+    parameters.
   """
 
   def call(variables, image, strength, **options):
@@ -101,7 +102,7 @@ def with_adafm(
     return call({'params': params}, image, strength)
 
   def insert(params, image):
-    # Parameters that exist are kept; those that don't are made, at zero.
+    # Existing parameters are kept; missing ones are created, at zero.
     options = {'mutable': ['params'], 'rngs': {'params': jax.random.key(0)}}
     _, grown = call({'params': params}, image, 0.0, **options)
     return grown['params']
@@ -119,7 +120,7 @@ def train(
   steps: int,
   learning_rate: float = 3e-3,
 ) -> Any:
-  """Trains the parameters that the rules name, at one strength, on L1.
+  """Trains the parameters that the rules name, at one strength, with L1 loss.
 
   Args:
     apply: of `with_adafm`.
@@ -127,11 +128,11 @@ def train(
     batches: pairs (clean, degraded), float32 [B, H, W, C] in [0, 1].
     rules: `ADAFM_ALONE` for the adaptation.
     strength: 1 for the adaptation.
-    steps: how many batches are taken.
-    learning_rate: of Adam at first; it falls to zero by a cosine.
+    steps: number of batches.
+    learning_rate: of Adam at the start; it falls to zero along a cosine.
 
   Returns:
-    The parameters; those that are frozen have not moved.
+    The parameters; frozen ones are unchanged.
   """
   labels = optim.label_parameters(params, rules)
   print(optim.describe(params, labels))
@@ -143,7 +144,7 @@ def train(
   @jax.jit
   def step(params, state, clean, degraded):
     def loss(params):
-      params = optim.stop_frozen(params, labels)  # no gradients for these
+      params = optim.stop_frozen(params, labels)  # no gradients for frozen ones
       return jnp.abs(apply(params, degraded, strength) - clean).mean()
 
     updates, state = optimizer.update(jax.grad(loss)(params), state, params)
@@ -173,7 +174,7 @@ def noisy_patches(split: str, sigma: float, *, batch: int = 8) -> Batches:
 
 
 def psnr(apply: Apply, params: Any, sigma: float, strength: float) -> float:
-  """On 64 patches of photographs that were not trained on, in dB."""
+  """PSNR in dB on 64 patches of photographs that were not trained on."""
   clean, noisy = next(noisy_patches('evaluate', sigma, batch=64))
   error = jax.jit(apply)(params, noisy, strength) - clean
   return float(-10 * jnp.log10(jnp.mean(jnp.square(error))))
@@ -186,7 +187,7 @@ def main(steps: int = 600) -> None:
   yours = network.init(jax.random.key(0), image)['params']
   apply, insert = with_adafm(network, kernel_size=3)
   params = insert(yours, image)
-  # Your network would come trained; this one is trained first.
+  # Your network is already trained; this one is trained first.
   params = train(
     apply,
     params,

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Trains with N processes on this machine, which work as one:
+# Trains with N processes on this machine, as one program:
 #
-#   launch/local.sh N --config configs/quickstart.py --workdir DIR
+#   launch/local.sh N [--restarts R] --config configs/quickstart.py --workdir DIR
 #
-# Everything after N goes to `python -m adafm_jax.main`. Process 0 has the
-# console; another's output is shown when it fails. When one fails, or on
-# Ctrl-C, all are stopped, and the exit code is that of the failure. Where there
-# are GPUs, each process gets one of its own.
+# Everything else goes to `python -m adafm_jax.main`. Process 0 prints to the
+# console; the output of another process is shown if it fails. If one fails, or
+# on Ctrl-C, all are stopped, and the exit code is that of the failure. With
+# --restarts R all are then started again, up to R times, and resume from the
+# last checkpoint, but not after a mistake in the command (exit code 2). If there
+# are GPUs, each process gets its own.
 #
 #   PYTHON             interpreter, default: python
 #   JAX_PLATFORMS=cpu  leaves GPUs alone
@@ -23,6 +25,13 @@ fail() {
   fail 'Give the number of processes first: launch/local.sh N --config FILE --workdir DIR.'
 count=$1
 shift
+restarts=0
+if [[ ${1:-} == --restarts ]]; then
+  [[ ${2:-} =~ ^[0-9]+$ ]] ||
+    fail '--restarts takes how often to start again: --restarts 3.'
+  restarts=$2
+  shift 2
+fi
 python=${PYTHON:-python}
 
 gpus=()
@@ -36,17 +45,20 @@ elif command -v nvidia-smi >/dev/null; then
   done < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null)
 fi
 if ((${#gpus[@]} > 0 && ${#gpus[@]} < count)); then
-  fail "$count processes need a GPU each and there are ${#gpus[@]}; start fewer, or set JAX_PLATFORMS=cpu."
+  fail "$count processes need one GPU each, but there are ${#gpus[@]}; start fewer, or set JAX_PLATFORMS=cpu."
 fi
 
-port=$("$python" -c 'import socket
+free_port() {
+  "$python" -c 'import socket
 with socket.socket() as s:
   s.bind(("127.0.0.1", 0))
-  print(s.getsockname()[1])') || fail "Cannot run $python; set PYTHON."
+  print(s.getsockname()[1])'
+}
+port=$(free_port) || fail "Cannot run $python; set PYTHON."
 
 logs=$(mktemp -d) || exit 1
-pids=()  # of the processes that still run; an ended one's is empty
-codes=() # of those that ended
+pids=()  # of running processes; empty once a process has ended
+codes=() # exit codes of ended processes
 
 stop_all() {
   # SIGKILL: JAX's preemption service catches SIGTERM, and a run killed at any
@@ -55,24 +67,26 @@ stop_all() {
     [[ -n ${pids[i]:-} ]] && kill -KILL "${pids[i]}" 2>/dev/null
   done
   wait 2>/dev/null
-  rm -rf "$logs"
 }
-trap stop_all EXIT
+trap 'stop_all; rm -rf "$logs"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-for ((i = 0; i < count; i++)); do
-  (
-    ((${#gpus[@]} > 0)) && export CUDA_VISIBLE_DEVICES="${gpus[i]}"
-    ((i > 0)) && exec >"$logs/$i" 2>&1
-    exec "$python" -m adafm_jax.main --coordinator "127.0.0.1:$port" \
-      --processes "$count" --process "$i" "$@"
-  ) &
-  pids[i]=$!
-done
+start_all() {
+  pids=() codes=() running=$count failed=0
+  for ((i = 0; i < count; i++)); do
+    (
+      ((${#gpus[@]} > 0)) && export CUDA_VISIBLE_DEVICES="${gpus[i]}"
+      ((i > 0)) && exec >"$logs/$i" 2>&1
+      exec "$python" -m adafm_jax.main --coordinator "127.0.0.1:$port" \
+        --processes "$count" --process "$i" "$@"
+    ) &
+    pids[i]=$!
+  done
+}
 
-# Looks who ended; sets `running` and `failed`, the code to end with.
-running=$count failed=0 mistake=2 aborted=134
+# Checks which processes have ended; sets `running` and `failed`, the exit code.
+mistake=2 aborted=134
 look() {
   for ((i = 0; i < count; i++)); do
     [[ -z ${pids[i]} ]] && continue
@@ -81,30 +95,43 @@ look() {
     codes[i]=$?
     pids[i]=
     running=$((running - 1))
-    # The first failure is the cause, but for a process that JAX aborts since
-    # another one is gone; a user's mistake is always the cause.
+    # The first failure is the cause, unless JAX aborted that process because
+    # another one is gone. A user's mistake is always the cause.
     if ((failed == 0 || failed == aborted || codes[i] == mistake)); then
       failed=${codes[i]}
     fi
   done
 }
-while ((running > 0 && failed == 0)); do
-  sleep 0.2
-  look
-done
-
-if ((failed != 0)); then
-  # The others get a moment, to tell the cause if it is theirs.
-  for ((tick = 0; tick < 10 && running > 0; tick++)); do
+wait_for_all() {
+  while ((running > 0 && failed == 0)); do
     sleep 0.2
     look
   done
-  # A mistake that process 0 made too is on the console already.
-  for ((i = 1; i < count && ${codes[0]:-0} != mistake; i++)); do
-    code=${codes[i]:-0}
-    ((code == 0 || (code != failed && code == aborted))) && continue
-    echo "process $i ended with code $code; its last lines:" >&2
-    tail -n 20 "$logs/$i" | sed "s/^/[$i] /" >&2
-  done
-fi
+
+  if ((failed != 0)); then
+    # Give the others a moment: one of them may know the cause.
+    for ((tick = 0; tick < 10 && running > 0; tick++)); do
+      sleep 0.2
+      look
+    done
+    # If process 0 made the mistake too, it is on the console already.
+    for ((i = 1; i < count && ${codes[0]:-0} != mistake; i++)); do
+      code=${codes[i]:-0}
+      ((code == 0 || (code != failed && code == aborted))) && continue
+      echo "process $i ended with code $code; its last lines:" >&2
+      tail -n 20 "$logs/$i" | sed "s/^/[$i] /" >&2
+    done
+  fi
+}
+
+start_all "$@"
+wait_for_all
+for ((try = 1; try <= restarts; try++)); do
+  ((failed == 0 || failed == mistake)) && break
+  stop_all
+  echo "a process ended with code $failed; starting again from the last checkpoint ($try of $restarts)" >&2
+  port=$(free_port) || break
+  start_all "$@"
+  wait_for_all
+done
 exit "$failed"

@@ -1,14 +1,14 @@
-"""What can be done without a network: non-local means, told the true level.
+"""The classical baseline: non-local means that knows the true level.
 
-Buades, Coll and Morel (2005), in scikit-image's fast form. Its settings were
-chosen for each level on held-out training images (four of the last 31 of BSD431
-by name), never on an evaluation set:
+Buades, Coll and Morel (2005), in scikit-image's fast form. The settings of each
+level were chosen on held-out training images (four of the last 31 of BSD431 by
+name), never on an evaluation set:
 
   python -m release.tune_classical /path/to/BSD431 --task denoise
   python -m release.tune_classical /path/to/BSD431 --task dejpeg
 
 In super-resolution there is nothing to choose: the classical method is bicubic
-enlargement, which is the network's input as well.
+enlargement, which is also the network's input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from adafm_jax.images.eight_bit import to_uint8
 
-# What a card calls the classical method of a task.
+# Names of the classical methods on cards.
 TITLES = {
   'denoise': 'non-local means',
   'dejpeg': 'non-local means',
@@ -28,13 +28,13 @@ TITLES = {
 
 
 class Settings(NamedTuple):
-  """How non-local means is run.
+  """Settings of non-local means.
 
   Attributes:
     patch: side of the patches that are compared, pixels.
-    reach: how far away they may lie in x and y, pixels.
+    reach: largest distance between them in x and y, pixels.
     h: how different they may be, of 255; larger is smoother.
-    sigma: of the noise that is expected in them, of 255.
+    sigma: of the noise expected in them, of 255.
   """
 
   patch: int
@@ -63,10 +63,10 @@ CHOSEN: dict[str, dict[float, Settings]] = {
 
 
 def settings(task: str, level: float) -> Settings:
-  """The settings of a level; between those chosen, h and sigma are linear.
+  """The settings of a level; h and sigma are interpolated linearly.
 
   Raises:
-    KeyError: the task has none: its classical method is its input.
+    KeyError: the task has none, since its classical method is its input.
   """
   chosen = CHOSEN[task]
   known = np.array(sorted(chosen))
@@ -82,7 +82,7 @@ def restore(degraded: np.ndarray, how: Settings) -> np.ndarray:
   """Restores an image.
 
   Args:
-    degraded: float32 [H, W, C] in [0, 1], beyond it where noise is unclipped.
+    degraded: float32 [H, W, C] in [0, 1], or beyond it if noise is unclipped.
     how: see `Settings`.
 
   Returns:

@@ -2,10 +2,10 @@
 
   python -m release.dedicated runs/denoise --level 35 --output FILE
 
-takes the start network of a finished run and trains all of its weights on at
-the level, for as many steps as the adaptation had and with its settings: a
-network of the same size and total budget, which serves this level and no other.
-Stop and repeat the command at will; it goes on from its last checkpoint.
+The start network of a finished run is trained further at this level, all of its
+weights, with the steps and settings of the adaptation: a network of the same
+size and total budget that serves this level alone. The command can be stopped
+and repeated at any time; it continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from adafm_jax.train import workdir as workdirs
 
 
 def make_config(config: Config, level: float) -> Config:
-  """The experiment that trains for `level`, from that of the run."""
+  """The config that trains for `level`, made from that of the run."""
   span = config.levels
   span.check(level)
   if level == span.end:
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   """The command line."""
   parser = argparse.ArgumentParser(
     prog='python -m release.dedicated',
-    description='Trains the start network of a run on for one level alone.',
+    description='Trains the start network of a run further, for one level.',
   )
   add = parser.add_argument
   add('run', type=pathlib.Path, help='workdir of a finished run')

@@ -5,8 +5,8 @@
     --dedicated 35=run35/model.safetensors -o docs/models
 
 Writes NAME.json: PSNR and SSIM of every set, level, protocol and method (see
-`release.measure`), the network's speed, and what was measured with what; and
-the card's pictures. `python -m release.card.card NAME` makes the card of it.
+`release.measure`), the network's speed, versions and machine. Also writes the
+card's pictures. `python -m release.card.card NAME` then makes the card.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def evaluate(
     sets: images by the name of their set, at least one.
     wanted: levels in the task's unit; none: the task's usual ones.
     dedicated: model files of networks trained for one level, by that level.
-    float32: the run's own model file, before its weights were rounded.
+    float32: the run's model file, before its weights were rounded.
 
   Returns:
-    JSON values: what NAME.json holds, but for its pictures.
+    JSON values: the contents of NAME.json, except its pictures.
 
   Raises:
     UserError: there is no such model or file, or one doesn't fit the other.
@@ -132,7 +132,7 @@ def _classical(task: str, wanted: Sequence[float]) -> list[dict[str, Any]]:
 
 
 def _about(level: float, model: Model, path: str) -> dict[str, Any]:
-  """What a dedicated network is, for the card."""
+  """The facts about a dedicated network, for the card."""
   return {
     'level': level,
     'sha256': files.sha256(path),
@@ -148,15 +148,15 @@ def load_sets(
   """Loads the images to measure on.
 
   Args:
-    model: whose channels they are brought to.
-    text: 'cbsd68=/path,live1=/path'; a known set's name alone is its
-      preparation, see `data.prepare`.
-    train: the model's training images: those that it held out become the set
-      'heldout', and sets that share images with the others are refused.
-    most: take only the first so many of each set; 0 is all.
+    model: images are converted to its channels.
+    text: 'cbsd68=/path,live1=/path'; the name alone of a known set is the
+      prepared set, see `data.prepare`.
+    train: the model's training images. Those that it held out become the set
+      'heldout'; sets that share images with the rest are refused.
+    most: take at most this many images of each set; 0 is all.
 
   Raises:
-    UserError: there are no such images, or training has seen them.
+    UserError: images are missing, or the model was trained on them.
   """
 
   def load(source: str, field: str, count: int = 0) -> list[NamedImage]:
@@ -173,8 +173,8 @@ def load_sets(
     count = held.get('holdout') or _USUAL_HOLDOUT
     if len(learnt) <= count:
       raise UserError(
-        f'--data-train {train} holds {len(learnt)} images, of which the model'
-        f' held out {count}: it is not the whole set.'
+        f'--data-train {train} holds {len(learnt)} images, but the model held'
+        f' out {count} of its images; give the whole training set.'
       )
     overlap.refuse(
       identify(learnt[:-count]),
@@ -191,22 +191,22 @@ def parse_dedicated(text: str) -> dict[float, str]:
   """Reads '35=FILE,50=FILE'.
 
   Raises:
-    UserError: it is something else.
+    UserError: the text has another form.
   """
   found = {}
   for entry in filter(None, text.split(',')):
     level, equals, path = entry.partition('=')
     if not equals or not path:
       raise UserError(
-        f'--dedicated is {text!r}; it must be LEVEL=FILE, several parted by'
-        ' commas.'
+        f'--dedicated is {text!r}; it must be LEVEL=FILE, or several of these,'
+        ' separated by commas.'
       )
     found[levels.parse_values(level)[0]] = path
   return found
 
 
 def _kept(path: pathlib.Path, sha256: str) -> dict[str, Any]:
-  """The pictures of earlier results, if they are of the same model file."""
+  """The pictures of earlier results, if they show the same model file."""
   if not path.is_file():
     return {}
   before = json.loads(path.read_text('utf-8'))
@@ -221,18 +221,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Measures a released model, for its card.',
   )
   add = parser.add_argument
-  add('name', help='of the model, as adafm models lists it')
-  add('--sets', default='', help='such as cbsd68=/path,set14=/path')
+  add('name', help='name of the model, see adafm models')
+  add('--sets', default='', help='as in cbsd68=/path,set14=/path')
   add('--data-train', default='', help='training images, for the held-out ones')
-  add('--levels', default='', help="such as 15,25,50 (default: the task's)")
+  add('--levels', default='', help="as in 15,25,50 (default: the task's)")
   add('--dedicated', default='', help='networks of one level: 35=FILE,50=FILE')
   add('--float32', help='the model file before its weights were rounded')
-  add('--images', type=int, default=0, help='only the first so many of a set')
+  add('--images', type=int, default=0, help='at most this many of each set')
   add(
     '--pictures',
     action=argparse.BooleanOptionalAction,
     default=True,
-    help='make the pictures of the card (default), or keep those there are',
+    help='make the pictures of the card (default), or keep the old ones',
   )
   add('-o', '--output', type=pathlib.Path, default=pathlib.Path('docs/models'))
   options = parser.parse_args(argv)

@@ -1,9 +1,8 @@
-"""What is measured of a released model: sets by levels by methods.
+"""Measures a released model: sets by levels by methods.
 
-Methods, beside the input as it is: 'classical' (see `release.classical`);
-'line' and 'bent', the model on each of its paths; 'float32', the
-weights as they were trained; 'dedicated', a network trained for that level
-alone.
+Methods, besides the unchanged input: 'classical' (see `release.classical`);
+'line' and 'bent', the model on each of its paths; 'float32', the weights before
+rounding; 'dedicated', a network trained for that level alone.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _REPEATS = 9
 
 
 def restore(model: Model, case: Case, level: float) -> np.ndarray:
-  """Restores a case at the strength that the model gives a level.
+  """Restores a case at the model's strength for a level.
 
   Returns:
     uint8 [H, W, C].
@@ -52,7 +51,7 @@ class Subjects:
 
   Attributes:
     paths: the model on each of its paths, 'line' and perhaps 'bent'.
-    dedicated: a network trained for one level alone, by that level.
+    dedicated: networks trained for one level alone, by that level.
     float32: the model before its weights were rounded, on its own path.
   """
 
@@ -72,12 +71,11 @@ def make_subjects(
   Args:
     model: the released model.
     dedicated: networks of one level each, by that level.
-    float32: the run's own model file.
+    float32: the run's model file.
 
   Raises:
-    UserError: a dedicated network or `float32` is not for the model's task or
-      has other channels, a dedicated one does not serve its level, or `float32`
-      is another network.
+    UserError: a network has another task or other channels than the model, a
+      dedicated one does not serve its level, or `float32` is another network.
   """
   for level, other in (dedicated or {}).items():
     _check_peer(model, other)
@@ -86,8 +84,8 @@ def make_subjects(
     _check_peer(model, float32)
     if float32.levels != model.levels or float32.arch != model.arch:
       raise UserError(
-        'The float32 model is another network than the released one, not the'
-        ' same before its weights were rounded.'
+        'The float32 model is not the released network before rounding: its'
+        ' levels or sizes differ.'
       )
   paths = {'line': model.with_path('line')}
   if model.arch.bends:
@@ -100,8 +98,8 @@ def _check_peer(model: Model, other: Model) -> None:
   theirs = (other.levels.task, other.arch.channels)
   if ours != theirs:
     raise UserError(
-      f'The model is for task {ours[0]} with {ours[1]} image channel(s), the'
-      f' network beside it for {theirs[0]} with {theirs[1]}.'
+      f'The model is for task {ours[0]} with {ours[1]} image channel(s), but'
+      f' the network to compare is for {theirs[0]} with {theirs[1]}.'
     )
 
 
@@ -112,7 +110,7 @@ def default_levels(model: Model) -> list[float]:
 
 
 def protocols(task: str, set_name: str) -> dict[str, Protocol]:
-  """The protocols of a set, by noise: both of denoising, or ''."""
+  """The protocols of a set, by noise; '' for other tasks than denoising."""
   noises = levels.NOISE_PROTOCOLS if task == 'denoise' else ('',)
   judged = known.judged(set_name, task)
   return {
@@ -123,7 +121,7 @@ def protocols(task: str, set_name: str) -> dict[str, Protocol]:
 def methods(
   subjects: Subjects, task: str, level: float
 ) -> dict[str, tuple[float | None, Callable[[Case], np.ndarray]]]:
-  """The methods of a level: name to strength and function of a case."""
+  """The methods at a level, by name: the strength, and a function of a case."""
   found: dict[str, tuple[float | None, Callable[[Case], np.ndarray]]] = {}
   if task in classical.CHOSEN:
     how = classical.settings(task, level)
@@ -158,14 +156,14 @@ def measure(
 
   Args:
     subjects: all networks.
-    images: of the set.
+    images: the set.
     name: of the set.
-    noise: key of `protocols`.
-    level: of the degradation.
+    noise: a key of `protocols`.
+    level: in the task's unit.
     protocol: degradation and metric.
 
   Returns:
-    JSON rows, the input's first.
+    JSON rows; the first is the input's.
   """
   found = methods(subjects, protocol.degradation.task, level)
   rows = scores.score_methods(
@@ -180,7 +178,7 @@ def measure(
 
 
 def _row(score: Score, noise: str, before: Score) -> dict[str, Any]:
-  """A score as JSON; `least_gain` is that of the image that gained least."""
+  """A score as JSON; `least_gain` is the smallest gain of an image."""
   gains = [
     after[1] - untouched[1]
     for after, untouched in zip(score.images, before.images, strict=True)
@@ -203,9 +201,8 @@ def speed(model: Model) -> dict[str, Any]:
   """How fast the network is, as `adafm restore` runs it.
 
   Returns:
-    Pixels of the image, seconds (the fastest of several, after one that
-    compiles: other work on the machine only ever adds time) and megapixels per
-    second.
+    Pixels of the image, seconds and megapixels per second. The time is that of
+    the fastest run after compiling: other work on the machine only adds time.
   """
   network = Network(model.arch, model.params)
   shape = (1, *_TIMED, model.arch.channels)

@@ -4,12 +4,13 @@
     --config.data.train=/path/to/BSD431 --workdir runs/paths \
     --paths hats:1,hats:2,poly:1,poly:2,poly:3 --alone 35 --dedicated 35
 
-trains the bends of each path over the released model's frozen backbone and
-ends, with the settings of `config.path`, and beside them AdaFM filters and
-whole networks that serve one level alone: what a path could reach at best.
-Half of the held-out images find the lambda curve, the other half compares.
-Writes DIR/paths.json, paths.md and paths.png. Stop and repeat the command at
-will: what is trained is kept, and the table is written after each path.
+For each path, trains its bends with the settings of `config.path`; the released
+model's backbone and ends are frozen. For comparison, trains AdaFM filters and
+whole networks that serve one level alone: the best that a path could reach.
+Half of the held-out images give the lambda curve, the other half compares.
+Writes DIR/paths.json, paths.md and paths.png. The command can be stopped and
+repeated at any time: training is resumed, and the table is written after each
+path.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Result(NamedTuple):
 
   Attributes:
     name: 'line', 'poly:3', 'alone 35', ...
-    steps: of training, 0 for what is released.
+    steps: of training; 0 for the released model.
     psnr: mean over the images in dB, by level.
   """
 
@@ -80,13 +81,13 @@ class Study:
     }
 
   def run(self, name: str, **changes) -> stages.Run:
-    """A run of its own folder, with another config."""
+    """A run with another config, in a folder of its own."""
     config = dataclasses.replace(self.config, **changes)
     folder = self.workdir / name.replace(':', '')
     return dataclasses.replace(self._run, config=config, workdir=folder)
 
   def psnr(self, network: Network, level: float, strength: float) -> float:
-    """Mean PSNR of the images that the calibration left out, dB."""
+    """Mean PSNR of the images that calibration did not use, dB."""
     grid = scores.psnr_grid(
       network, self._cases[level], np.array([strength]), self._protocol, level
     )
@@ -113,7 +114,7 @@ def bent(study: Study, name: str) -> Result:
 
 
 def alone(study: Study, name: str) -> Result:
-  """Trains AdaFM filters for one level, 'alone 35', as long as a path."""
+  """Trains AdaFM filters for one level, 'alone 35', as many steps as a path."""
   level = float(name.split()[1])
   stage = dataclasses.replace(study.config.adapt, steps=study.config.path.steps)
   run = study.run(name.replace(' ', ''), end=level, adapt=stage)
@@ -123,7 +124,7 @@ def alone(study: Study, name: str) -> Result:
 
 
 def dedicated(study: Study, name: str) -> Result:
-  """Trains the whole backbone on for one level, as long as a path."""
+  """Trains the backbone further for one level, as many steps as a path."""
   level = float(name.split()[1])
   stage = dataclasses.replace(study.config.adapt, steps=study.config.path.steps)
   run = study.run(name.replace(' ', ''), start=level, train=stage)
@@ -133,7 +134,7 @@ def dedicated(study: Study, name: str) -> Result:
 
 
 def compare(study: Study, jobs: dict[str, Callable[[Study, str], Result]]):
-  """Runs what has no row yet, and writes the table after each."""
+  """Runs the jobs that have no row yet, and writes the table after each."""
   kept = study.workdir / 'paths.json'
   asked = dataclasses.asdict(study.config.path) | {'kind': '', 'bends': 0}
   rows = []
@@ -188,7 +189,7 @@ def _draw(study: Study, rows: Sequence[Result]) -> None:
 def _jobs(
   study: Study, paths: str, alone_levels: str, dedicated_levels: str
 ) -> dict[str, Callable[[Study, str], Result]]:
-  """What makes each row of the table, by its name."""
+  """The function that makes each row of the table, by the row's name."""
 
   def straight(study, name):
     return study.along(name, Network(study.config.arch, study.line))
@@ -224,10 +225,10 @@ def main(argv: Sequence[str] | None = None) -> None:
   )
   add = parser.add_argument
   add('model', help='name of a released model, or a model file')
-  add('--workdir', required=True, type=pathlib.Path, help='where all is kept')
-  add('--paths', default='', help='such as hats:1,hats:2,poly:3')
-  add('--alone', default='', help='levels that get AdaFM filters of their own')
-  add('--dedicated', default='', help='levels that get whole networks')
+  add('--workdir', required=True, type=pathlib.Path, help='for all results')
+  add('--paths', default='', help='as in hats:1,hats:2,poly:3')
+  add('--alone', default='', help='levels to train AdaFM filters for')
+  add('--dedicated', default='', help='levels to train whole networks for')
   options = parser.parse_args(others)
   if config is None:
     raise UserError(

@@ -1,10 +1,10 @@
-"""Adds a model to the released ones.
+"""Adds a model to the released models.
 
   python -m release.register FILE --name denoise \
     --description 'colour photographs' --licence Apache-2.0 --dtype float16
 
-Copies the weights into this folder under the model's name and enters it in
-registry.json; a name that is taken is replaced with --replace only.
+Copies the weights into adafm_jax/zoo under the model's name and enters it in
+registry.json. An existing model is replaced only with --replace.
 """
 
 from __future__ import annotations
@@ -48,22 +48,19 @@ def register(
     dtype: of the weights in the zoo, 'float32' or 'float16'.
     replace: whether an entry of this name may be replaced.
 
-  Returns:
-    The entry.
-
   Raises:
-    UserError: a bad name, one that is taken, a text of several lines, no
-      measured quality, or a bad model file.
+    UserError: the name is bad or taken, a text is empty or has several lines,
+      or the model file is bad.
   """
   if not re.fullmatch(r'[a-z][a-z0-9-]*', name):
     raise UserError(
-      f'{name!r} is no name for a model; give lower-case letters, digits and'
-      ' hyphens, such as denoise or sr-x2-x4.'
+      f'{name!r} is not a name for a model; give lower-case letters, digits and'
+      ' hyphens, as in sr-x2-x4.'
     )
   known = zoo.entries()
   if name in known and not replace:
     raise UserError(
-      f'There is a model {name!r} already; give --replace to replace it.'
+      f'There already is a model {name!r}; --replace replaces it.'
     )
   model = Model.load(path)
   public = without_folders(model.provenance)
@@ -86,9 +83,9 @@ def register(
 
 
 def without_folders(value: Any) -> Any:
-  """JSON values with the last name alone of every absolute path in them.
+  """JSON values in which absolute paths are cut to their last name.
 
-  A run's config says where its images lay; a released model says which.
+  A run's config says where its images were; a released model only says which.
   """
   if isinstance(value, str):
     return _ABSOLUTE.sub(r'\1', value)
@@ -102,9 +99,9 @@ def without_folders(value: Any) -> Any:
 def measured(model: header.Header) -> str:
   """Metrics of a model file in one line; '' if it has none.
 
-  All levels of the first set (of one that is not held-out training images, if
-  there is any) under its first protocol, such as
+  All levels of the first set under its first protocol, for example
   'cbsd68 (RGB, noisy input unclipped): sigma 15 33.12, sigma 75 25.40 dB'.
+  Held-out training images are used only if there is no other set.
   """
   rows = model.provenance.get('metrics') or []
   if not rows:
@@ -126,13 +123,13 @@ def main(argv: Sequence[str] | None = None) -> None:
   """The command `python -m release.register`."""
   parser = argparse.ArgumentParser(
     prog='python -m release.register',
-    description='Adds a model to the released ones, in this checkout.',
+    description='Adds a model to the released models, in this checkout.',
   )
   add = parser.add_argument
   add('file', help='model file (.safetensors)')
-  add('--name', required=True, help='such as denoise')
+  add('--name', required=True, help='as in denoise')
   add('--description', required=True, help='what it is for, one line')
-  add('--licence', required=True, help='of the weights, such as Apache-2.0')
+  add('--licence', required=True, help='of the weights, as in Apache-2.0')
   add('--quality', help='what was measured (default: from the file)')
   add('--dtype', default='float32', choices=list(header.DTYPES.values()))
   add('--replace', action='store_true', help='replace an entry of this name')

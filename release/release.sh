@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes a released model, from its config and folders of images to its card:
+# Makes a released model and its card, from a config and folders of images:
 #
 #   release/release.sh denoise DATA RUNS    # or dejpeg, sr
 #
 # DATA holds BSD431, CBSD68, LIVE1, Set5 and Set14. The run is kept in
-# RUNS/NAME; what is done already is not done again, so that the same command
-# goes on after any stop.
+# RUNS/NAME. Finished steps are skipped, so the same command continues after any
+# stop.
 #
 #   PYTHON   interpreter, default: python
-#   MINUTES  ends training after so many: with a GPU that is lent for nine
-#            minutes at a time, say MINUTES=8 each time. Training goes on from
-#            the last checkpoint, to the same weights as in one stretch.
+#   MINUTES  stops training after this many minutes; the same command continues
+#            from the last checkpoint, to the same weights as without a stop.
+#            For a GPU that is free for nine minutes at a time, set MINUTES=8.
 set -eu
 
 fail() {
@@ -38,7 +38,7 @@ stretch() {
   local code=0
   "${limit[@]+"${limit[@]}"}" "$python" "$@" || code=$?
   if ((code == 124 || code == 137)); then
-    echo "stopped after $MINUTES minutes; the same command goes on from there"
+    echo "stopped after $MINUTES minutes; the same command continues from there"
     exit 0
   fi
   ((code == 0)) || exit "$code"
@@ -64,3 +64,4 @@ joined=$(IFS=, && echo "${beside[*]+"${beside[*]}"}")
   --float32 "$run/model.safetensors" ${joined:+--dedicated "$joined"} \
   -o docs/models
 "$python" -m release.card.card "$name"
+"$python" -m release.same_picture --models "$name"

@@ -2,8 +2,8 @@
 
   python -m release.tune_classical /path/to/BSD431 --task denoise
 
-Takes four of the last 31 images by name, evenly spread, and prints the settings
-of highest mean PSNR for each level, as they stand in that module.
+Takes four of the last 31 images by name, evenly spaced, and prints the settings
+with the highest mean PSNR for each level, in the form of that module.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ HELD_OUT, TAKEN = 31, 4
 LEVELS = {'denoise': '15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}
 _PATCHES, _REACH = (3, 5), 6
 _H_OF_SIGMA = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
-_SIGMA_OF_SIGMA = (0.8, 1.0)  # clipped noise is weaker than its name
+_SIGMA_OF_SIGMA = (0.8, 1.0)  # clipped noise is weaker than its sigma
 _H_OF_JPEG = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 _SIGMA_OF_H = (0.0, 0.5)
 
 
 def candidates(task: str, level: float) -> Iterator[classical.Settings]:
-  """All settings that are tried for a level."""
+  """All settings to try for a level."""
   for patch in _PATCHES:
     if task == 'denoise':
       for h, sigma in itertools.product(_H_OF_SIGMA, _SIGMA_OF_SIGMA):
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   parser.add_argument('folder', help='training images')
   parser.add_argument('--task', required=True, choices=list(LEVELS))
-  parser.add_argument('--levels', help='such as 15,25,35')
+  parser.add_argument('--levels', help='as in 15,25,35')
   options = parser.parse_args(argv)
   protocol = Protocol.of(options.task)
   loaded = sources.load(

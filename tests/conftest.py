@@ -9,6 +9,8 @@ import signal
 
 import jax
 import matplotlib as mpl
+import pytest
+import small_sets
 
 # Also in the processes that tests start: they leave nothing in a user's cache.
 os.environ['ADAFM_COMPILE_CACHE'] = 'off'
@@ -20,3 +22,18 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 mpl.use('Agg')
+
+
+@pytest.fixture
+def quick_compile():
+  """Compiles in a third of the time."""
+  jax.config.update('jax_disable_most_optimizations', True)
+  yield
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
+@pytest.fixture(scope='session')
+def smooth_images(tmp_path_factory):
+  """A folder of four small images, to train on."""
+  images = {f'{i}': small_sets.smooth_pixels(i, 30 + i, 41) for i in range(4)}
+  return small_sets.write(tmp_path_factory.mktemp('smooth'), images)

@@ -6,31 +6,24 @@ import sys
 import jax
 import numpy as np
 import pytest
+import tiny_models
 
 from adafm_jax import cli
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model import Model
 from adafm_jax.model_file import authors, authors_file
-from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.version import __version__
 
 ARCH = Architecture(4, 1, 3, 1, 'block+trunk')
-
-
-def _params():
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda x: rng.normal(size=x.shape).astype(np.float32),
-    restorer.parameter_shapes(ARCH),
-  )
+PARAMS = tiny_models.random_params(ARCH)
 
 
 @pytest.fixture
 def model(tmp_path):
   path = tmp_path / 'model.safetensors'
   levels = LevelRange('sr', 3, 4)
-  Model(arch=ARCH, levels=levels, params=_params()).save(path)
+  Model(arch=ARCH, levels=levels, params=PARAMS).save(path)
   return path
 
 
@@ -86,7 +79,7 @@ def test_broken_files_are_one_sentence_and_exit_code_2(model, capsys):
 def test_convert_writes_a_model_file(tmp_path, monkeypatch, capsys):
   source, target = tmp_path / 'weights.pth', tmp_path / 'model.safetensors'
   source.write_bytes(b'as read by PyTorch')
-  state = authors.to_authors(_params(), ARCH)
+  state = authors.to_authors(PARAMS, ARCH)
   monkeypatch.setattr(
     authors_file, 'read_pth', {str(source): state}.__getitem__
   )
@@ -100,7 +93,7 @@ def test_convert_writes_a_model_file(tmp_path, monkeypatch, capsys):
   assert model.provenance['file'] == 'weights.pth'
   expected = hashlib.sha256(source.read_bytes()).hexdigest()
   assert model.provenance['sha256'] == expected
-  jax.tree.map(np.testing.assert_array_equal, model.params, _params())
+  jax.tree.map(np.testing.assert_array_equal, model.params, PARAMS)
 
 
 def test_convert_checks_levels_before_it_reads(tmp_path, capsys):

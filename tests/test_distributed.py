@@ -6,58 +6,43 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
-import sys
+import time
 
 import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+import small_runs
+import small_sets
+import tiny_models
 from jax.sharding import Mesh
-from PIL import Image
 
-from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.prepare import prepare
-from adafm_jax.prepare.request import Request
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps
 
-ROOT = pathlib.Path(__file__).parents[1]
 ARCH = Architecture(features=4, blocks=1, kernel=3)
 TIMEOUT = 150  # seconds
-
-
-def _params(arch):
-  """Random weights of the size that keeps activations', from NumPy."""
-  rng = np.random.default_rng(0)
-
-  def draw(path, shape):
-    if 'adafm' in optim.path_name(path) or len(shape.shape) == 1:
-      return np.zeros(shape.shape, np.float32)
-    fan_in = np.prod(shape.shape[:3])
-    return rng.normal(0, fan_in**-0.5, shape.shape).astype(np.float32)
-
-  return jax.tree_util.tree_map_with_path(draw, restorer.parameter_shapes(arch))
 
 
 def _train(stage, mesh, count=10):
   """Losses of some steps, and the state after them."""
   arch = ARCH if stage == 'adapt' else ARCH.basic
-  params = _params(arch)
-  recipe = steps.Recipe(
-    apply=restorer.make_apply(arch),
-    stage=StageConfig(
-      steps=count, batch=16, patch=12, learning_rate=1e-3, ema=0.5
-    ),
-    labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
-    points=steps.Points.single(25, stage == 'adapt'),
-    noise='clipped',
+  params = tiny_models.random_params(arch)
+  recipe = tiny_models.make_recipe(
+    restorer.make_apply(arch),
+    optim.label_parameters(params, optim.STAGE_RULES[stage]),
+    strength=stage == 'adapt',
     mesh=mesh,
+    steps=count,
+    batch=16,
+    patch=12,
+    learning_rate=1e-3,
+    ema=0.5,
   )
   rng = np.random.default_rng(1)
   images = [rng.integers(0, 256, (15, 21 + i, 3), np.uint8) for i in range(5)]
@@ -101,16 +86,11 @@ def test_the_batch_is_split_over_the_devices():
   def apply(params, image, strength):
     del strength
     jax.debug.inspect_array_sharding(image, callback=seen.append)
-    return image * params['head']['bias'].reshape(1, 1, 1, -1)[..., :3]
+    return image * params['w'].reshape(1, 1, 1, 1)
 
-  params = {'head': {'bias': np.ones(3, np.float32)}}
-  recipe = steps.Recipe(
-    apply=apply,
-    stage=StageConfig(steps=1, batch=16, patch=12),
-    labels={'head': {'bias': 'train'}},
-    points=steps.Points.single(25, 0),
-    noise='clipped',
-    mesh=mesh,
+  params = {'w': np.float32(1)}
+  recipe = tiny_models.make_recipe(
+    apply, {'w': 'train'}, mesh=mesh, steps=1, batch=16, patch=12
   )
   bank = meshes.replicate(banks.build([np.zeros((15, 21, 3), np.uint8)]), mesh)
   state = steps.TrainState(
@@ -130,77 +110,35 @@ def test_replicating_keeps_values_on_every_device():
       np.testing.assert_array_equal(shard.data, tree[name])
 
 
-def test_a_batch_that_devices_cannot_share_is_told():
+def test_a_batch_that_devices_cannot_share_is_reported():
   mesh = meshes.make_mesh()
   meshes.check_batch('train', 24, mesh)
-  with pytest.raises(UserError) as caught:
+  with pytest.raises(UserError, match=r'adapt\.batch is 12, which 8 devices'):
     meshes.check_batch('adapt', 12, mesh)
-  assert str(caught.value) == (
-    'adapt.batch is 12, which 8 devices cannot share evenly; make it a'
-    ' multiple of 8.'
-  )
 
 
 # From here on real processes, started as a user starts them.
 
 
 def _arguments(images):
-  fields = {
-    'model.features': 4,
-    'model.blocks': 1,
-    'model.init_scale': 1.0,
-    'data.train': images,
-    'data.heldout': '',
-    'data.holdout': 1,
-    'run.log_every': 1,
-    'run.checkpoint_every': 8,
-    'run.evaluate_every': 10,
-    'run.validate_images': 1,
-    'evaluate.sets': '',
-    'evaluate.levels': '15',
-    'evaluate.ssim': 'false',
-    'calibrate.levels': '15,45,75',
-    'calibrate.order': 1,
-    'calibrate.grid': '0,0.5,1',
-    'sweep.strengths': '0,1',
-    'sweep.images': 1,
-  }
-  for stage in ('train', 'adapt'):
-    fields |= {
-      f'{stage}.steps': 10,
-      f'{stage}.batch': 4,
-      f'{stage}.patch': 16,
-      f'{stage}.warmup': 2,
-      f'{stage}.learning_rate': 1e-3,
-    }
-  overrides = [f'--config.{name}={value}' for name, value in fields.items()]
-  return ['--config', 'configs/quickstart.py', *overrides]
+  return small_runs.arguments(
+    images,
+    stage={'steps': 10, 'batch': 4, 'warmup': 2, 'learning_rate': 1e-3},
+    run__log_every=1,
+    run__checkpoint_every=8,
+    run__evaluate_every=10,
+  )
 
 
 def _start(command):
   """A process group of its own, so that all of it can be killed."""
-  environment = {
-    **os.environ,
-    'JAX_PLATFORMS': 'cpu',
-    'XLA_FLAGS': '',
-    'JAX_DISABLE_MOST_OPTIMIZATIONS': 'True',  # quick to compile
-    'PYTHON': sys.executable,
-  }
-  return subprocess.Popen(
-    command,
-    cwd=ROOT,
-    env=environment,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
-    start_new_session=True,
-  )
+  return small_runs.start(command, start_new_session=True)
 
 
-def _finish(process):
-  """(exit code, output); kills the whole group after `TIMEOUT`."""
+def _finish(process, timeout=TIMEOUT):
+  """(exit code, output); kills the whole group after the time."""
   try:
-    output, _ = process.communicate(timeout=TIMEOUT)
+    output, _ = process.communicate(timeout=timeout)
   finally:
     with contextlib.suppress(ProcessLookupError):
       os.killpg(process.pid, signal.SIGKILL)
@@ -212,67 +150,48 @@ def _local(count, *arguments):
   return _start(['bash', 'launch/local.sh', str(count), *arguments])
 
 
-@pytest.fixture(scope='module')
-def images(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('images')
-  rng = np.random.default_rng(0)
-  for i in range(3):
-    y, x = np.mgrid[: 30 + i, :41]
-    waves = [np.sin(a * x + b * y) for a, b in rng.uniform(0.1, 0.5, (3, 2))]
-    pixels = np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
-    Image.fromarray(pixels).save(folder / f'{i}.png')
-  return folder
-
-
 def _losses(output):
   """{(stage, step): loss} of the console's lines."""
   lines = re.findall(r'^(basic|adapt) (\d+)/10 .* loss (\S+)', output, re.M)
   return {(stage, int(step)): float(loss) for stage, step, loss in lines}
 
 
-def test_two_processes_learn_what_one_does(tmp_path, images):
-  arguments = [*_arguments(images), '--workdir']
-  two = _local(2, *arguments, tmp_path / 'two')
-  code, output = _finish(two)
+@pytest.mark.parametrize(
+  ('placement', 'where'),
+  [
+    ('device', 'kept on the device'),
+    pytest.param('stream', 'read from disk', marks=pytest.mark.slow),
+  ],
+)
+def test_two_processes_learn_what_one_does(
+  tmp_path, smooth_images, placement, where
+):
+  arguments = _arguments(smooth_images)
+  if placement == 'stream':
+    data = tmp_path / 'data'
+    small_sets.make_set(data, source=smooth_images, holdout=1)
+    arguments += [
+      '--config.data.train=tfds:image_folder/train',
+      f'--config.data.data_dir={data}',
+      '--config.data.placement=stream',
+      '--config.run.workers=0',
+    ]
+  arguments += ['--workdir']
+  code, output = _finish(_local(2, *arguments, tmp_path / 'two'))
   assert code == 0, output
-  command = [sys.executable, '-m', 'adafm_jax.main']
-  one = _start([*command, *arguments, tmp_path / 'one'])
-  one_code, one_output = _finish(one)
-  assert one_code == 0, one_output
+  one = _start([*small_runs.MAIN, *arguments, tmp_path / 'one'])
+  code, one_output = _finish(one)
+  assert code == 0, one_output
   assert '2 x cpu, 2 process(es)' in output
   assert ' 1 process(es)' in one_output
   # Each line once: the other process is silent.
-  assert output.count('basic 10/10') == output.count('done in') == 1
+  for words in (f'training images are {where}', 'basic 10/10', 'done in'):
+    assert output.count(words) == 1
   losses, wanted = _losses(output), _losses(one_output)
   assert len(wanted) == 20
   assert losses.keys() == wanted.keys()
   for key, loss in losses.items():
     assert abs(loss - wanted[key]) < 1.5e-4, key  # one in the last place shown
-  _assert_same_files(tmp_path / 'two', tmp_path / 'one')
-
-
-@pytest.mark.slow
-def test_two_processes_stream_what_one_does(tmp_path, images):
-  prepare.prepare(Request('image_folder', tmp_path / 'data', images, holdout=1))
-  arguments = [
-    *_arguments(images),
-    '--config.data.train=tfds:image_folder/train',
-    f'--config.data.data_dir={tmp_path / "data"}',
-    '--config.data.placement=stream',
-    '--config.run.workers=0',
-    '--workdir',
-  ]
-  code, output = _finish(_local(2, *arguments, tmp_path / 'two'))
-  assert code == 0, output
-  command = [sys.executable, '-m', 'adafm_jax.main']
-  code, one_output = _finish(_start([*command, *arguments, tmp_path / 'one']))
-  assert code == 0, one_output
-  assert output.count('training images are read from disk') == 1
-  losses, wanted = _losses(output), _losses(one_output)
-  assert losses.keys() == wanted.keys()
-  assert len(wanted) == 20
-  for key, loss in losses.items():
-    assert abs(loss - wanted[key]) < 1.5e-4, key
   _assert_same_files(tmp_path / 'two', tmp_path / 'one')
 
 
@@ -297,18 +216,63 @@ def _assert_same_files(folder, other):
   assert config == other_config
 
 
-def test_a_users_mistake_in_all_processes_is_told_once(tmp_path, images):
-  arguments = [*_arguments(images), '--config.adapt.batch=5']
+def test_a_users_mistake_in_all_processes_is_reported_once(
+  tmp_path, smooth_images
+):
+  arguments = [*_arguments(smooth_images), '--config.adapt.batch=5']
   code, output = _finish(_local(2, *arguments, '--workdir', tmp_path / 'run'))
   assert code == 2, output
   assert output.count('error: adapt.batch is 5, which 2 devices') == 1
 
 
 @pytest.mark.slow
-def test_when_the_main_process_fails_nobody_waits(tmp_path, images):
+def test_when_the_main_process_fails_nobody_waits(tmp_path, smooth_images):
   # Found only at the end, by process 0 alone: a result cannot be written.
   workdir = tmp_path / 'run'
   (workdir / 'model.safetensors').mkdir(parents=True)
-  code, output = _finish(_local(2, *_arguments(images), '--workdir', workdir))
+  arguments = [*_arguments(smooth_images), '--workdir', workdir]
+  code, output = _finish(_local(2, *arguments))
   assert code == 2, output
   assert re.search('^error: .*model.safetensors', output, re.M), output
+
+
+def _pid_of(process, workdir):
+  """The process that was started as number `process` of a run."""
+  for folder in pathlib.Path('/proc').glob('[0-9]*'):
+    with contextlib.suppress(OSError):
+      words = (folder / 'cmdline').read_bytes().split(b'\0')
+      wanted = [b'--process', str(process).encode()]
+      ours = str(workdir).encode() in words and b'--process' in words
+      at = words.index(b'--process') if ours else 0
+      if ours and words[at : at + 2] == wanted:
+        return int(folder.name)
+  raise AssertionError(f'process {process} is not there')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
+def test_a_run_whose_process_dies_or_stalls_starts_again(
+  tmp_path, smooth_images, number
+):
+  steps = 400
+  arguments = [
+    *_arguments(smooth_images),
+    f'--config.train.steps={steps}',
+    '--config.run.log_every=50',
+  ]
+  workdir = tmp_path / 'run'
+  run = _local(2, '--restarts', '2', *arguments, '--workdir', workdir)
+  store = workdir / 'checkpoints' / 'basic'
+  for _ in range(TIMEOUT * 10):
+    if store.is_dir() and any(p.name.isdigit() for p in store.iterdir()):
+      break
+    time.sleep(0.1)
+  os.kill(_pid_of(1, workdir), number)
+  began = time.monotonic()
+  code, output = _finish(run, TIMEOUT + meshes.SILENCE)
+  assert code == 0, output
+  assert 'starting again from the last checkpoint (1 of 2)' in output
+  assert re.search(r'^basic: resuming from step \d+', output, re.M)
+  assert (workdir / 'model.safetensors').exists()
+  if number == signal.SIGSTOP:
+    assert time.monotonic() - began > meshes.SILENCE / 2

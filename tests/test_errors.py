@@ -38,7 +38,7 @@ def test_results_become_exit_codes():
   assert entry_point(lambda code, more=0: code + more)(3, more=4) == 7
 
 
-def test_a_users_mistake_is_told_on_stderr(capsys):
+def test_a_users_mistake_is_reported_on_stderr(capsys):
   code = entry_point(lambda: _raise(UserError(['No b.', 'No c.'])))()
   assert code == 2
   assert capsys.readouterr() == ('', 'error: No b.\nerror: No c.\n')

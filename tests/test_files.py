@@ -44,7 +44,7 @@ def test_an_error_inside_leaves_the_old_file(tmp_path, error):
   assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
   def fail(*why):
     with files.atomic_path(tmp_path / 'a.txt'):
       raise OSError(*why)
@@ -113,13 +113,15 @@ def test_text_and_json(tmp_path):
   assert (tmp_path / 'a.json').read_text() == text
 
 
-def test_a_place_that_takes_no_file_is_told_beforehand(tmp_path, monkeypatch):
+def test_a_place_that_takes_no_file_is_reported_beforehand(
+  tmp_path, monkeypatch
+):
   files.check_place(tmp_path / 'new' / 'folder' / 'a.png')
   assert not list(tmp_path.iterdir())
   with pytest.raises(UserError, match=r'its name is longer than \d+ bytes'):
     files.check_place(tmp_path / ('ü' * 150 + '.png'))
   (tmp_path / 'file').write_bytes(b'')
-  with pytest.raises(UserError, match='file is no folder'):
+  with pytest.raises(UserError, match='file is not a folder'):
     files.check_place(tmp_path / 'file' / 'a.png')
   if os.path.isdir('/sys/kernel') and not os.access('/sys/kernel', os.W_OK):
     with pytest.raises(UserError, match='/sys/kernel cannot be written to'):

@@ -4,82 +4,39 @@ The quickstart, shrunk by overrides, as a user starts and resumes it.
 """
 
 import json
-import os
-import pathlib
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 
-import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 import safetensors.numpy
-from PIL import Image
+import small_runs
+import small_sets
 
-from adafm_jax.prepare import prepare
-from adafm_jax.prepare.request import Request
+from adafm_jax.models import parameters
 from adafm_jax.train import workdir
 
-ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 240  # seconds; a run that hangs is killed
 
 
-def _arguments(images):
-  """The quickstart at a hundredth of its size."""
-  fields = {
-    'model.features': 4,
-    'model.blocks': 1,
-    'model.init_scale': 1.0,
-    'data.train': images,
-    'data.heldout': '',
-    'data.holdout': 1,
-    'run.log_every': 5,
-    'run.checkpoint_every': 10,
-    'run.evaluate_every': 30,
-    'run.validate_images': 1,
-    'evaluate.sets': '',
-    'evaluate.levels': '15',
-    'evaluate.ssim': 'false',
-    'calibrate.levels': '15,45,75',
-    'calibrate.order': 1,
-    'calibrate.grid': '0,0.5,1',
-    'sweep.strengths': '0,1',
-    'sweep.images': 1,
-    'train.steps': 60,
-    'adapt.steps': 40,
-  }
-  for stage in ('train', 'adapt'):
-    fields |= {
-      f'{stage}.batch': 2,
-      f'{stage}.patch': 16,
-      f'{stage}.warmup': 5,
-      f'{stage}.learning_rate': 2e-3,
-      f'{stage}.ema': 0.9,
-    }
-  overrides = [f'--config.{name}={value}' for name, value in fields.items()]
-  return ['--config', 'configs/quickstart.py', *overrides]
-
-
-def _start(workdir, arguments=(), *, optimize=False):
-  environment = {
-    **os.environ,
-    'JAX_PLATFORMS': 'cpu',
-    'XLA_FLAGS': '',
-    # Off, compiling takes a third of the time; slow tests have it on.
-    'JAX_DISABLE_MOST_OPTIMIZATIONS': str(not optimize),
-  }
-  return subprocess.Popen(
-    [sys.executable, '-m', 'adafm_jax.main', *arguments, '--workdir', workdir],
-    cwd=ROOT,
-    env=environment,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
+def _arguments(smooth_images):
+  return small_runs.arguments(
+    smooth_images,
+    stage={'batch': 2, 'warmup': 5, 'learning_rate': 2e-3, 'ema': 0.9},
+    train__steps=60,
+    adapt__steps=40,
+    run__log_every=5,
+    run__checkpoint_every=10,
+    run__evaluate_every=30,
   )
+
+
+def _start(workdir, arguments=(), **options):
+  command = [*small_runs.MAIN, *arguments, '--workdir', workdir]
+  return small_runs.start(command, **options)
 
 
 def _kill(process):
@@ -133,29 +90,19 @@ def _kill_in_write(process, folder):
 
 
 @pytest.fixture(scope='module')
-def images(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('images')
-  rng = np.random.default_rng(0)
-  for i in range(4):
-    y, x = np.mgrid[: 30 + i, :41]
-    waves = [np.sin(a * x + b * y) for a, b in rng.uniform(0.1, 0.5, (3, 2))]
-    pixels = np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
-    Image.fromarray(pixels).save(folder / f'{i}.png')
-  return folder
+def uninterrupted(tmp_path_factory, smooth_images):
+  return _whole_run(tmp_path_factory.mktemp('whole'), smooth_images)
 
 
 @pytest.fixture(scope='module')
-def uninterrupted(tmp_path_factory, images):
-  return _whole_run(tmp_path_factory.mktemp('whole'), images)
+def optimized(tmp_path_factory, smooth_images):
+  return _whole_run(
+    tmp_path_factory.mktemp('fast'), smooth_images, optimize=True
+  )
 
 
-@pytest.fixture(scope='module')
-def optimized(tmp_path_factory, images):
-  return _whole_run(tmp_path_factory.mktemp('fast'), images, optimize=True)
-
-
-def _whole_run(workdir, images, **options):
-  code, output = _drive(_start(workdir, _arguments(images), **options))
+def _whole_run(workdir, smooth_images, **options):
+  code, output = _drive(_start(workdir, _arguments(smooth_images), **options))
   assert code == 0, output
   return workdir
 
@@ -175,11 +122,11 @@ def _assert_same(workdir, other):
 
 
 def test_killed_twice_it_reaches_the_same_weights(
-  tmp_path, images, uninterrupted
+  tmp_path, smooth_images, uninterrupted
 ):
   checkpoints = tmp_path / 'checkpoints'
   first, output = _drive(
-    _start(tmp_path, _arguments(images)), writing=checkpoints / 'basic'
+    _start(tmp_path, _arguments(smooth_images)), writing=checkpoints / 'basic'
   )
   assert first == -signal.SIGKILL, output
   second, output = _drive(_start(tmp_path), line='adapt 35/40')
@@ -198,17 +145,19 @@ def test_killed_twice_it_reaches_the_same_weights(
 
 
 @pytest.mark.slow
-def test_a_streamed_run_killed_twice_reaches_the_same_weights(tmp_path, images):
+def test_a_streamed_run_killed_twice_reaches_the_same_weights(
+  tmp_path, smooth_images
+):
   """Every start reads with another number of worker processes."""
   data_dir = tmp_path / 'data'
-  prepare.prepare(Request('image_folder', data_dir, images, holdout=1, side=0))
+  small_sets.make_set(data_dir, source=smooth_images, holdout=1, side=0)
   fields = {
     'data.train': 'tfds:image_folder/train',
     'data.data_dir': data_dir,
     'data.placement': 'stream',
   }
   overrides = [f'--config.{name}={value}' for name, value in fields.items()]
-  arguments = _arguments(images) + overrides
+  arguments = _arguments(smooth_images) + overrides
   code, output = _drive(
     _start(tmp_path / 'whole', [*arguments, '--config.run.workers=0'])
   )
@@ -251,11 +200,7 @@ def _basic_weights(workdir, config):
   """The averaged weights in the last checkpoint of the basic stage."""
   folder = workdir / 'checkpoints/basic' / str(config.train.steps) / 'default'
   with ocp.StandardCheckpointer() as reader:
-    ema = reader.restore(folder)['ema']
-  return {
-    '/'.join(entry.key for entry in path): np.asarray(leaf)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(ema)
-  }
+    return parameters.flatten(reader.restore(folder)['ema'])
 
 
 @pytest.mark.slow
@@ -271,10 +216,12 @@ def test_a_finished_run_trains_no_more(uninterrupted):
 
 
 def test_another_config_is_refused_and_the_difference_shown(
-  images, uninterrupted
+  smooth_images, uninterrupted
 ):
   others = ['--config.seed=1', '--config.adapt.learning_rate=0.5']
-  code, output = _drive(_start(uninterrupted, _arguments(images) + others))
+  code, output = _drive(
+    _start(uninterrupted, _arguments(smooth_images) + others)
+  )
   assert code == 2
   assert output.startswith('error: ')
   assert output.count('\n') == 1
@@ -285,13 +232,15 @@ def test_another_config_is_refused_and_the_difference_shown(
 
 @pytest.mark.slow
 @pytest.mark.parametrize('seed', range(3))
-def test_killed_at_many_random_moments(tmp_path, images, optimized, seed):
+def test_killed_at_many_random_moments(
+  tmp_path, smooth_images, optimized, seed
+):
   """Delays grow, so that in the end every part of a run is interrupted."""
   delays = random.Random(seed)
   kills = 0
   for attempt in range(100):
     arguments = (
-      () if (tmp_path / 'config.json').exists() else _arguments(images)
+      () if (tmp_path / 'config.json').exists() else _arguments(smooth_images)
     )
     process = _start(tmp_path, arguments, optimize=True)
     code, output = _drive(process, seconds=delays.uniform(2, 5 + attempt / 2))
@@ -305,9 +254,11 @@ def test_killed_at_many_random_moments(tmp_path, images, optimized, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('stage', ['basic', 'adapt'])
-def test_killed_in_every_checkpoint(tmp_path, images, uninterrupted, stage):
+def test_killed_in_every_checkpoint(
+  tmp_path, smooth_images, uninterrupted, stage
+):
   folder = tmp_path / 'checkpoints' / stage
-  arguments = _arguments(images)
+  arguments = _arguments(smooth_images)
   kills = 0
   while True:
     code, output = _drive(_start(tmp_path, arguments), writing=folder)

@@ -6,12 +6,14 @@ import functools
 
 import jax
 import numpy as np
+import numpy_network
 
 from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import sources
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model import Model
+from adafm_jax.model_file import authors
 from adafm_jax.model_file import curve as curves
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
@@ -22,14 +24,52 @@ from adafm_jax.train import step as steps
 ENDS = {'denoise': (15, 75), 'dejpeg': (80, 10), 'sr': (2, 4)}
 
 
+def random_params(arch, *, seed=0, scale=0.15):
+  """Normal NumPy parameters, those of AdaFM layers and biases as well."""
+  rng = np.random.default_rng(seed)
+  return jax.tree.map(
+    lambda leaf: rng.normal(0, scale, leaf.shape).astype(np.float32),
+    restorer.parameter_shapes(arch),
+  )
+
+
+def authors_network(kernel, *, features=6, blocks=2, channels=3, trunk=False):
+  """A random state dict of the authors' network, and ours of it."""
+  state = numpy_network.random_state(
+    np.random.default_rng(10 * kernel + channels),
+    features=features,
+    blocks=blocks,
+    channels=channels,
+    kernel=kernel,
+    trunk=trunk,
+  )
+  return state, *authors.from_authors(state)
+
+
+def one_weight(params, image, strength):
+  """A network that multiplies every pixel by params['w']."""
+  del strength
+  return image * params['w'].reshape(1, 1, 1, 1)
+
+
+def make_recipe(
+  apply, labels, *, level=25, strength=0, noise='clipped', mesh=None, **stage
+):
+  """What a stage trains: at one level and strength, on one device."""
+  return steps.Recipe(
+    apply=apply,
+    stage=StageConfig(**stage),
+    labels=labels,
+    points=steps.Points.single(level, strength),
+    noise=noise,
+    mesh=mesh or jax.sharding.Mesh(np.array(jax.devices()[:1]), ('data',)),
+  )
+
+
 def random_model(task='denoise', *, channels=3, kernel=3, seed=0):
   """A model whose output stays near [0, 1] and depends on its strength."""
   arch = Architecture(6, 1, channels, kernel)
-  rng = np.random.default_rng(seed)
-  params = jax.tree.map(
-    lambda leaf: rng.normal(0, 0.1, leaf.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+  params = random_params(arch, seed=seed, scale=0.1)
   params['tail']['bias'] += np.float32(0.5)
   start, end = ENDS[task]
   middle = 20 if task == 'dejpeg' else (start + end) / 2
@@ -61,7 +101,11 @@ def trained_model():
 
 
 def _stage(name, arch, params, bank, sigma):
-  stage = StageConfig(
+  recipe = make_recipe(
+    restorer.make_apply(arch),
+    optim.label_parameters(params, optim.STAGE_RULES[name]),
+    level=sigma,
+    strength=name == 'adapt',
     steps=250,
     batch=8,
     patch=32,
@@ -69,19 +113,11 @@ def _stage(name, arch, params, bank, sigma):
     schedule='cosine',
     b2=0.99,
   )
-  recipe = steps.Recipe(
-    apply=restorer.make_apply(arch),
-    stage=stage,
-    labels=optim.label_parameters(params, optim.STAGE_RULES[name]),
-    points=steps.Points.single(sigma, name == 'adapt'),
-    noise='clipped',
-    mesh=jax.sharding.Mesh(np.array(jax.devices()[:1]), ('data',)),
-  )
   mesh = recipe.mesh
   state = meshes.replicate(steps.init_state(recipe, params), mesh)
   dispatch = steps.make_dispatch(recipe, jax.random.key(1), 1)
   state, metrics = dispatch(
-    steps.TrainState(*state), meshes.replicate(bank, mesh), stage.steps
+    steps.TrainState(*state), meshes.replicate(bank, mesh), recipe.stage.steps
   )
   assert int(metrics.bad_step) < 0
   return state.params

@@ -1,1 +1,1 @@
-"""Measuring and fitting the strength that serves each level."""
+"""Measuring and fitting the best strength of each level."""

@@ -1,8 +1,9 @@
-"""The lambda curve of a run, and the path that is learnt along it.
+"""The lambda curve of a run, and the bent path that is trained along it.
 
-Held-out training images are dealt into two halves. On one, the best strength
-of each level is measured on the straight path (paper section 3.5). Bends of the
-path then learn to serve each level at that strength; the other half compares.
+Held-out training images are split into two halves. The first gives the best
+strength of each level on the straight path (paper section 3.5). The bends of
+the path are then trained to serve each level at that strength. The second half
+compares the two paths.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from adafm_jax.train.images import partner_levels
 from adafm_jax.train.step import Points
 
 _FILE = 'calibration.json'  # in the workdir
-# Levels that patches are drawn from where degradation is drawn with them.
+# Number of levels to draw from if patches are degraded as they are drawn.
 _LEVELS = 241
 
 
@@ -45,10 +46,10 @@ def find_curve(
 
   Args:
     config: of the experiment.
-    workdir: keeps the measurements; a run whose path is learnt already needs
-      the very ones it was learnt along.
+    workdir: keeps the measurements, so that a resumed run uses those that its
+      path was trained along.
     network: AdaFM-Net on the straight path.
-    images: held-out training images, every other of which is measured.
+    images: held-out training images; every other one is measured.
   """
   path = workdir / _FILE
   wanted = levels.level_list(config.calibrate.levels, config.levels, 7)
@@ -96,8 +97,8 @@ def bend_points(config: Config, found: measure.Calibration | None) -> Points:
 
   Args:
     config: of the experiment.
-    found: the calibration; None in processes other than the first, which
-      learn it from there.
+    found: the calibration; None in all processes but the first, which sends
+      them the points.
   """
   wanted = np.array(partner_levels(config), np.float32)
   if not Degradation(config.task).whole_image:
@@ -107,7 +108,7 @@ def bend_points(config: Config, found: measure.Calibration | None) -> Points:
   if found is not None:
     curve: Curve = getattr(found, config.calibrate.kind)
     known = sorted((m.level, m.psnr.max()) for m in found.measurements)
-    # The logarithm of the error is close to a straight line between levels.
+    # PSNR in dB is nearly linear between neighbouring levels.
     decibels = np.interp(wanted, *np.transpose(known))
     weight = 10 ** (config.path.weighting * decibels / 20)
     points = Points(
@@ -125,9 +126,9 @@ class Comparison(NamedTuple):
 
   Attributes:
     level: in the task's unit.
-    strength: that the lambda curve gives it.
+    strength: the lambda curve's value there.
     line: mean PSNR on the straight path, dB.
-    bent: on the bent one, dB.
+    bent: mean PSNR on the bent path, dB.
   """
 
   level: float
@@ -143,7 +144,7 @@ def compare(
   images: Sequence[NamedImage],
   found: measure.Calibration,
 ) -> list[Comparison]:
-  """Measures both paths on the held-out images that calibration left out."""
+  """Measures both paths on the held-out images that calibration did not use."""
   protocol = Protocol.of(config.task, config.measured_noise)
   curve: Curve = getattr(found, config.calibrate.kind)
   label = levels.TASKS[config.task].label

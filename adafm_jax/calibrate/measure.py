@@ -1,10 +1,9 @@
 """Measures the best strength of each level (paper section 3.5).
 
-For a level, all strengths of a coarse grid are tried in one batched pass over
-the calibration images; a second pass, a quarter as coarse or finer, looks
-around the best; the top of the parabola through the best three is the level's
-strength.
-Calibration images are held-out training images, never an evaluation set.
+For each level, a coarse grid of strengths is tried in one batched pass over the
+calibration images. A second pass, at least four times finer, searches around
+the best. The level's strength is the peak of the parabola through the best
+three. Calibration images are held-out training images, never an evaluation set.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file import curve as curves
 
-# The second pass tries as many strengths between the best one's neighbours:
-# always, so that it is compiled once for each image size.
+# Strengths that the second pass tries between the best one's neighbours; always
+# the same number, so that it is compiled once per image size.
 _FINER = 7
-_DECIMALS = 6  # of a strength: equal ones are then equal as floats
-_BEST = 100.0  # dB, what an image without any error counts as
+_DECIMALS = 6  # strengths are rounded, so that equal ones compare equal
+_BEST = 100.0  # dB, the score of an image without any error
 
 
 class Measurement(NamedTuple):
@@ -34,7 +33,7 @@ class Measurement(NamedTuple):
     level: in the task's unit.
     strengths: [N] all that were tried, increasing.
     psnr: [N] mean over the images, dB.
-    best: the strength with the highest PSNR, between grid points.
+    best: the strength with the highest PSNR, interpolated.
   """
 
   level: float
@@ -74,12 +73,9 @@ def measure(
   Args:
     network: AdaFM-Net.
     images: calibration images.
-    level: of the degradation.
-    grid: [N] strengths tried first, in [0, 1], any order.
+    level: in the task's unit.
+    grid: [N] strengths to try first, in [0, 1], any order.
     protocol: degradation and metric.
-
-  Returns:
-    The measurement.
   """
   cases = make_cases(images, level, protocol)
 
@@ -128,8 +124,8 @@ def fit(
     order: of the polynomial (equation 7); 3 in the paper.
 
   Returns:
-    Measurements, and three curves through them: polynomial of the order
-    asked for, straight line, and piecewise linear; each 0 at the start, 1 at
+    The measurements and three curves through them: a polynomial of this order,
+    a straight line, and a piecewise linear curve. Each is 0 at the start, 1 at
     the end, and monotone.
   """
   found = list(measurements)

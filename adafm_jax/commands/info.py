@@ -21,7 +21,7 @@ from adafm_jax.report import tables
 
 
 def summarize(path: str | os.PathLike[str]) -> dict[str, Any]:
-  """Everything that is known about a model file without running it, as JSON.
+  """Everything about a model file that is known without running it, as JSON.
 
   Raises:
     UserError: it is not a model file, see `model_file.read_header`.
@@ -39,7 +39,7 @@ def summarize(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def describe(path: str | os.PathLike[str]) -> str:
-  """The summary as text to read, the last line ended too.
+  """The summary as text, ending in a newline.
 
   Raises:
     UserError: it is not a model file, see `model_file.read_header`.
@@ -132,7 +132,7 @@ def _metrics_table(provenance: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str | None:
-  """A table cell: four digits serve levels, dB and SSIM alike."""
+  """A table cell: four digits suit levels, dB and SSIM alike."""
   if isinstance(value, float):
     return f'{value:.4g}'
   return None if value is None else str(value)
@@ -145,7 +145,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-  """Prints what is in the file."""
+  """Prints the summary."""
   path = zoo.locate(options.file)
   if options.json:
     print(json.dumps(summarize(path), indent=2))

@@ -14,10 +14,10 @@ _COLUMNS = ('name', 'levels', 'MB', 'licence', 'quality')
 
 
 def summarize() -> list[dict[str, Any]]:
-  """What is known of each released model, as JSON values.
+  """The facts about each released model, as JSON values.
 
   Raises:
-    UserError: a file is missing or broken.
+    UserError: a file is missing or damaged.
   """
   found = []
   for entry in zoo.entries().values():
@@ -41,17 +41,14 @@ def summarize() -> list[dict[str, Any]]:
 
 
 def describe() -> str:
-  """The list as text to read, the last line ended too.
+  """The list as text, ending in a newline.
 
   Raises:
-    UserError: a file is missing or broken.
+    UserError: a file is missing or damaged.
   """
   models = zoo.entries().values()
   if not models:
-    return (
-      'No released models come with this version; give a model file by its'
-      ' path.\n'
-    )
+    return 'No models come with this version; give a model file by its path.\n'
   rows = [
     (
       entry.name,

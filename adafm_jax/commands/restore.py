@@ -92,6 +92,7 @@ def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
     'recipe': job.recipe,
     'suffix': options.suffix,
     'ext': options.ext,
+    'runtime': options.runtime,
   }
 
 
@@ -112,6 +113,8 @@ def _check_results(
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
+  if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
+    raise UserError('--runtime openvino runs on the CPU: leave --device out.')
   given = [options.level is not None, options.strength is not None]
   if options.auto and any(given):
     raise UserError('Give --auto, or a --level or --strength, not both.')
@@ -180,6 +183,7 @@ def make_job(options: argparse.Namespace):
 
   from adafm_jax import zoo
   from adafm_jax.engine import run as engine
+  from adafm_jax.export import openvino_runtime
   from adafm_jax.model import Model
   from adafm_jax.restore import job as jobs
 
@@ -199,6 +203,7 @@ def make_job(options: argparse.Namespace):
       jax.device_put(model.params, device),
       side=engine.parse_tile(options.tile),
       self_ensemble=asked.self_ensemble,
+      runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     name=pathlib.Path(options.model).name,
     sha256=checksum,

@@ -78,7 +78,8 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
     '--quality',
     type=int,
     default=95,
-    help='of JPEG and WebP results, 1 to 100 (default 95)',
+    help='of results with loss (JPEG, WebP, AVIF, JPEG XL), 1 to 100'
+    ' (default 95)',
   )
   add(
     '--recursive', action='store_true', help='sub-folders too, kept as they are'
@@ -128,4 +129,11 @@ def _running_arguments(group: argparse._ArgumentGroup) -> None:
     help='threads that read, and as many that write (default %(default)s)',
   )
   add('--device', default='auto', help='cpu, gpu, tpu, or one such as gpu:1')
+  add(
+    '--runtime',
+    default='jax',
+    choices=['jax', 'openvino'],
+    help='openvino is faster on CPUs with bfloat16 units, and differs by a step'
+    ' of 255 here and there (extra openvino)',
+  )
   add('--dry-run', action='store_true', help='only say what would be done')

@@ -28,6 +28,7 @@ from adafm_jax.engine import compile_cache, memory
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
+from adafm_jax.export import openvino_runtime
 from adafm_jax.images.folder import find_images
 from adafm_jax.model_file import header
 
@@ -68,6 +69,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     '--memory',
     help='how much the sweep may take, such as 2GiB (default: half of what is'
     ' free); strengths, and tiles of large images, go through as they fit',
+  )
+  add(
+    '--runtime',
+    default='jax',
+    choices=['jax', 'openvino'],
+    help='openvino is faster on CPUs with bfloat16 units (extra openvino)',
   )
 
 
@@ -129,6 +136,8 @@ def run(options: argparse.Namespace) -> None:
         problems += [_naming(path, problem) for problem in error.problems]
         bar.total -= len(job.strengths)
         continue
+      for note in result.notes:
+        bar.write(f'{path}: {note}')
       psnr.append((result.name, result.psnr))
       if len(shown) < sweep_results.MOST_ROWS:
         shown.append(result)
@@ -172,6 +181,7 @@ def make_job(options: argparse.Namespace) -> Job:
       model.arch,
       jax.device_put(model.params),
       memory=memory.parse(options.memory) if options.memory else None,
+      runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     span=model.levels,
     strengths=strengths,
@@ -233,6 +243,7 @@ def _sweep(job: Job, image: Input, bar: tqdm.tqdm) -> Result:
   return sweep_results.write_image(
     job.output,
     image.stem,
+    image.like,
     image.finish(image.pixels),
     _outputs(job, image, bar),
     job.labels,

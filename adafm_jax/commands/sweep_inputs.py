@@ -11,8 +11,11 @@ import numpy as np
 from adafm_jax.commands.sweep_results import Reference
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate.protocol import Protocol
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import photo as photos
 from adafm_jax.images.folder import find_images
+from adafm_jax.images.photo import Photo
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import pipeline
 
@@ -22,12 +25,15 @@ class Input(NamedTuple):
 
   Attributes:
     stem: of its file.
+    like: the photograph, with alpha of the results' size.
     pixels: float32 [H, W, C], the network's input.
-    finish: turns the network's output into an image, see `pipeline`.
+    finish: turns the network's output into an image, see `pipeline`; colours
+      are straight.
     reference: or None.
   """
 
   stem: str
+  like: Photo
   pixels: np.ndarray
   finish: pipeline.Finish
   reference: Reference | None
@@ -110,8 +116,11 @@ def read(
   Raises:
     UserError: a file can't be read, or the reference does not fit the image.
   """
-  image = images.read(path)
-  pixels, finish = pipeline.to_network(image, arch.channels, scale=scale)
+  photo, image = _read_photo(path)
+  if photo.alpha is None:
+    pixels, finish = pipeline.to_network(image, arch.channels, scale=scale)
+  else:
+    photo, pixels, finish = _with_alpha(photo, image, arch.channels, scale)
   height, width, _ = pixels.shape
   reference = None
   if reference_path:
@@ -124,7 +133,44 @@ def read(
       border,
       Protocol.of(task).channels,
     )
-  return Input(path.stem, pixels, finish, reference)
+  return Input(path.stem, photo, pixels, finish, reference)
+
+
+def _read_photo(path: pathlib.Path) -> tuple[Photo, np.ndarray]:
+  """A photograph, and its colours as uint8 [H, W, 1 or 3], as in the file.
+
+  Raises:
+    UserError: it can't be read, or has more than 8 bits a channel.
+  """
+  photo = photos.read_photo(path)
+  if photo.depth > 8:
+    raise UserError(
+      f'The image {path} has more than 8 bits a channel; convert it to 8 bits'
+      ' first.'
+    )
+  image = images.to_uint8(photo.pixels)
+  return photo, np.repeat(image, 3, axis=-1) if photo.grey_rgb else image
+
+
+def _with_alpha(
+  photo: Photo, image: np.ndarray, channels: int, scale: float
+) -> tuple[Photo, np.ndarray, pipeline.Finish]:
+  """As `pipeline.to_network`; what cannot be seen stays out of the network."""
+  alpha = photo.alpha
+  assert alpha is not None
+  hidden = (image / 255).astype(np.float32)
+  if scale != 1:
+    alpha, hidden = (
+      pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
+    )
+  seen = alphas.premultiply(hidden, alpha)
+  pixels, finish = pipeline.prepare(seen, channels)
+
+  def straight(output: np.ndarray) -> np.ndarray:
+    finished = np.clip(finish(output), 0, 1)
+    return images.to_uint8(alphas.unpremultiply(finished, alpha, hidden))
+
+  return photo._replace(alpha=alpha), pixels, straight
 
 
 def _read_reference(
@@ -135,7 +181,7 @@ def _read_reference(
   In super-resolution the sizes may differ by a pixel of the small image, at the
   bottom and right; they are then compared where they overlap.
   """
-  image = images.read(path)
+  _, image = _read_photo(path)
   height, width, channels = shape
   if max(abs(image.shape[0] - height), abs(image.shape[1] - width)) > slack:
     raise UserError(

@@ -13,6 +13,8 @@ import numpy as np
 from adafm_jax import files
 from adafm_jax.evaluate import metrics
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import write as photo_write
+from adafm_jax.images.photo import Photo
 from adafm_jax.report import figures, sheet
 
 MOST_ROWS = 12  # of the contact sheet
@@ -41,11 +43,13 @@ class Result(NamedTuple):
     name: of the file, without suffix, printable.
     cells: a detail of the input, each output and the reference.
     psnr: [L] dB, or None without a reference.
+    notes: sentences for the user about what was not kept of the file.
   """
 
   name: str
   cells: list[sheet.Cell]
   psnr: np.ndarray | None
+  notes: tuple[str, ...] = ()
 
 
 def coefficient_names(strengths: Sequence[float]) -> list[str]:
@@ -67,6 +71,7 @@ def coefficient_names(strengths: Sequence[float]) -> list[str]:
 def write_image(
   folder: pathlib.Path,
   stem: str,
+  like: Photo,
   shown: np.ndarray,
   outputs: Iterable[tuple[int, np.ndarray]],
   labels: Sequence[str],
@@ -80,6 +85,7 @@ def write_image(
   Args:
     folder: of the pictures.
     stem: of their names.
+    like: the photograph, whose alpha and metadata they keep.
     shown: uint8 [H, W, C], the input.
     outputs: (index of its strength, uint8 [H, W, C]). Without a reference the
       first one decides which detail the sheet shows: begin with the cleanest.
@@ -92,9 +98,15 @@ def write_image(
   """
   window = sheet.crop_detail(reference.image, _DETAIL) if reference else None
   psnr = np.full(len(labels), np.nan)
+  notes: tuple[str, ...] = ()
   cells = [sheet.Cell(np.zeros((1, 1, 1), np.uint8), '')] * len(labels)
   for i, output in outputs:
-    images.write_png(folder / f'{stem}_coef_{names[i]}.png', output)
+    notes = photo_write.write_photo(
+      folder / f'{stem}_coef_{names[i]}.png',
+      (output / 255).astype(np.float32),
+      like,
+      format='PNG',
+    )
     caption = labels[i]
     if reference:
       psnr[i] = _psnr(reference, output)
@@ -106,7 +118,8 @@ def write_image(
   if reference:
     cells.append(sheet.Cell(reference.image[window].copy(), 'reference'))
   name = stem.encode('utf-8', 'replace').decode()
-  return Result(name, cells, psnr if reference else None)
+  notes = (*like.notes, *notes)
+  return Result(name, cells, psnr if reference else None, notes)
 
 
 def _psnr(reference: Reference, output: np.ndarray) -> float:

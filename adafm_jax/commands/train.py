@@ -1,8 +1,8 @@
 """An experiment end to end: train, adapt, calibrate, evaluate, sweep.
 
-What a workdir holds: `config.json`, `checkpoints/`, `events/` (TensorBoard),
-and at the end `model.safetensors`, `metrics.json`, `metrics.md`,
-`curve.png` (lambda of level), `levels.png` (PSNR of level), `sweep.png`.
+The workdir holds `config.json`, `checkpoints/`, `events/` (TensorBoard), and at
+the end `model.safetensors`, `metrics.json`, `metrics.md`, `curve.png` (lambda
+by level), `levels.png` (PSNR by level) and `sweep.png`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
   """Runs an experiment, or resumes the one that a workdir holds.
 
   Args:
-    config: None takes the workdir's own.
-    workdir: made if it is missing.
+    config: None takes that of the workdir.
+    workdir: created if missing.
 
   Raises:
     UserError: the workdir holds another experiment, or data is missing.
@@ -52,7 +52,7 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
     # 2 min 8 s on one and 2 min 31 s on two.
     if config.model.features >= 64:
       meshes.use_all_cores([getattr(config, name).batch for name in fields])
-    data = sets.load(config)  # before anything is written: it may be missing
+    data = sets.load(config)  # before anything is written: it may fail
     alone = (
       workdirs.locked(workdir) if meshes.is_main() else contextlib.nullcontext()
     )
@@ -94,10 +94,10 @@ def finish(
 
   Args:
     config: of the experiment.
-    workdir: where results go.
+    workdir: for the results.
     data: images to measure on.
     line: weights on the straight path.
-    params: weights on the path that is released, perhaps the same.
+    params: weights on the released path, which may be the same.
     found: the calibration.
   """
   network = _network(config, config.bent, params)

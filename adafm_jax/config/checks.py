@@ -1,4 +1,4 @@
-"""What contradicts in an experiment."""
+"""Contradictions between the fields of a config."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from adafm_jax.data import known
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 
-# A mistake: the fields it is about, and the sentence.
+# A mistake: the fields involved, and a sentence.
 Problem = tuple[tuple[str, ...], str]
 
 
@@ -15,7 +15,7 @@ _RANGE = ('task', 'start', 'end')
 
 
 def contradictions(config: Config) -> list[Problem]:
-  """Mistakes in fields that are each legal but not together."""
+  """Mistakes in fields that are legal alone but not together."""
   found: list[Problem] = []
   for name in ('train', 'adapt', 'path'):
     stage = getattr(config, name)
@@ -30,8 +30,8 @@ def contradictions(config: Config) -> list[Problem]:
       found.append(
         (
           (f'{name}.steps', 'model.init'),
-          f'{name}.steps is 0; only train.steps may be, with the backbone of a'
-          ' model file in model.init.',
+          f'{name}.steps is 0; only train.steps may be 0, and only with a model'
+          ' file in model.init.',
         )
       )
     if stage.warmup >= stage.steps > 0:
@@ -73,24 +73,24 @@ def _protocol_problems(config: Config) -> list[Problem]:
 
 def _set_problems(config: Config) -> list[Problem]:
   field = 'evaluate.sets'
-  found, seen = [], {'heldout'}  # what the held-out images are called
+  found, seen = [], {'heldout'}  # the name of the held-out images
   for entry in filter(None, config.evaluate.sets.split(',')):
     name, equals, source = entry.partition('=')
     if not (name and source) and (equals or name not in known.SETS):
       found.append(
-        f'{field} has {entry!r}; write NAME=SOURCE, such as'
+        f'{field} has {entry!r}; write NAME=SOURCE, for example'
         ' kodak=/path/to/images, or the name of a prepared set, one of'
         f' {", ".join(known.evaluation_names())}.'
       )
     elif not equals and not known.SETS[name].evaluate:
       found.append(
-        f'{field} has {name}, a training set; write NAME=SOURCE, such as'
+        f'{field} has {name}, a training set; write NAME=SOURCE, for example'
         f' {name}=tfds:{name}/valid.'
       )
     elif name in seen:
       found.append(
         f'{field} has two sets called {name}'
-        + (', as the held-out images are' if name == 'heldout' else '')
+        + (', the name of the held-out images' if name == 'heldout' else '')
         + '; rename one.'
       )
     seen.add(name)
@@ -98,7 +98,7 @@ def _set_problems(config: Config) -> list[Problem]:
 
 
 def _strength_problems(config: Config) -> list[Problem]:
-  """Sentences about lists of strengths."""
+  """Mistakes in lists of strengths."""
   found: list[Problem] = []
   for name, text, least in (
     ('calibrate.grid', config.calibrate.grid, 3),
@@ -120,7 +120,7 @@ def _strength_problems(config: Config) -> list[Problem]:
 
 
 def _level_problems(config: Config) -> list[Problem]:
-  """Sentences about levels, which must lie between start and end."""
+  """Mistakes in levels, which must lie between start and end."""
   found: list[Problem] = []
   listed = {}
   for name, text, count in (
@@ -143,7 +143,7 @@ def _level_problems(config: Config) -> list[Problem]:
     found.append(
       (
         ('calibrate.levels', 'calibrate.order', *_RANGE),
-        f'calibrate.order is {order}, which takes {order - 1} calibrate.levels'
+        f'calibrate.order is {order}, which needs {order - 1} calibrate.levels'
         f' or more strictly between {config.start:g} and {config.end:g}; there'
         f' are {len(inner)}.',
       )

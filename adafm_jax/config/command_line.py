@@ -21,17 +21,17 @@ _CONFIG = '--config'
 def take_config(
   arguments: Sequence[str],
 ) -> tuple[Config | None, list[str]]:
-  """Takes `--config FILE` and `--config.FIELD=VALUE` off a command line.
+  """Separates `--config FILE` and `--config.FIELD=VALUE` from other arguments.
 
   Args:
     arguments: the command line without the program's name.
 
   Returns:
-    The config, None without --config; and all other arguments.
+    The config (None without --config) and all other arguments.
 
   Raises:
-    UserError: no such config file; or, all at once, a sentence for each
-      unknown field, bad value and contradiction.
+    UserError: the config file is missing; or a sentence for each unknown field,
+      bad value and contradiction.
   """
   path: str | None = None
   overrides: dict[str, str] = {}
@@ -61,7 +61,7 @@ def load_config(path: str) -> ml_collections.ConfigDict:
   """Runs a config file's `get_config()`.
 
   Raises:
-    UserError: no such file, it fails, or it has no `get_config`.
+    UserError: the file is missing, fails, or defines no `get_config`.
   """
   if not pathlib.Path(path).is_file():
     raise UserError(
@@ -80,7 +80,7 @@ def load_config(path: str) -> ml_collections.ConfigDict:
     values = make() if callable(make) else None
   except UserError:
     raise
-  except Exception as error:  # it is the user's code: anything may go wrong
+  except Exception as error:  # the user's code may raise anything
     line = traceback.extract_tb(error.__traceback__)[-1].lineno
     line = getattr(error, 'lineno', None) or line
     raise UserError(
@@ -96,7 +96,7 @@ def load_config(path: str) -> ml_collections.ConfigDict:
 
 
 def require_workdir(workdir: str | None, config: Config | None) -> pathlib.Path:
-  """The folder of the run; there is no default, so that results are found.
+  """The folder of the run. It has no default: users must know where it is.
 
   Raises:
     UserError: `workdir` is empty.
@@ -104,7 +104,7 @@ def require_workdir(workdir: str | None, config: Config | None) -> pathlib.Path:
   if not workdir:
     missing = '' if config else ', and --config FILE to start one'
     raise UserError(
-      f'Give --workdir DIR, where the run is kept{missing}; --workdir alone'
-      ' resumes the run it holds.'
+      f'Give --workdir DIR, the folder of the run{missing}; --workdir alone'
+      ' resumes the run in it.'
     )
   return pathlib.Path(workdir).expanduser()

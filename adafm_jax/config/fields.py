@@ -38,8 +38,8 @@ class ModelConfig:
   )
   placement: str = _field(
     'block',
-    "AdaFM layers: in the residual blocks, also behind the trunk's last conv"
-    " (as the authors' weights have it), or behind activations",
+    'where AdaFM layers are: after the convs of residual blocks, also after the'
+    " trunk's last conv (as in the authors' weights), or after activations",
     legal=('block', 'block+trunk', 'activation'),
   )
   init_scale: float = _field(
@@ -50,7 +50,7 @@ class ModelConfig:
   )
   init: str = _field(
     '',
-    'model file whose backbone the basic stage begins with; empty: random'
+    'model file whose backbone the basic stage starts from; empty: random'
     ' weights',
   )
   compute: str = _field(
@@ -71,27 +71,28 @@ class DataConfig:
   )
   holdout: int = _field(
     20,
-    'images (the last by name) kept from training, to validate and calibrate',
+    'number of images, the last by name, to validate and calibrate on instead'
+    ' of training on them',
     least=1,
   )
   heldout: str = _field(
     '',
     'another source to validate and calibrate on, instead of `holdout`; empty:'
-    ' the split "valid" of a set that adafm_jax.data.prepare prepared',
+    ' the split "valid" of a prepared set',
   )
   data_dir: str = _field(
-    '', 'where TFDS data sets are prepared; empty: ~/tensorflow_datasets'
+    '', 'folder of prepared TFDS data sets; empty: ~/tensorflow_datasets'
   )
   placement: str = _field(
     'auto',
-    'where training images are: on the device, or read from a prepared set as'
-    ' they are needed (stream); auto: on the device if they fit into half of'
-    ' its free memory',
+    'where training images are kept: on the device, or in a prepared set from'
+    ' which they are read as needed (stream); auto: on the device if they fit'
+    ' into half of its free memory',
     legal=('auto', 'device', 'stream'),
   )
   shrink: int = _field(
     1,
-    'the images of data.train are first reduced by this factor (bicubic),'
+    'factor by which the images of data.train are first reduced (bicubic),'
     ' which removes the artefacts of images that were JPEG files',
     least=1,
   )
@@ -103,27 +104,25 @@ class StageConfig:
 
   steps: int = _field(
     1_000_000,
-    'optimizer steps; of train 0 with model.init: that backbone is adapted as'
-    ' it is',
+    'optimizer steps; train.steps=0 keeps the backbone of model.init as it is',
     least=0,
   )
-  batch: int = _field(16, 'patches a step, over all devices', least=1)
+  batch: int = _field(16, 'patches per step, over all devices', least=1)
   patch: int = _field(96, 'side of a patch, pixels, even', least=2)
   learning_rate: float = _field(1e-4, 'peak learning rate', least=0.0)
   schedule: str = _field(
     'step',
     'step: multiplied by `decay` every `decay_every` steps (the paper);'
-    ' cosine: down to zero at the last step; trapezoid: constant, and down to'
-    ' zero in a straight line over the last fifth. Until then `steps` may still'
-    ' be changed',
+    ' cosine: down to zero at the last step; trapezoid: constant, then linear'
+    ' to zero over the last fifth. `steps` may be changed until it falls',
     legal=('step', 'cosine', 'trapezoid'),
   )
   decay: float = _field(0.1, 'factor of the step schedule', least=0.0)
   decay_every: int = _field(500_000, 'steps between decays', least=1)
   optimizer: str = _field(
     'adam',
-    'adam; or muon, which orthogonalizes the updates of 3x3 kernels, and leaves'
-    ' biases and AdaFM layers to Adam',
+    'adam; or muon, which orthogonalizes the updates of 3x3 kernels and uses'
+    ' Adam for biases and AdaFM layers',
     legal=('adam', 'muon'),
   )
   warmup: int = _field(0, 'steps of linear warm-up from zero', least=0)
@@ -135,7 +134,7 @@ class StageConfig:
   )
   ema: float = _field(
     0.0,
-    'decay a step of the moving average of the weights, which is then what is'
+    'decay per step of the moving average of the weights; the average is then'
     ' evaluated and released; 0 turns it off',
     least=0.0,
     below=1.0,
@@ -164,13 +163,14 @@ class PathConfig(StageConfig):
   )
   levels: str = _field(
     '',
-    'dejpeg and sr: levels learnt, each a degraded copy of all training images;'
-    ' empty: calibrate.levels. Of denoise every level between the ends',
+    'dejpeg and sr: levels to learn, each with a degraded copy of all training'
+    ' images; empty: calibrate.levels. denoise learns every level between the'
+    ' ends',
   )
   weighting: float = _field(
     1.0,
-    "the loss at a level counts by the straight path's RMSE there to the power"
-    ' of minus this; 0: all count alike',
+    'exponent w: the loss at a level is weighted with RMSE^-w, the straight'
+    " path's RMSE there; 0: all levels count the same",
     least=0.0,
   )
 
@@ -181,7 +181,7 @@ class RunConfig:
 
   steps_per_dispatch: int = _field(
     0,
-    'steps of one compiled call; 0: 100 on accelerators, 1 on the CPU, where'
+    'steps in one compiled call; 0: 100 on accelerators, 1 on the CPU, where'
     " XLA's convolutions are slow inside a loop",
     least=0,
   )
@@ -192,14 +192,14 @@ class RunConfig:
   checkpoint_every: int = _field(
     5000, 'steps between checkpoints; each stage ends with one', least=1
   )
-  keep: int = _field(2, 'checkpoints kept a stage', least=1)
+  keep: int = _field(2, 'checkpoints kept per stage', least=1)
   validate_images: int = _field(
     8, 'held-out images used in validation during training', least=1
   )
   workers: int = _field(
     -1,
-    'processes that read images where they are streamed; 0: threads of this'
-    ' one; -1: by the number of cores. Patches are the same for any number',
+    'processes that read streamed images; 0: threads of this process; -1: by'
+    ' the number of cores. Patches are the same for any number',
     least=-1,
   )
 
@@ -219,8 +219,8 @@ class EvaluateConfig:
   )
   protocols: str = _field(
     '',
-    "denoise: clipped (8-bit noisy images, the authors') and/or float (as the"
-    ' literature); empty: that of training',
+    'denoise: clipped (8-bit noisy images, as the authors), float (unclipped,'
+    ' as most papers), or clipped,float; empty: that of training',
   )
   images: int = _field(0, 'images of each set, 0: all', least=0)
   ssim: bool = _field(True, 'SSIM as well as PSNR')
@@ -231,11 +231,11 @@ class CalibrateConfig:
   """The lambda curve: strength as a function of the level (section 3.5)."""
 
   levels: str = _field(
-    '', 'levels measured; empty: seven, evenly spaced from start to end'
+    '', 'levels to measure; empty: seven, evenly spaced from start to end'
   )
-  grid: str = _field('0:1:0.1', 'strengths tried first, then refined')
+  grid: str = _field('0:1:0.1', 'strengths to try first, then refined')
   kind: str = _field(
-    'polynomial', 'curve released', legal=('polynomial', 'piecewise')
+    'polynomial', 'curve to release', legal=('polynomial', 'piecewise')
   )
   order: int = _field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
   images: int = _field(12, 'held-out images used', least=1)
@@ -243,13 +243,13 @@ class CalibrateConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
-  """The sweep that a run ends with, as a contact sheet."""
+  """The sweep at the end of a run, as a contact sheet."""
 
   strengths: str = _field('0:1:0.2', 'columns of the contact sheet')
   level: float = _field(
-    0.0, 'level of the images swept; 0: half way from start to end'
+    0.0, 'level of the images; 0: half way from start to end'
   )
-  images: int = _field(2, 'rows: images of the first evaluation set', least=1)
+  images: int = _field(2, 'rows: images of the last evaluation set', least=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,7 +267,7 @@ class Config:
     ' data), unclipped float, or both: each patch one or the other',
     legal=levels.TRAINING_NOISES,
   )
-  seed: int = _field(0, 'of initial weights, patches and noise', least=0)
+  seed: int = _field(0, 'seed of initial weights, patches, noise', least=0)
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   train: StageConfig = dataclasses.field(default_factory=StageConfig)
@@ -293,7 +293,7 @@ class Config:
 
   @property
   def bent(self) -> Architecture:
-    """The same network on the path that is released."""
+    """The same network on the released path."""
     if self.path.kind == 'line':
       return self.arch
     return dataclasses.replace(
@@ -302,7 +302,7 @@ class Config:
 
   @property
   def measured_noise(self) -> str:
-    """Protocol that validates and calibrates: photographs have 8 bits."""
+    """Noise of validation and calibration; of 'both' the 8-bit one."""
     return 'clipped' if self.noise == 'both' else self.noise
 
   @property

@@ -41,11 +41,11 @@ def parse(
     overrides: text by dotted name, from the command line.
 
   Raises:
-    UserError: with one sentence for every problem, all at once: unknown
-      fields, values of a wrong type or out of range, contradictions.
+    UserError: with a sentence for every unknown field, wrong type, value out
+      of range and contradiction.
   """
   if not isinstance(values, Mapping):
-    raise UserError(f'A config is {values!r}; it must be a group of fields.')
+    raise UserError(f'The config is {values!r}; it must be a group of fields.')
   fields = {name: (field, value) for name, field, value in _walk(Config())}
   good: dict[str, Any] = {}
   problems: list[checks.Problem] = []
@@ -58,8 +58,8 @@ def parse(
     except UserError as error:
       problems.append(((name,), str(error)))
   config = _build(Config(), good)
-  # A field that is wrong by itself has its default here: what contradicts the
-  # default is not the user's mistake.
+  # A field that is wrong by itself has its default here. A contradiction with
+  # that default is not the user's mistake.
   wrong = {name for names, _ in problems for name in names}
   problems += [
     p for p in checks.contradictions(config) if wrong.isdisjoint(p[0])
@@ -144,7 +144,7 @@ def _convert(value: Any, kind: type) -> Any:
 
 
 def _unknown_field(name: str, value: Any) -> str:
-  """The sentence for a name that is no field's."""
+  """The sentence for an unknown field."""
   names = [known for known, _, _ in _walk(Config())]
   if inside := [known for known in names if known.startswith(f'{name}.')]:
     return (
@@ -163,8 +163,8 @@ def _unknown_field(name: str, value: Any) -> str:
 def differences(old: Config, new: Config) -> list[str]:
   """Fields in which two configs differ and that change what is learnt.
 
-  How a run proceeds and what is done with the trained network may change:
-  evaluating it on one more set needs no new training.
+  How a run proceeds, and what is done with the trained network, may change: one
+  more evaluation set needs no new training.
   """
   return [
     f'{name}: {before!r} -> {after!r}'
@@ -183,7 +183,7 @@ def differences(old: Config, new: Config) -> list[str]:
 def _undecided(name: str, old: Config, new: Config) -> bool:
   """Whether a stage's steps may change: both schedules are trapezoids.
 
-  How far the stage has come is checked where it is resumed.
+  `workdir.open_workdir` checks how far the stage has come.
   """
   stages = [getattr(c, name.partition('.')[0]) for c in (old, new)]
   return all(stage.schedule == 'trapezoid' for stage in stages)

@@ -1,8 +1,8 @@
 """Training images kept on the device, and patches drawn from them there.
 
-Contract: with the images on the device, crops, flips, rotations and noise are
-drawn inside the jitted step from a key that depends on the seed and the step
-alone. No host work sits between steps, and resuming needs no iterator state.
+Crops, flips, rotations and noise are drawn inside the jitted step, from a key
+that depends on the seed and the step alone. The host has no work between steps,
+and resuming needs no iterator state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_PIXELS = 2**31 - 1
 
 
 class Bank(NamedTuple):
-  """Images of any sizes, pixel after pixel, as a pytree for the device.
+  """Images of any sizes, flattened and joined, as a pytree for the device.
 
   Attributes:
     pixels: uint8 [N, C], or [N, (1 + L) C] where each clean pixel is followed
@@ -38,10 +38,10 @@ class Bank(NamedTuple):
 
 
 def build(images: Sequence[np.ndarray]) -> Bank:
-  """Lays images out one behind the other, on the host.
+  """Joins images into a bank, on the host.
 
   Args:
-    images: uint8 [H, W, C] each, sizes as they come, C the same for all.
+    images: uint8 [H, W, C] each, of any sizes, C the same for all.
 
   Returns:
     A bank of NumPy arrays.
@@ -55,8 +55,8 @@ def build(images: Sequence[np.ndarray]) -> Bank:
   counts = sizes.prod(axis=1)
   if counts.sum() > MAX_PIXELS:
     raise UserError(
-      f'The training images have {counts.sum():,} pixels; at most'
-      f' {MAX_PIXELS:,} can be held on the device.'
+      f'The training images have {counts.sum():,} pixels; the device can hold'
+      f' at most {MAX_PIXELS:,}.'
     )
   return Bank(
     pixels=np.concatenate([i.reshape(-1, i.shape[-1]) for i in images]),

@@ -34,10 +34,9 @@ class Seen(NamedTuple):
 
 
 def fingerprint(pixels: np.ndarray) -> str:
-  """Hash of an image's size and pixels; of RGB that is grey, as of grey.
+  """Hash of an image's size and pixels; grey RGB has the hash of grey.
 
-  Images are compared as a network of C channels gets them: all in RGB, or all
-  in luma.
+  Compare images in the same channels: all in RGB, or all in luma.
 
   Args:
     pixels: uint8 [H, W, 1 or 3].
@@ -53,5 +52,5 @@ def fingerprint(pixels: np.ndarray) -> str:
 
 
 def identify(images: Iterable[NamedImage]) -> list[Seen]:
-  """What identifies each of some images."""
+  """The `Seen` of each image."""
   return [Seen(image.name, fingerprint(image.pixels)) for image in images]

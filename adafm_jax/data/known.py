@@ -1,6 +1,6 @@
-"""Image sets that are known by name: what they hold, and how they are judged.
+"""Image sets that are known by name: what they hold, and their protocols.
 
-One table holds, for each set, its splits, the number and sizes of their images
+One table lists, for each set, its splits, the number and sizes of their images
 (a folder is checked against them), the official address, and the evaluation
 protocol of each task.
 """
@@ -16,12 +16,12 @@ from adafm_jax.errors import UserError
 
 
 class Download(NamedTuple):
-  """An archive that is published.
+  """A published archive.
 
   Attributes:
-    url: where.
-    size: bytes; 0 where no checksum is published.
-    sha256: of the archive, in hex; '' likewise.
+    url: official address.
+    size: bytes; 0 if no checksum is published.
+    sha256: of the archive, in hex; '' if none is published.
   """
 
   url: str
@@ -30,11 +30,11 @@ class Download(NamedTuple):
 
 
 class Judged(NamedTuple):
-  """How a set is judged in one task (paper section 4.1).
+  """How results on a set are measured in one task (paper section 4.1).
 
   Attributes:
     channels: 'rgb' or 'y' (MATLAB's), what PSNR and SSIM compare.
-    border: pixels left out at each side; 'scale' is the scale factor.
+    border: pixels cropped at each side; 'scale' is the scale factor.
     seed: of the noise.
   """
 
@@ -49,7 +49,7 @@ class Judged(NamedTuple):
     return math.ceil(level)
 
 
-# Protocols of sets that have none of their own for the task.
+# The protocol of each task for sets that define none.
 USUAL = {
   'denoise': Judged('rgb'),
   'dejpeg': Judged('y'),
@@ -59,12 +59,12 @@ USUAL = {
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-  """Images of one purpose.
+  """A split of a set.
 
   Attributes:
-    count: how many there are; None where any number is right.
-    names: of the folder, or the archive without its suffix, that holds them
-      where the set comes in several.
+    count: number of images; None if any number is right.
+    names: of the folder, or of the archive without its suffix, if each split of
+      the set has its own.
     download: the official archive, if there is one.
   """
 
@@ -75,16 +75,16 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
-  """A set of images that papers name.
+  """A set of images that papers use.
 
   Attributes:
-    title: in full.
-    splits: by name; 'train' is trained on, 'valid' validates, and the split
-      `evaluate` is what the set's name means in `evaluate.sets`.
-    evaluate: '' where the set is for training alone.
-    sizes: (short side, long side) an image may have, in pixels; () is any.
+    title: full name.
+    splits: by name; 'train' is for training, 'valid' for validation.
+    evaluate: the split that the set's name means in `evaluate.sets`; '' if the
+      set is for training alone.
+    sizes: (short side, long side) that an image may have, pixels; () is any.
     longest: the long side that all images have; 0 is any.
-    by_hand: one sentence: how to get it without a download.
+    by_hand: how to get the set without a download, for error messages.
     judged: protocols by task.
   """
 
@@ -244,10 +244,10 @@ BSD_CROPS = {'set5': frozenset({'302003'})}
 
 
 def get(name: str) -> ImageSet:
-  """The set of a name.
+  """The set called `name`.
 
   Raises:
-    UserError: it isn't known.
+    UserError: the set is unknown.
   """
   if name not in SETS:
     raise UserError(
@@ -262,6 +262,6 @@ def evaluation_names() -> list[str]:
 
 
 def judged(name: str, task: str) -> Judged:
-  """The protocol of a set in a task; the task's usual one where none is set."""
+  """The protocol of a set in a task, or the task's usual one."""
   known = SETS.get(name)
   return (known.judged if known else {}).get(task, USUAL[task])

@@ -1,8 +1,8 @@
-"""Finds and refuses evaluation images that are trained on.
+"""Finds and refuses evaluation images that are also trained on.
 
-Two images are the same when their decoded pixels are. This misses lossy copies
-and crops, so images of the Berkeley data set, which several test sets were made
-from, are compared by name as well.
+Two images are the same if their decoded pixels are. This misses lossy copies
+and crops, so images of the Berkeley data set, from which several test sets were
+made, are also compared by name.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def common(
   Args:
     train: images trained on.
     others: images measured on.
-    by_name: whether equal names are enough, as in BSD, where a name is that of
-      one photograph in every copy.
+    by_name: whether equal names are enough, as in BSD, where all copies of a
+      photograph have the same name.
   """
   train = list(train)
   hashes = {seen.pixels for seen in train}
@@ -34,13 +34,13 @@ def common(
 def refuse(
   train: Sequence[Seen], sets: Mapping[str, Sequence[Seen]], *, field: str
 ) -> None:
-  """Raises UserError where an evaluation set shares images with training.
+  """Raises UserError if an evaluation set shares images with training.
 
   Args:
     train: images trained on.
-    sets: images measured on, by the name of the set; where that speaks of BSD,
-      equal names are taken for equal images.
-    field: where the training images come from, for messages.
+    sets: images measured on, by the name of the set; if the name has 'bsd' in
+      it, images with equal names count as equal.
+    field: source of the training images, for messages.
   """
   problems = []
   names = {seen.name for seen in train}

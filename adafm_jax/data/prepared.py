@@ -1,10 +1,10 @@
-"""Sets prepared by `adafm_jax.data.prepare`, as they lie on disk.
+"""Sets prepared by `adafm_jax.data.prepare`, on disk.
 
 A prepared set is a TFDS folder, `DATA_DIR/NAME/1.0.0`, that any TFDS program
-can read, and `images.json` in it: what was read, how it was cut, and the size
-and checksum of each file of records. It is renamed into its place when all of
-it is written, so a folder that is there is whole; a file that was cut short
-later has another size than the index says.
+can read, with an index `images.json`: what was read, how it was cut, and the
+size and checksum of each file of records. The folder gets its name when it is
+complete, so an existing one is whole. If a file is truncated later, its size
+differs from the index.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
 
 INDEX = 'images.json'
-# Of the index; raised when its content changes.
+# Version of the index; raised when its content changes.
 FORMAT = 1
 _HOME = '~/tensorflow_datasets'
 
 
 def folder(name: str, data_dir: str | pathlib.Path) -> pathlib.Path:
-  """Where a set is, or would be, prepared; '' is TFDS's own default."""
+  """The folder of a set, prepared or not; data_dir '' is TFDS's default."""
   root = pathlib.Path(data_dir or _HOME).expanduser()
   return root / name / VERSION
 
@@ -43,10 +43,10 @@ def checksum(path: pathlib.Path) -> dict[str, Any]:
 
 
 def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
-  """The index of a prepared set, or None where there is none.
+  """The index of a prepared set; None if it is not prepared.
 
   Raises:
-    UserError: it is there but damaged.
+    UserError: the set is damaged, or of another format.
   """
   path = folder(name, data_dir) / INDEX
   if not path.exists():
@@ -66,7 +66,7 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     size = record.stat().st_size if record.exists() else 0
     if size != wanted['bytes']:
       raise UserError(
-        f'{record} has {size:,} bytes and not {wanted["bytes"]:,}: it is'
+        f'{record} has {size:,} bytes, not {wanted["bytes"]:,}: it is'
         f' damaged; {_again(name)}.'
       )
   return index
@@ -76,10 +76,10 @@ def verify(name: str, data_dir: str | pathlib.Path) -> int:
   """Compares every file of a prepared set with its checksum.
 
   Returns:
-    How many files there are.
+    The number of files.
 
   Raises:
-    UserError: one sentence for each that is damaged, or the set is missing.
+    UserError: the set is missing; or a sentence for each damaged file.
   """
   index = find(name, data_dir)
   where = folder(name, data_dir)
@@ -117,7 +117,7 @@ class Split:
 
   @property
   def name(self) -> str:
-    """Of the set."""
+    """Name of the set."""
     return self.where.parent.name
 
   @functools.cached_property
@@ -129,7 +129,7 @@ class Split:
     ]
 
   def seen(self, channels: int = 3) -> list[Seen]:
-    """What identifies the images, as a network of 1 or 3 channels has them."""
+    """Identifies the images, in luma (1 channel) or RGB (3)."""
     return [entry.seen(channels) for entry in self.entries]
 
   @functools.cached_property
@@ -152,14 +152,14 @@ class Split:
 
   @property
   def pixels(self) -> int:
-    """In all records together."""
+    """Number of pixels in all records."""
     return sum(height * width for _, height, width in self.sizes)
 
   @property
   def identity(self) -> str:
-    """Changes when the pixels of the records do.
+    """16 hex digits that change when the pixels of the records change.
 
-    Not made of the files' bytes: the order of fields in a record is chance.
+    Not a hash of the files: the order of fields in a record is random.
     """
     keys = ('side', 'step', 'task', 'levels', 'channels')
     recipe = [self.index[key] for key in keys]
@@ -167,7 +167,7 @@ class Split:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
   def has_level(self, task: str, level: float, channels: int) -> bool:
-    """Whether records hold partners of that degradation."""
+    """Whether records hold partners of this degradation."""
     made = (self.index['task'], self.index['channels'])
     return made == (task, channels) and level in self.index['levels']
 
@@ -179,9 +179,9 @@ class Split:
 class Records:
   """Random access to the pixels of a split; can be sent to other processes.
 
-  Item i is uint8 [H, W, C], or [H, W, (1 + L) C] with the degraded partners of
-  L `levels` behind the image, C being `channels` (0: as stored). Raises
-  UserError where a record is damaged.
+  Item i is uint8 [H, W, C], or [H, W, (1 + L) C] with degraded partners of L
+  `levels` after the image, C being `channels` (0: as stored). Raises UserError
+  if a record is damaged.
   """
 
   def __init__(
@@ -199,11 +199,11 @@ class Records:
       builder = tfds.builder_from_directory(where)
       raw = tfds.decode.DeserializeMethod.RAW_BYTES
       self._source = builder.as_data_source(split=split, deserialize_method=raw)
-      # Only these are decoded: TFDS would decode the partners of all levels.
+      # Decode these alone: TFDS would decode the partners of all levels.
       self._features = tfds.features.FeaturesDict(
         {name: builder.info.features[name] for name in self._names}
       )
-    except Exception as error:  # TFDS and array_record raise what they like
+    except Exception as error:  # TFDS and array_record raise many types
       raise self._damaged(f'split {split}', error) from error
 
   def __len__(self) -> int:
@@ -231,7 +231,7 @@ class Records:
 
 
 def open_split(name: str, split: str, data_dir: str) -> Split | None:
-  """A split of a prepared set; None where it isn't ours or isn't there."""
+  """A split of a set prepared by this package; None if there is none."""
   index = find(name, data_dir)
   if index is None or split not in index['splits']:
     return None
@@ -245,8 +245,8 @@ class Entry(NamedTuple):
     name: file name without suffix.
     path: of the file.
     sha256: of the file's bytes, hex.
-    pixels: `image.fingerprint` of what it decodes to.
-    luma: that of its MATLAB Y.
+    pixels: `image.fingerprint` of the decoded image.
+    luma: `image.fingerprint` of its MATLAB Y.
     height: pixels.
     width: pixels.
   """
@@ -260,7 +260,7 @@ class Entry(NamedTuple):
   width: int
 
   def seen(self, channels: int = 3) -> Seen:
-    """What `overlap` compares among images of 1 or 3 channels."""
+    """What `overlap` compares, in luma (1 channel) or RGB (3)."""
     return Seen(self.name, self.luma if channels == 1 else self.pixels)
 
 
@@ -273,5 +273,5 @@ def partner_set(base: str, task: str, channels: int) -> str:
 
 
 def level_feature(level: float) -> str:
-  """Feature that holds the partner of one level."""
+  """Name of the TFDS feature with the partners of a level."""
   return f'level_{level:g}'

@@ -16,8 +16,8 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images.folder import find_images
 
-# Photographs in scikit-image's wheel, free to use, by what the quickstart
-# does with them. No photograph is in two splits.
+# Photographs in scikit-image's wheel, free to use, by their use in the
+# quickstart. No photograph is in two splits.
 PHOTOS = {
   'train': (
     'astronaut',
@@ -42,17 +42,14 @@ def load(
 
   Args:
     source: a folder; `tfds:NAME/SPLIT`; or `photos:SPLIT`, see `PHOTOS`.
-    field: the config field that says so, for messages.
-    channels: 1 (MATLAB Y) or 3 (RGB), what the images are brought to.
-    data_dir: where TFDS data sets are prepared; '' is its default.
-    most: load only the first so many; 0 is all.
-
-  Returns:
-    The images.
+    field: config field that names the source, for messages.
+    channels: 1 (MATLAB Y) or 3 (RGB); images are converted.
+    data_dir: folder of prepared TFDS data sets; '' is TFDS's default.
+    most: load at most this many; 0 is all.
 
   Raises:
-    UserError: the source is missing, and how to get it; or a sentence for
-      each image that can't be read.
+    UserError: the source is missing (the message says how to get it); or a
+      sentence for each image that can't be read.
   """
   kind, colon, rest = source.partition(':')
   if colon and kind == 'photos':
@@ -88,7 +85,7 @@ def shrink(found: Sequence[NamedImage], factor: int) -> list[NamedImage]:
 
 
 def _read(paths: Sequence[pathlib.Path]) -> list[NamedImage]:
-  """Reads image files; raises UserError with all that can't be read."""
+  """Reads image files; raises UserError with all unreadable ones."""
   found, problems = [], []
   for path in paths:
     try:
@@ -107,8 +104,8 @@ def check_sizes(
   Args:
     found: (name, height, width) of each.
     least: pixels that both sides must have.
-    field: where the images come from, for the message.
-    what: what takes so many pixels, for the message.
+    field: source of the images, for the message.
+    what: what needs so many pixels, for the message.
   """
   small = [name for name, *size in found if min(size) < least]
   if small:
@@ -123,11 +120,11 @@ def named(name: str, data_dir: str) -> str:
 
   Args:
     name: one of `known.evaluation_names()`.
-    data_dir: where TFDS data sets are prepared; '' is its default.
+    data_dir: folder of prepared TFDS data sets; '' is TFDS's default.
 
   Returns:
-    `tfds:NAME/SPLIT`: of the set's own preparation, or of another one that
-    holds it as a split, as bsds holds cbsd68.
+    `tfds:NAME/SPLIT` of the set itself, or of another prepared set that has it
+    as a split, as bsds has cbsd68.
   """
   own = f'tfds:{name}/{known.get(name).evaluate}'
   if prepared.find(name, data_dir):
@@ -139,7 +136,7 @@ def named(name: str, data_dir: str) -> str:
 
 
 def split_name(source: str) -> tuple[str, str] | None:
-  """(name, split) of `tfds:NAME/SPLIT`, None of any other source."""
+  """(name, split) of `tfds:NAME/SPLIT`; None for any other source."""
   kind, colon, rest = source.partition(':')
   if not colon or kind != 'tfds':
     return None
@@ -189,18 +186,18 @@ def _open_tfds(name: str, split: str, field: str, data_dir: str) -> Any:
   try:
     import tensorflow_datasets as tfds
     from absl import logging
-  except ImportError as error:  # it can be missing where a folder is enough
+  except ImportError as error:  # folders do not need it
     raise UserError(
       f'{field} is tfds:{name}/{split}, which needs the packages'
       ' tensorflow-datasets and array_record; install them, or point to a'
       f' folder of images with --config.{field}=/path.'
     ) from error
-  logging.set_verbosity(logging.ERROR)  # it warns of folders it passes by
+  logging.set_verbosity(logging.ERROR)  # TFDS warns of each folder it skips
   try:
     return tfds.data_source(
       name, split=split, data_dir=data_dir or None, download=False
     )
-  except Exception as error:  # TFDS raises many types for one thing: absent
+  except Exception as error:  # TFDS raises many types if a set is missing
     raise UserError(_absent(name, split, field, data_dir)) from error
 
 

@@ -1,10 +1,10 @@
 """Training patches read from disk: for sets larger than the device's memory.
 
-The batch of a step is a pure function of (seed, step): positions in an endless
-row of shuffled epochs say which record comes, and each position has its own
-random generator for the place and the symmetry. So a run resumes from the step
-alone, any number of worker processes gives the same batches, and processes that
-share a batch read each record once an epoch.
+The batch of a step is a pure function of (seed, step). Its rows are positions
+in an endless sequence of shuffled epochs, and each position has its own random
+generator for crop and symmetry. So a run resumes from the step alone, any
+number of worker processes gives the same batches, and processes that share a
+batch read each record once per epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-# What the numbers are drawn for, as part of the seed.
+# Part of the seed: what the random numbers are for.
 _ORDER, _PATCH = 0, 1
 # Batches that each worker keeps ready.
 _READY = 4
@@ -33,7 +33,7 @@ def _order(seed: tuple[int, ...], epoch: int, count: int) -> np.ndarray:
 
 
 def record_at(seed: tuple[int, ...], position: int, count: int) -> int:
-  """The record at a position of the row of epochs.
+  """The record at a position in the sequence of epochs.
 
   Args:
     seed: of the stage.
@@ -42,7 +42,7 @@ def record_at(seed: tuple[int, ...], position: int, count: int) -> int:
     count: number of records.
 
   Returns:
-    A record's number, 0 to count - 1.
+    The record's number, 0 to count - 1.
   """
   epoch, place = divmod(position, count)
   return int(_order(seed, epoch, count)[place])
@@ -56,7 +56,7 @@ def cut_patch(
   Args:
     pixels: uint8 [H, W, C], no smaller than the patch.
     seed: of the stage.
-    position: in the row of epochs.
+    position: in the sequence of epochs.
     side: of the patch, pixels.
 
   Returns:
@@ -76,7 +76,7 @@ def cut_patch(
 
 
 class Batches:
-  """The batches of all steps of a stage: item s is that of step s.
+  """The batches of a stage: item s is the batch of step s.
 
   Each is uint8 [rows, patch, patch, C], as `bank.sample` draws them.
   """
@@ -99,7 +99,7 @@ class Batches:
       batch: patches of a step, over all processes.
       patch: side of a patch, pixels.
       steps: of the stage.
-      rows: of the batch that this process needs; None is all.
+      rows: rows of the batch that this process needs; None is all.
     """
     self._records, self._seed = records, seed
     self._batch, self._patch, self._steps = batch, patch, steps
@@ -119,7 +119,7 @@ class Batches:
 
 
 def default_workers() -> int:
-  """Processes that read: half the cores, at most 8; threads on two cores."""
+  """Number of reading processes: half the cores, at most 8; 0 on two cores."""
   cores = os.cpu_count() or 1
   return min(8, cores // 2) if cores > 2 else 0
 
@@ -145,7 +145,7 @@ def read(
   from absl import flags
 
   if not flags.FLAGS.is_parsed():
-    flags.FLAGS.mark_as_parsed()  # grain's workers look at them
+    flags.FLAGS.mark_as_parsed()  # grain's workers read them
   rest = grain.MapDataset.source(batches)[start:].to_iter_dataset(
     grain.ReadOptions(num_threads=2, prefetch_buffer_size=_READY)
   )
@@ -157,19 +157,19 @@ def read(
       worker_init_fn=_obey_parent,
     )
   iterator = iter(rest)
-  # Copies: what comes from a worker lies in memory shared with it.
+  # Copied: a batch from a worker lies in memory shared with it.
   copies = (np.array(batch) for batch in iterator)
   try:
     yield copies
   finally:
-    copies.close()  # lets go of the iterator, whoever still has the copies
+    copies.close()  # releases the iterator, even if a caller keeps `copies`
     iterator.close()
 
 
 def _obey_parent(index: int, count: int) -> None:
-  """Lets a worker end with the run: not by Ctrl-C, but when the run is gone.
+  """Makes a worker ignore Ctrl-C, and exit when the run is gone.
 
-  Else one would print a traceback, and a run that is killed leave its workers
+  Otherwise Ctrl-C would print its traceback, and a killed run would leave it
   behind, waiting.
   """
   del index, count

@@ -1,16 +1,16 @@
-"""Large images cut into sub-images that overlap, as the field does with DIV2K.
+"""Cuts large images into overlapping sub-images, as is usual with DIV2K.
 
-A patch of 96 pixels is then cut from a sub-image of 480, not from a photograph
-of 2040 x 1356 that would have to be read for it.
+To cut a patch of 96 pixels, a sub-image of 480 is read, not a photograph of
+2040 x 1356.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-# Pixels; what papers on super-resolution use.
+# Pixels, as in papers on super-resolution.
 SIDE, STEP = 480, 240
-# So few pixels left over at an edge are added to the last sub-image.
+# Up to this many pixels left over at an edge are added to the last sub-image.
 _REST = 48
 
 
@@ -29,12 +29,12 @@ def cut(height: int, width: int, side: int, step: int) -> list[Tile]:
   Args:
     height: of the image, pixels.
     width: of the image, pixels.
-    side: of a sub-image; those at the edges may be up to 48 pixels larger, so
-      that no pixel is left out. 0 keeps the image whole.
-    step: from one to the next.
+    side: of a sub-image, pixels. Those at the edges may be up to 48 pixels
+      larger, so that no pixel is lost. 0 keeps the image whole.
+    step: from one sub-image to the next, pixels.
 
   Returns:
-    The sub-images, row after row; an image no larger than one is left whole.
+    The sub-images, row by row; an image no larger than one is kept whole.
   """
   if not side:
     return [Tile(0, 0, height, width)]
@@ -58,5 +58,5 @@ def _spans(size: int, side: int, step: int) -> list[tuple[int, int]]:
 
 
 def name(image: str, index: int, count: int) -> str:
-  """Name of a sub-image, counted from 1; a whole image keeps its own."""
+  """Name of a sub-image, counted from 1; a whole image keeps its name."""
   return image if count == 1 else f'{image}_s{index + 1:03d}'

@@ -23,7 +23,7 @@ _MATRIX = (
 _OFFSET = np.array([16.0, 128.0, 128.0])
 _INVERSE = np.linalg.inv(_MATRIX)
 
-# Weights of R, G and B in the other Y, full range: that of JPEG files.
+# Weights of R, G and B in the full-range Y of JPEG files.
 JPEG_Y_WEIGHTS = np.array([0.299, 0.587, 0.114])
 # Weights of R, G and B in Y, for units of 0..255.
 Y_WEIGHTS = _MATRIX[0]

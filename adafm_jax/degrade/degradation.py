@@ -1,4 +1,4 @@
-"""One entry to all degradations, for training, evaluation and tools alike."""
+"""One interface to all degradations, for training, evaluation and tools."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Degradation:
 
   @property
   def whole_image(self) -> bool:
-    """Whether a crop can't be degraded alone, as JPEG's blocks and resizing.
+    """Whether whole images must be degraded: JPEG and resizing depend on it.
 
-    Training then stores a degraded partner of every image; noise is drawn on
-    the device instead.
+    Training then stores a degraded partner of every image. Noise needs none: it
+    is drawn on the device.
     """
     return self.task != 'denoise'
 
@@ -62,7 +62,7 @@ class Degradation:
       image: [H, W, C] uint8. For 'dejpeg', C = 1 is the luma protocol and C = 3
         a colour JPEG.
       level: a legal level of the task, in its unit.
-      seed: seed of the noise, non-negative; other tasks ignore it.
+      seed: of the noise, non-negative; other tasks ignore it.
       name: the image's name without folder; the noise depends on it.
 
     Returns:

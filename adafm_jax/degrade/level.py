@@ -1,7 +1,7 @@
-"""Levels: how strong a degradation is, in the unit users know it by.
+"""Levels: how strong a degradation is, in the unit that users know.
 
 A model is trained at the two ends of a `LevelRange` and serves every level
-between; where a level lies in its range is all that modulation needs to know.
+between. Modulation depends only on a level's position in its range.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from adafm_jax.errors import UserError
 
-# How noisy images are held: 8 bits, or unclipped; see `degrade.noise`.
+# How noisy images are stored: in 8 bits, or unclipped; see `degrade.noise`.
 NOISE_PROTOCOLS = ('clipped', 'float')
-# What a network may be trained on: one of them, or either for each patch.
+# What a network may be trained on: one of them, or a random one for each patch.
 TRAINING_NOISES = (*NOISE_PROTOCOLS, 'both')
-_MAX_VALUES = 10_000  # a step of 1e-9 is a slip, not a wish
+_MAX_VALUES = 10_000  # more must be a typo, such as a step of 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Task:
   """A kind of degradation and the levels it can have.
 
   Attributes:
-    name: what configs and model files call it.
+    name: in configs and model files.
     unit: what a level measures, in words.
-    prefix: what stands before a level's number in tables.
+    prefix: text before a level's number in tables.
     lowest: the lowest legal level.
     highest: the highest legal level.
     whole: whether levels must be whole numbers.
@@ -42,11 +42,11 @@ class Task:
   whole: bool = False
 
   def label(self, level: float) -> str:
-    """Names a level for people: 'sigma 15', 'q 80', 'x3.4'."""
+    """A level as text: 'sigma 15', 'q 80', 'x3.4'."""
     return f'{self.prefix}{level:g}'
 
   def problems(self, level: float) -> list[str]:
-    """Returns a sentence for each thing wrong with `level`; none if legal."""
+    """Returns a sentence for each mistake in `level`; none if it is legal."""
     if not self.lowest <= level <= self.highest:
       return [
         f'Level {level:g} of task {self.name} is not a legal {self.unit}: '
@@ -74,7 +74,7 @@ def get_task(name: str) -> Task:
   """Returns the task called `name`.
 
   Raises:
-    UserError: there is no such task.
+    UserError: the task is unknown.
   """
   if name not in TASKS:
     raise UserError(f'Unknown task {name!r}: choose one of {list(TASKS)}.')
@@ -128,7 +128,7 @@ class LevelRange:
     return f'{label(self.start)} to {label(self.end)}'
 
   def position(self, level: float) -> float:
-    """Where `level` lies: 0 at the start, 1 at the end, linear."""
+    """The linear position of `level`: 0 at the start, 1 at the end."""
     return (level - self.start) / (self.end - self.start)
 
   def level(self, position: float) -> float:
@@ -143,7 +143,7 @@ class LevelRange:
     """Checks that `level` is legal and lies between the ends.
 
     Raises:
-      UserError: it isn't or doesn't.
+      UserError: the level is not legal, or lies outside the range.
     """
     task = TASKS[self.task]
     if problems := task.problems(level):
@@ -156,7 +156,7 @@ class LevelRange:
 
 
 def parse_values(text: str) -> list[float]:
-  """Reads a list of numbers, for levels and for lambdas.
+  """Reads a list of numbers: levels or strengths.
 
   >>> parse_values('15,25,50')
   [15.0, 25.0, 50.0]
@@ -165,14 +165,14 @@ def parse_values(text: str) -> list[float]:
 
   Args:
     text: numbers and ranges start:end:step, separated by commas. A range
-      holds its end if the steps reach it; a negative step counts down. Steps
+      includes its end if the steps reach it; a negative step counts down. Steps
       are counted in decimal: 0.3 is 0.3, not 0.30000000000000004.
 
   Returns:
     The values in the order given, at least one.
 
   Raises:
-    UserError: it is neither, or means more than 10,000 values.
+    UserError: the text has another form, or stands for over 10,000 values.
   """
   values: list[float] = []
   for part in text.split(','):
@@ -194,7 +194,7 @@ def _expand(
   end: decimal.Decimal | None = None,
   step: decimal.Decimal | None = None,
 ) -> list[float]:
-  """Expands a range, or a lone number; ValueError if the step leads nowhere."""
+  """Expands a range or a single number; raises ValueError for a bad step."""
   if end is None:
     return [float(start)]
   if step is None:
@@ -206,10 +206,10 @@ def _expand(
 
 
 def level_list(text: str, span: LevelRange, count: int) -> list[float]:
-  """Levels from a config field; '' is `count` of them, evenly spaced."""
+  """The levels of a config field; '' means `count` evenly spaced levels."""
   if text:
     return parse_values(text)
   found = np.linspace(span.start, span.end, count)
   if TASKS[span.task].whole:
-    found = np.rint(found)  # in a narrow range two may meet
+    found = np.rint(found)  # in a narrow range two may become equal
   return list(dict.fromkeys(found.round(6).tolist()))

@@ -1,9 +1,9 @@
-"""White Gaussian noise, as 8-bit images hold it or as the literature adds it.
+"""White Gaussian noise, clipped to 8 bits or unclipped.
 
-Two protocols, which every table must name: 'clipped' rounds and clips the
-noisy image to 8 bits, as the authors' data was made; 'float' leaves it as it
+There are two protocols, and every table must name its own: 'clipped' rounds and
+clips the noisy image to 8 bits, like the authors' data; 'float' leaves it as it
 is. They are not comparable: at sigma 50 a clipped input is 0.85 dB better.
-Training may draw 'both': each image is one or the other, by a fair coin.
+Training may draw 'both': a fair coin chooses the protocol of each image.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def add_noise(
     protocol: 'clipped', 'float' or 'both'; static under `jit`.
 
   Returns:
-    The noisy image, [..., H, W, C] float32: multiples of 1/255 in [0, 1] where
-    it is clipped, unbounded otherwise. Of 'both', each entry of the leading
-    axis is one or the other.
+    The noisy image, [..., H, W, C] float32: multiples of 1/255 in [0, 1] if
+    clipped, unbounded otherwise. With 'both', each entry of the leading axis
+    is one or the other.
   """
   scale = jnp.asarray(sigma, jnp.float32) / 255
   scale = scale.reshape(scale.shape + (1,) * (image.ndim - scale.ndim))
@@ -54,17 +54,17 @@ def add_noise_numpy(
   seed: int,
   name: str,
 ) -> npt.NDArray[np.float32]:
-  """Adds noise that can be repeated, for evaluation and for files.
+  """Adds reproducible noise, for evaluation and for files.
 
   The noise pattern depends on (seed, name, shape) alone: an image gets the
-  same one at every sigma and in whichever set it is evaluated.
+  same pattern at every sigma and in every set.
 
   Args:
     image: [H, W, C] uint8.
     sigma: standard deviation in 0..255 units.
     clipped: whether to round to 8 bits and clip.
-    seed: non-negative seed of the whole evaluation.
-    name: name of the image, without folder.
+    seed: of the whole evaluation, non-negative.
+    name: of the image, without folder.
 
   Returns:
     The noisy image, [H, W, C] float32 in units of [0, 1]: multiples of 1/255

@@ -36,12 +36,12 @@ def _matrix(size_in: int, size_out: int, scale: float) -> sparse.csr_array:
 
   Args:
     size_in: samples in the input.
-    size_out: samples in the output; the first so many on the grid of `scale`.
-    scale: output samples per input sample. The kernel is widened where it is
-      below 1 (antialiasing).
+    size_out: samples in the output, counted from the start of its grid.
+    scale: output samples per input sample. Below 1 the kernel is widened
+      (antialiasing).
 
   Returns:
-    [size_out, size_in] float64, some ten weights a row, which sum to 1.
+    [size_out, size_in] float64, about ten weights per row, which sum to 1.
   """
   squeeze = min(scale, 1.0)
   support = _KERNEL_WIDTH / squeeze
@@ -121,7 +121,7 @@ def imresize(
 def shrink_and_enlarge(
   image: npt.NDArray, scale: float
 ) -> npt.NDArray[np.float64]:
-  """The authors' low resolution at full size: down by `scale`, and up again.
+  """The authors' low-resolution input: down by `scale`, and up again.
 
   The small image is not rounded in between. Both ways use the same grid, so a
   pixel keeps its place whatever the size. Enlarging to the exact size instead

@@ -5,108 +5,28 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import fastapi
 import numpy as np
-import pydantic
 from fastapi import responses
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from adafm_jax.demo import compute, site, store, weights
+from adafm_jax.demo import compute, guard, schema, site, store, weights
 from adafm_jax.demo import queue as queues
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
 from adafm_jax.version import __version__
 
-MAX_STRENGTHS = 16
-MAX_REGION = 1024 * 1024  # pixels of a sweep, at all its strengths together x 9
-_MAX_JSON = 12_000_000  # bytes; a mask is the largest part
-_HEADERS = {
-  'Content-Security-Policy': (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'"
-    " blob:; connect-src 'self'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
-  ),
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-}
-
-Strength = Annotated[float, pydantic.Field(ge=0, le=1, allow_inf_nan=False)]
-Scale = Annotated[float, pydantic.Field(ge=1, le=16, allow_inf_nan=False)]
-Pixels = Annotated[int, pydantic.Field(ge=0, le=2**20)]
-Size = Annotated[int, pydantic.Field(ge=1, le=2**20)]
-ImageId = Annotated[str, fastapi.Path(max_length=64)]
-
-
-class Problem(pydantic.BaseModel):
-  """What was wrong, in a sentence."""
-
-  error: str
-
-
-class Image(pydantic.BaseModel):
-  """An image that was sent; whoever knows its id may use it."""
-
-  id: str
-  width: int
-  height: int
-  expires_in: float = pydantic.Field(description='seconds since its last use')
-
-
-class Level(pydantic.BaseModel):
-  """The level of an image, read off it."""
-
-  level: float = pydantic.Field(description="in the model's unit")
-  strength: float | None = pydantic.Field(
-    description='that serves it; null where the image is cleaner than that'
-  )
-  sentence: str
-
-
-class Region(pydantic.BaseModel):
-  """A part of the picture, as it is enlarged."""
-
-  x: Pixels
-  y: Pixels
-  width: Size
-  height: Size
-
-
-class Sweep(pydantic.BaseModel):
-  """A part of an image at several strengths."""
-
-  model: str
-  strengths: list[Strength] = pydantic.Field(
-    min_length=1, max_length=MAX_STRENGTHS
-  )
-  region: Region
-  scale: Scale = 1
-
-
-class BrushRequest(pydantic.BaseModel):
-  """Another strength where a mask is white or opaque."""
-
-  strength: Strength
-  mask: str = pydantic.Field(description="PNG of the result's size, base64")
-
-
-class Restore(pydantic.BaseModel):
-  """A whole result: at a level of the model, or at a strength."""
-
-  model: str
-  level: float | None = pydantic.Field(None, allow_inf_nan=False)
-  strength: Strength | None = None
-  scale: Scale = 1
-  brush: BrushRequest | None = None
+MAX_REGION = 1024 * 1024  # pixels of a sweep, at each of its strengths
+_TEXTS = ('.html', '.css', '.js', '.svg', '.wgsl', '.json')
 
 
 def _problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-  return {code: {'model': Problem} for code in codes}
+  return {code: {'model': schema.Problem} for code in codes}
 
 
 _BINARY = {
@@ -157,8 +77,8 @@ def make_app(
     responses=_problems(400, 403, 503),
   )
   app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-  _answer_errors(app)
-  _guard(app)
+  guard.answer_errors(app)
+  guard.bound(app)
   _add_images(app, kept, computer, models, work)
   _add_results(app, kept, computer, work)
   if pages:
@@ -186,20 +106,20 @@ def _add_images(
     responses=_problems(413, 415),
     openapi_extra={'requestBody': {**_BINARY, 'required': True}},
   )
-  async def send(request: fastapi.Request) -> Image:
-    """Sends an image file: PNG, JPEG, TIFF, WebP or BMP, as the body."""
+  async def send(request: fastapi.Request) -> schema.Image:
+    """Sends an image file, as the body; known by its content."""
     data = await _body(request, store.MAX_BYTES)
     return _describe(kept.add(data))
 
   @app.get('/api/images/{image_id}', responses=_problems(404, 422))
-  async def look(image_id: ImageId) -> Image:
+  async def look(image_id: schema.ImageId) -> schema.Image:
     """An image that was sent."""
     return _describe(_find(kept, image_id))
 
   @app.delete(
     '/api/images/{image_id}', status_code=204, responses=_problems(404, 422)
   )
-  async def forget(image_id: ImageId) -> None:
+  async def forget(image_id: schema.ImageId) -> None:
     """Forgets an image."""
     if not kept.remove(image_id):
       raise HTTPException(404, 'There is no such image, or no longer.')
@@ -208,12 +128,12 @@ def _add_images(
     '/api/images/{image_id}/level', responses=_problems(404, 413, 415, 422)
   )
   async def read_level(
-    request: fastapi.Request, image_id: ImageId, model: str
-  ) -> Level:
+    request: fastapi.Request, image_id: schema.ImageId, model: str
+  ) -> schema.Level:
     """The level of an image, estimated for a model."""
     stored = _find(kept, image_id)
 
-    def job(check: compute.Check) -> Level:
+    def job(check: compute.Check) -> schema.Level:
       check()
       opened, _ = computer.opened(stored, model, 1)
       header = next(each.model for each in models if each.name == model)
@@ -221,7 +141,7 @@ def _add_images(
       strength = None
       if header.levels.contains(found.level):
         strength = computer.strength(stored, model, found.level, 1)
-      return Level(
+      return schema.Level(
         level=found.level, strength=strength, sentence=found.sentence
       )
 
@@ -243,7 +163,7 @@ def _add_results(
     | {200: {**_BINARY, 'description': 'bytes [strength, row, column, RGB]'}},
   )
   async def sweep(
-    request: fastapi.Request, image_id: ImageId, wish: Sweep
+    request: fastapi.Request, image_id: schema.ImageId, wish: schema.Sweep
   ) -> responses.Response:
     """A part of the image at several strengths, exact, uncompressed."""
     stored = _find(kept, image_id)
@@ -269,7 +189,7 @@ def _add_results(
     | {200: {'content': {'image/png': {}}, 'description': 'the result'}},
   )
   async def restore(
-    request: fastapi.Request, image_id: ImageId, wish: Restore
+    request: fastapi.Request, image_id: schema.ImageId, wish: schema.Restore
   ) -> responses.Response:
     """The whole result as PNG, with the photograph's metadata."""
     stored = _find(kept, image_id)
@@ -294,17 +214,25 @@ def _add_results(
 
 def _add_pages(app: fastapi.FastAPI, pages: Mapping[str, bytes]) -> None:
   """The page's files, from memory: no path reaches the file system."""
+  small = {
+    name: gzip.compress(data)
+    for name, data in pages.items()
+    if name.endswith(_TEXTS)
+  }
 
   @app.get('/{path:path}', include_in_schema=False)
-  async def page(path: str) -> responses.Response:
+  async def page(request: fastapi.Request, path: str) -> responses.Response:
     name = path or 'index.html'
     if name not in pages:
       raise HTTPException(404, 'There is no such page.')
     suffix = name[name.rfind('.') :] if '.' in name else ''
     kind = site.TYPES.get(suffix, 'application/octet-stream')
-    return responses.Response(
-      pages[name], media_type=kind, headers={'Cache-Control': 'no-cache'}
-    )
+    headers = {'Cache-Control': 'no-cache', 'Vary': 'Accept-Encoding'}
+    data = pages[name]
+    if name in small and 'gzip' in request.headers.get('accept-encoding', ''):
+      data = small[name]
+      headers['Content-Encoding'] = 'gzip'
+    return responses.Response(data, media_type=kind, headers=headers)
 
 
 async def _body(request: fastapi.Request, most: int) -> bytes:
@@ -330,8 +258,8 @@ def _find(kept: store.Store, image_id: str) -> store.Stored:
   return stored
 
 
-def _describe(stored: store.Stored) -> Image:
-  return Image(
+def _describe(stored: store.Stored) -> schema.Image:
+  return schema.Image(
     id=stored.id,
     width=stored.width,
     height=stored.height,
@@ -344,77 +272,3 @@ def _decode(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
   except (binascii.Error, ValueError) as error:
     raise UserError('The mask is not base64.') from error
-
-
-def _answer_errors(app: fastapi.FastAPI) -> None:
-  """Every error as JSON with one sentence."""
-
-  def tell(code: int, sentence: str, **headers: str) -> responses.JSONResponse:
-    return responses.JSONResponse(
-      {'error': sentence}, status_code=code, headers={**headers}
-    )
-
-  @app.exception_handler(HTTPException)
-  async def http(_: fastapi.Request, error: HTTPException):
-    return tell(error.status_code, error.detail, **(error.headers or {}))
-
-  @app.exception_handler(RequestValidationError)
-  async def invalid(_: fastapi.Request, error: RequestValidationError):
-    first = error.errors()[0]
-    where = '.'.join(str(part) for part in first['loc'])
-    return tell(422, f'{where}: {first["msg"]}.')
-
-  @app.exception_handler(store.TooLargeError)
-  async def large(_: fastapi.Request, error: store.TooLargeError):
-    return tell(413, ' '.join(error.problems))
-
-  @app.exception_handler(UserError)
-  async def mistake(request: fastapi.Request, error: UserError):
-    sending = request.url.path == '/api/images'
-    return tell(415 if sending else 422, ' '.join(error.problems))
-
-  @app.exception_handler(queues.BusyError)
-  async def busy(_: fastapi.Request, error: queues.BusyError):
-    del error
-    return tell(503, 'Too much is waiting; try again.', **{'Retry-After': '2'})
-
-  @app.exception_handler(queues.GoneError)
-  async def gone(_: fastapi.Request, error: queues.GoneError):
-    del error
-    return tell(503, 'The request was given up.')
-
-  @app.exception_handler(MemoryError)
-  async def memory(_: fastapi.Request, error: MemoryError):
-    del error
-    return tell(413, 'The picture takes more memory than there is.')
-
-
-def _guard(app: fastapi.FastAPI) -> None:
-  """Bounds what is read, refuses other sites, and says what pages may do."""
-
-  @app.middleware('http')
-  async def guard(request: fastapi.Request, proceed):
-    refused = None
-    length = request.headers.get('content-length', '')
-    most = _MAX_JSON
-    if request.url.path == '/api/images':
-      most = store.MAX_BYTES
-    if request.headers.get('sec-fetch-site') == 'cross-site':
-      refused = (403, 'Another site may not use this server.')
-    elif length.isdecimal() and int(length) > most:
-      refused = (413, f'The request is too large; {most} bytes are taken.')
-    elif 'chunked' in request.headers.get('transfer-encoding', '') and (
-      most == _MAX_JSON
-    ):
-      refused = (413, 'Give the length of the request.')
-    if refused:
-      response: Any = responses.JSONResponse(
-        {'error': refused[1]}, status_code=refused[0]
-      )
-    else:
-      response = await proceed(request)
-    for name, value in _HEADERS.items():
-      response.headers.setdefault(name, value)
-    if request.url.path.startswith('/api/'):
-      response.headers.setdefault('Cache-Control', 'no-store')
-    return response

@@ -150,15 +150,14 @@ def sweep(
   rows, columns = _around(y, high, halo, height), _around(x, wide, halo, width)
   cut = np.ascontiguousarray(opened.pixels[rows, columns])
   pixels, finish = pipeline.prepare(cut[None], network.arch.channels)
-  passes = []
-  if len(strengths) == 1:
+  results = []
+  # One by one: on a CPU a batch of strengths is no faster, and 1x1 filters are
+  # folded away (docs/speed.md). So few functions are compiled, and work that
+  # nobody waits for ends soon.
+  for strength in strengths:
     check()
-    passes.append(network.restore(pixels, np.float32(strengths[0]))[None])
-  else:
-    for found in network.sweep(pixels, np.asarray(strengths, np.float32)):
-      check()
-      passes.append(found)
-  output = np.concatenate([finish(found) for found in passes])[:, 0]
+    results.append(finish(network.restore(pixels, np.float32(strength)))[0])
+  output = np.stack(results)
   top, left = y - rows.start, x - columns.start
   part = output[:, top : top + high, left : left + wide]
   if opened.alpha is not None:

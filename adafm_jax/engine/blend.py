@@ -1,11 +1,11 @@
 """A strength that varies over the image, by blending whole results.
 
-The network takes a map of strengths itself, in one pass. But a feature map
-whose layers are modulated differently to the left and right of a line shows
-that line: at a hard border a trained 32-feature denoiser leaves the range of
-both sides by 13 of 255 levels, and a soft border only softens it. So each pixel
-is taken from results at one strength each: exact where the mask has few values
-(two passes for black and white), interpolated between neighbours otherwise.
+The network itself accepts a map of strengths, in one pass. But an edge in the
+map shows in the result: at a hard edge a trained 32-feature denoiser leaves the
+range of both sides by 13 of 255, and a soft edge only softens the line. So
+whole images are restored at single strengths and blended pixel by pixel. The
+result is exact if the mask has few values (two passes for black and white), and
+interpolated between the nearest strengths otherwise.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 
 from adafm_jax.degrade import resize
 
-# Strengths that a mask of more values is interpolated between, this far apart
-# at most: measured, an error of 1.2 of 255 (RMS) at the worst strength.
+# A mask of more values is interpolated between strengths at most this far apart
+# (measured error: 1.2 of 255, RMS, at the worst strength).
 _SPACING = 1 / 8
 _MAX_EXACT = 9
 

@@ -1,7 +1,7 @@
-"""Compiled functions kept on disk, so that the next start need not compile.
+"""Keeps compiled functions on disk, so that the next start need not compile.
 
 On by default, in the user's cache folder. The environment variable
-ADAFM_COMPILE_CACHE names another folder, or turns it off with `off`.
+ADAFM_COMPILE_CACHE names another folder; `off` turns the cache off.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import pathlib
 import jax
 
 VARIABLE = 'ADAFM_COMPILE_CACHE'
-_MIN_SECONDS = 0.1  # what compiles faster is not worth a file
+_MIN_SECONDS = 0.1  # faster compilations are not worth a file
 
 
 def folder() -> pathlib.Path | None:
-  """Where compiled functions are kept; None where they are not."""
+  """The folder of compiled functions; None if the cache is off."""
   given = os.environ.get(VARIABLE, '')
   if given.lower() in ('off', '0'):
     return None
@@ -27,10 +27,10 @@ def folder() -> pathlib.Path | None:
 
 
 def enable() -> None:
-  """Turns the cache on, for commands; a library leaves that to its caller.
+  """Turns the cache on. Commands call this; a library leaves it to its caller.
 
-  Nothing is changed where JAX has been given a cache already. A folder that
-  cannot be written to does no harm: everything is compiled, as without it.
+  It does nothing if JAX already has a cache, or if the folder can't be written
+  to.
   """
   path = folder()
   if path is None or jax.config.values['jax_compilation_cache_dir']:

@@ -1,12 +1,11 @@
-"""The network over a piece of an image, continued from its neighbours.
+"""Runs the network over one tile, continued from the tiles before it.
 
-Tiles that are restored on their own must overlap by the receptive field, which
-the deep network makes wide: 72 pixels a side for 16 blocks, 200 with 5x5 AdaFM
-filters. Here nothing is computed twice. Tiles follow each other row by row, as
-text is read, and each convolution keeps the last rows and columns of its input
-for the tile to the right and the one below (its line buffers). A filter that
-looks ahead by one pixel makes its outputs lag by one, so that a tile's output
-lies up and to the left of its input; beyond the image's edges every
+Independent tiles must overlap by the receptive field: 72 pixels a side for 16
+blocks, 200 with 5x5 AdaFM filters. Here nothing is computed twice. Tiles are
+processed row by row, like text, and each convolution keeps the last rows and
+columns of its input (its line buffers) for the tiles to the right and below. A
+filter that looks ahead by one pixel delays its output by one, so a tile's
+output lies up and to the left of its input. Beyond the image's edges every
 convolution sees zeros, as it does in the whole image.
 """
 
@@ -27,12 +26,12 @@ _FLOAT32 = jnp.dtype('float32')
 
 
 class Carry(NamedTuple):
-  """What convolutions keep of earlier tiles, in the order in which they run.
+  """Line buffers of all convolutions, in the order in which they run.
 
   Attributes:
     above: [B, before + after, w, C] each, the last rows of the tile above.
     left: [B, before + after + h, before + after, C] each, the last columns of
-      the tile to the left, and of the one above that.
+      the tile to the left and of the tile above that.
   """
 
   above: tuple[jax.Array, ...]
@@ -58,13 +57,13 @@ class Place(NamedTuple):
 class TileBorder:
   """The surroundings of a tile: see `border.Border`.
 
-  It is made for one run of the network, whose calls it counts.
+  It counts the calls, so it serves one run of the network only.
 
   Attributes:
     lag: rows and columns by which the features lag, at their present size.
     half_lag: the lag of the last features at half size.
-    above: what the tile below will need.
-    left: what the tile to the right will need.
+    above: line buffers for the tile below.
+    left: line buffers for the tile to the right.
   """
 
   def __init__(self, place: Place, carry: Carry | None, reach: int):
@@ -72,9 +71,9 @@ class TileBorder:
 
     Args:
       place: of the tile.
-      carry: None, in a first run, gives zeros: of such shapes it must be.
-      reach: pixels at half size by which a map of strengths begins before the
-        tile; see `strength`.
+      carry: line buffers of the tiles before; None stands for zeros.
+      reach: a map of strengths begins this many pixels (at half size) before
+        the tile; see `strength`.
     """
     self.lag = self.half_lag = 0
     self.above: list[jax.Array] = []
@@ -120,7 +119,7 @@ class TileBorder:
     self._place = jax.tree.map(lambda x: x * 2, self._place)
 
   def _join(self, x: jax.Array, size: int) -> jax.Array:
-    """Sets x to the right of and below `size` pixels of earlier tiles."""
+    """Puts `size` rows and columns of earlier tiles before x."""
     batch, height, width, features = x.shape
     if self._carry is None:
       above = jnp.zeros((batch, size, width, features), x.dtype)
@@ -135,7 +134,7 @@ class TileBorder:
     return full
 
   def _without_outside(self, x: jax.Array) -> jax.Array:
-    """Zeros features beyond the image, where biases made others."""
+    """Sets features beyond the image to zero, which biases have changed."""
     place = self._place
     _, height, width, _ = x.shape
     rows = place.top - self.lag + jnp.arange(height, dtype=jnp.int32)
@@ -151,7 +150,7 @@ class Lag(NamedTuple):
 
   Attributes:
     half: rows and columns of the last features at half size; a map of
-      strengths must begin as far before the tile.
+      strengths must begin this far before the tile.
     full: pixels of the output, even.
   """
 
@@ -177,11 +176,11 @@ def make_step(
 
   Returns:
     step(params, tile, strength, place, carry) -> (output, carry). tile:
-    [B, h, w, C] float32 in [0, 1], h and w even, anything beyond the image;
-    strength: as `strength.spread` returns it for the tile, a map of `Lag.half`
-    more rows and columns, before it; carry: of the tiles above and to the left,
-    zeros at the image's edges, or None. The output has the tile's shape and
-    lies `Lag.full` rows and columns before it.
+    [B, h, w, C] float32 in [0, 1], h and w even, with any values beyond the
+    image. strength: as `strength.spread` returns it for the tile; a map begins
+    `Lag.half` rows and columns earlier. carry: of the tiles above and to the
+    left; zeros, or None, at the image's edges. The output has the tile's shape
+    and lies `Lag.full` rows and columns before it.
   """
   module = restorer.Restorer(arch, dtype, lowering)
   reach = lag(arch).half
@@ -196,7 +195,7 @@ def make_step(
 
 @functools.lru_cache(maxsize=64)
 def lag(arch: Architecture) -> Lag:
-  """Counts by how much a network's outputs lag, by a run without numbers."""
+  """How far a network's outputs lag, found by tracing it without data."""
   border = TileBorder(Place(0, 0, 2, 2), None, 0)
   shapes = restorer.parameter_shapes(arch)
   tile = jax.ShapeDtypeStruct((1, 2, 2, arch.channels), jnp.float32)
@@ -214,7 +213,7 @@ def lag(arch: Architecture) -> Lag:
 def carry_shapes(
   arch: Architecture, side: int, dtype: jnp.dtype = _FLOAT32
 ) -> Carry:
-  """What one image's tiles of a side hand on, as shapes and types."""
+  """Shapes and dtypes of the line buffers of one image in tiles of `side`."""
   tile = jax.ShapeDtypeStruct((1, side, side, arch.channels), jnp.float32)
   strength = jax.ShapeDtypeStruct((1, 1, 1, 1, 1), jnp.float32)
   place = Place(0, 0, side, side)

@@ -1,4 +1,4 @@
-"""How much memory there is, and sizes as people write them."""
+"""How much memory is free, and sizes as people write them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def parse(text: str) -> int:
   """Bytes from '2GiB', '500 MB' or '1e9'.
 
   Raises:
-    UserError: it is no size above zero.
+    UserError: the text is not a size above zero.
   """
   match = re.fullmatch(
     r'([\d.]+(?:e\+?\d+)?)\s*([kmgt]i?)?b?', text.strip().lower()
@@ -29,7 +29,7 @@ def parse(text: str) -> int:
   except ValueError:
     size = 0
   if not 1 <= size < float('inf'):
-    raise UserError(f'{text!r} is no size; write such as 2GiB or 500MB.')
+    raise UserError(f'{text!r} is not a size; write, for example, 2GiB.')
   return int(size)
 
 
@@ -44,7 +44,7 @@ def show(size: int) -> str:
 
 
 def available() -> int:
-  """Bytes that work may take: half of what is free, on device or machine."""
+  """Bytes that may be used: half of the device's or machine's free memory."""
   stats = jax.local_devices()[0].memory_stats() or {}
   if 'bytes_limit' in stats:
     return (stats['bytes_limit'] - stats.get('bytes_in_use', 0)) // 2
@@ -52,7 +52,7 @@ def available() -> int:
 
 
 def _machine(root: str = '/') -> Iterator[int]:
-  """Bounds on what is free: the system's, and a container's limit.
+  """Upper bounds on the free memory: the system's and a container's.
 
   Args:
     root: folder that holds `proc` and `sys`.
@@ -60,7 +60,7 @@ def _machine(root: str = '/') -> Iterator[int]:
   # macOS has neither this nor a count of free pages.
   meminfo = pathlib.Path(root, 'proc/meminfo')
   if meminfo.exists():
-    # Free pages alone would leave out the file cache, which gives way.
+    # Not MemFree, which leaves out the file cache.
     found = re.search(r'MemAvailable:\s*(\d+) kB', meminfo.read_text())
     if found:
       yield int(found[1]) * 1024

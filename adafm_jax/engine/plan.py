@@ -1,7 +1,7 @@
-"""How work is cut up so that a memory budget holds: whole images or tiles.
+"""Splits work so that it fits into memory: whole images or tiles.
 
-Memory is planned from the shapes alone, before anything runs. What is planned
-is the network's: its features and line buffers, not the images themselves.
+Memory is planned from the shapes alone, before anything runs. The plan counts
+the network's features and line buffers, not the images themselves.
 """
 
 from __future__ import annotations
@@ -15,29 +15,28 @@ from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models.architecture import Architecture
 
-# Feature maps alive at once where the network is widest, at full resolution:
-# XLA plans 2.0 to 2.2 of `features` channels, whole or in tiles, for every
-# size and kernel tried; the rest is room for the convolutions' scratch.
+# Feature maps alive at once where the network is widest, at full resolution.
+# XLA needs 2.0 to 2.2 maps of `features` channels, whole or in tiles, for every
+# size and kernel tried; the rest is scratch space for convolutions.
 _LIVE_MAPS = 3
-# On the CPU larger images go in tiles: whole ones are no faster (a little
-# slower, beyond the cache), and their features fill a laptop's memory.
+# On the CPU, images whose features need more go in tiles. Whole they are no
+# faster (a little slower, beyond the cache), and fill a laptop's memory.
 _MAX_WHOLE_ON_CPU = 2**30  # bytes
-# What one pass may take on the CPU, though there be memory for more: features
-# beyond the cache make 11 strengths at once up to a quarter slower than one by
-# one.
+# Limit of one pass on the CPU, even if more memory is free: once features leave
+# the cache, 11 strengths at once are up to a quarter slower than one by one.
 _BEST_PASS_ON_CPU = 2**26  # bytes
-# Tried in this order. On the CPU 256 x 256 tiles are as fast for their area as
-# an image, larger ones no faster, smaller ones slower.
+# Tried in this order. On the CPU, tiles of 256 x 256 are as fast per pixel as
+# whole images; larger ones are no faster, smaller ones slower.
 _SIDES = {'cpu': (256, 128, 64), 'other': (1024, 512, 256, 128, 64)}
 
 
 class Plan(NamedTuple):
-  """How images of one size go through.
+  """How to process images of one size.
 
   Attributes:
-    side: of the tiles, pixels; None takes images whole.
-    chunk: images, or strengths of an image, that go through at once.
-    memory: bytes that the network is expected to take.
+    side: of the tiles, pixels; None: whole images.
+    chunk: images, or strengths of an image, in one pass.
+    memory: bytes that the network is expected to need.
   """
 
   side: int | None
@@ -58,12 +57,12 @@ def make_plan(
     arch: of the network.
     size: (H, W) of the images, pixels.
     count: images to restore, or strengths of an image.
-    memory: bytes that the network may take.
+    memory: bytes that the network may use.
     side: of the tiles, pixels, even; None chooses.
 
   Returns:
-    The plan. Chunks are as even a split as the memory allows, so that the last
-    one wastes little.
+    The plan. Chunks have nearly equal sizes, so that the last one wastes
+    little.
 
   Raises:
     UserError: not even the smallest tiles fit.
@@ -78,8 +77,8 @@ def make_plan(
     if each <= memory:
       return _plan(tried, each, count, memory)
   raise UserError(
-    f'Images {size[1]} pixels wide take {memories.show(each)} in tiles of'
-    f' {tried} pixels, and only {memories.show(memory)} may be used; allow more'
+    f'Images {size[1]} pixels wide need {memories.show(each)} in tiles of'
+    f' {tried} pixels, but only {memories.show(memory)} may be used; allow more'
     + (' or make the tiles smaller.' if side else '.')
   )
 
@@ -87,7 +86,7 @@ def make_plan(
 def make_whole_plan(
   arch: Architecture, size: tuple[int, int], count: int, memory: int
 ) -> Plan:
-  """Plans for whole images, however large; see `make_plan`."""
+  """Plans for whole images of any size; see `make_plan`."""
   return _plan(None, whole_bytes(arch, *size), count, memory)
 
 
@@ -109,10 +108,10 @@ def whole_bytes(arch: Architecture, height: int, width: int) -> int:
 
 
 def tile_bytes(arch: Architecture, side: int, width: int) -> int:
-  """Working memory of one image of a width in tiles, at one strength.
+  """Working memory of one image in tiles, at one strength, float32.
 
-  The features of a tile; what it takes over from its neighbours and leaves
-  them, the old and the new; and the line buffers across the whole width.
+  The sum of a tile's features, the line buffers that it reads and writes, and
+  the line buffers across the whole width of the image.
   """
   carry = stream.carry_shapes(arch, side)
   above, left = (sum(x.size * x.dtype.itemsize for x in part) for part in carry)

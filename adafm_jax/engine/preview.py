@@ -1,14 +1,16 @@
 """A slider at display rate: a few exact results, blended for all between.
 
-Results at `count` evenly spaced strengths are computed once; the picture at
-any strength is then the cubic spline through them, pixel by pixel, which costs
-`count` multiply-adds a value and no network. At the nodes, 0 and 1 among them,
-it is exact. Between, benchmarks/preview_error.py measured, on the released
-denoiser and 8 held-out photographs at sigma 15 to 75, in units of 255: with 9
-nodes RMS 0.41, at the worst strength of any photograph 1.56; 99.9 % of the
-values within 4.0, the worst 13.9. On an earlier one of 4 blocks (RMS 0.39)
-polynomials through Chebyshev nodes were a quarter worse, straight lines too;
-weights fitted to such photographs only 6 % better.
+Results at `count` evenly spaced strengths (nodes) are computed once. The image
+at any strength is then a cubic spline through them, pixel by pixel, which takes
+`count` multiply-adds per value and no network. It is exact at the nodes, which
+include 0 and 1.
+
+Error between 9 nodes, by benchmarks/preview_error.py, on the released denoiser
+and 8 held-out photographs at sigma 15 to 75, in units of 255: RMS 0.41, at the
+worst strength of any photograph 1.56; 99.9 % of the values are within 4.0, the
+worst is 13.9. On an earlier denoiser of 4 blocks (RMS 0.39), polynomials
+through Chebyshev nodes and straight lines were a quarter worse; weights fitted
+to these photographs were only 6 % better.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ NODES = 9
 
 
 class Preview(NamedTuple):
-  """Results between which a slider moves.
+  """Exact results between which a slider moves.
 
   Attributes:
     strengths: float64 [N], evenly spaced from 0 to 1.
-    outputs: float32 [N, ...] on the device, a result each.
+    outputs: float32 [N, ...] on the device, one result per strength.
   """
 
   strengths: np.ndarray
@@ -41,10 +43,10 @@ def nodes(count: int = NODES) -> np.ndarray:
   """The strengths at which exact results are needed, float64 [count].
 
   Raises:
-    UserError: fewer than 4, which a cubic spline takes.
+    UserError: `count` is less than 4, which a cubic spline needs.
   """
   if count < 4:
-    raise UserError(f'A preview takes 4 results or more, not {count}.')
+    raise UserError(f'A preview needs 4 results or more, not {count}.')
   return np.linspace(0, 1, count)
 
 
@@ -52,25 +54,25 @@ def make(outputs: np.ndarray) -> Preview:
   """Prepares a preview.
 
   Args:
-    outputs: float32 [N, ...], the results at `nodes(N)`, as `engine.sweep` or
-      `Model.sweep` gives them.
+    outputs: float32 [N, ...], the results at `nodes(N)`, for example from
+      `Model.sweep`.
 
   Raises:
-    UserError: there are fewer than 4.
+    UserError: there are fewer than 4 results.
   """
   strengths = nodes(len(outputs))
   return Preview(strengths, jnp.asarray(outputs, jnp.float32))
 
 
 def weights(strength: float, count: int = NODES) -> np.ndarray:
-  """How much of each result is in the picture at a strength.
+  """The weight of each result in the image at a strength.
 
   Args:
     strength: in [0, 1].
     count: number of results.
 
   Returns:
-    float64 [count], of sum 1; at a node, 1 for its result and 0 for the others.
+    float64 [count], with sum 1; at a node, 1 for its result and 0 for others.
 
   Raises:
     UserError: the strength is not in [0, 1].
@@ -81,20 +83,20 @@ def weights(strength: float, count: int = NODES) -> np.ndarray:
 
 
 def coefficients(count: int = NODES) -> np.ndarray:
-  """The spline for those who evaluate it elsewhere.
+  """The spline's coefficients, to evaluate it elsewhere.
 
   Args:
     count: number of results.
 
   Returns:
     float64 [4, count - 1, count]: factors of d^3, d^2, d and 1 in the weight
-    of each result (last axis), where d is the way from the node before.
+    of each result (last axis), where d is the distance from the node before.
   """
   return _spline(count).c
 
 
 def at(preview: Preview, strength: float) -> jax.Array:
-  """The picture at a strength: float32, of a result's shape, not clipped.
+  """The image at a strength: float32, of a result's shape, not clipped.
 
   Raises:
     UserError: the strength is not in [0, 1].
@@ -105,7 +107,7 @@ def at(preview: Preview, strength: float) -> jax.Array:
 
 @functools.cache
 def _spline(count: int):
-  """The spline of each unit vector: a strength gives all weights at once."""
+  """A spline through each unit vector: its values are the weights."""
   from scipy import interpolate
 
   return interpolate.CubicSpline(nodes(count), np.eye(count))

@@ -1,8 +1,9 @@
-"""Running a network over images of any size: the one place that does.
+"""Runs a network over images of any size.
 
-Everything that restores goes through a `Network`: arrays, photographs, sweeps,
-calibration, evaluation. It compiles, cuts work into passes and tiles that fit
-into memory, and folds AdaFM layers away where it can.
+Everything that restores uses a `Network`: arrays, photographs, sweeps,
+calibration, evaluation. It compiles the network, splits work into passes and
+tiles that fit into memory, and folds 1x1 AdaFM layers at one strength into the
+convolutions before them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import blend, canvas, ensemble, plan, tiles
+from adafm_jax.engine import blend, canvas, ensemble, overlap, plan, tiles
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
@@ -31,9 +32,9 @@ AUTO = 'auto'
 def make_sweep(apply: restorer.Apply) -> Sweep:
   """Maps a network over strengths: every strength in one batched pass.
 
-  Strength multiplies activations (see `models.modulation`), so that `vmap`
-  merges all strengths into the batch of each convolution: weights are read
-  once, and what comes before the first AdaFM layer is computed once.
+  Strength multiplies activations (see `models.modulation`), so `vmap` merges
+  all strengths into the batch of each convolution: weights are read once, and
+  everything before the first AdaFM layer is computed once.
 
   Args:
     apply: see `restorer.make_apply`.
@@ -51,11 +52,13 @@ class Network:
 
   Attributes:
     arch: its sizes.
-    params: its weights, best on the device.
+    params: its weights; faster if they are on the device.
     dtype: compute dtype, 'float32' or 'bfloat16'.
     side: of the tiles, pixels, even; None lets `plan.make_plan` choose.
-    memory: bytes that a pass may take; None: half of what is free.
+    memory: limit of a pass in bytes; None: half of the free memory.
     self_ensemble: whether `restore` averages over the eight orientations.
+    runtime: runs the network in place of JAX, with weights of its own; dtype
+      and params are not used then.
   """
 
   arch: Architecture
@@ -64,20 +67,21 @@ class Network:
   side: int | None = None
   memory: int | None = None
   self_ensemble: bool = False
+  runtime: overlap.Runtime | None = None
 
   def restore(self, images: np.ndarray, strength: Any) -> np.ndarray:
     """Restores images of one size.
 
     Args:
       images: float32 [B, H, W, C] in [0, 1], any H and W.
-      strength: in [0, 1], one value, one an image, [B], or one a pixel,
+      strength: in [0, 1]: one value, one per image [B], or one per pixel
         [B, H, W], see `blend`.
 
     Returns:
       float32 of the same shape, not clipped.
 
     Raises:
-      UserError: not even the smallest tile fits into memory.
+      UserError: even the smallest tiles do not fit into memory.
     """
     strength = np.asarray(strength, np.float32)
     if strength.ndim == 3:
@@ -85,6 +89,11 @@ class Network:
     if self.self_ensemble:
       once = dataclasses.replace(self, self_ensemble=False)
       return ensemble.run(once.restore, images, strength)
+    if self.runtime:
+      free = self._free()
+      return overlap.restore(
+        self.runtime, self.arch, images, strength, free, self.side
+      )
     planned = self._plan(images, len(images))
     arch, params = fold(self.arch, self.params, strength)
     output = np.empty_like(images)
@@ -121,19 +130,25 @@ class Network:
     Args:
       images: float32 [B, H, W, C] in [0, 1].
       strengths: [L] in [0, 1].
-      reduce: what becomes of the outputs [l, B, H, W, C] on the device, such as
-        their errors; a function of the module, since it is compiled once.
+      reduce: applied to the outputs [l, B, H, W, C] on the device, for example
+        to compute their errors. Pass the same function each time: it is
+        compiled once.
       operands: further arguments of `reduce`.
 
     Yields:
-      float32 [l, B, H, W, C], not clipped, or what `reduce` makes of it, until
-      all L strengths are through, in order: in passes, of tiles where the
-      images are large, that fit into memory and, on the CPU, its cache.
+      The outputs at the next l strengths, float32 [l, B, H, W, C], not clipped;
+      or what `reduce` makes of them. A pass fits into memory and, on the CPU,
+      into its cache.
 
     Raises:
-      UserError: not even the smallest tiles fit into memory.
+      UserError: even the smallest tiles do not fit into memory.
     """
     values = np.asarray(strengths, np.float32)
+    if self.runtime:
+      for value in values:  # a pass each: nothing is shared between them
+        outputs = self.restore(images, value)[None]
+        yield np.asarray(_reduced(reduce)(outputs, *operands))
+      return
     planned = self._plan(images, len(images) * len(values))
     length = max(1, planned.chunk // len(images))
     for begin in range(0, len(values), length):
@@ -142,7 +157,7 @@ class Network:
         outputs = self._sweep_tiles(planned.side, images, part)
         yield np.asarray(_reduced(reduce)(outputs, *operands))
         continue
-      # The last pass is filled up, so that one compilation serves all.
+      # Fill up the last pass, so that one compilation serves all passes.
       padded = np.pad(part, (0, length - len(part)), mode='edge')
       run = _compiled_sweep(self.arch, self.dtype, reduce)
       found = run(self.params, images, jnp.asarray(padded), *operands)
@@ -151,7 +166,7 @@ class Network:
   def _sweep_tiles(
     self, side: int, images: np.ndarray, strengths: np.ndarray
   ) -> np.ndarray:
-    """All strengths at once, each with a view of the images of its own."""
+    """Restores images in tiles, with all strengths in one batch."""
     tiler = _tiler(self.arch, side, self.dtype)
     shape = (len(strengths), *images.shape)
     repeated = np.broadcast_to(images, shape)
@@ -205,7 +220,7 @@ def _fold(arch: Architecture) -> Callable[..., restorer.Params]:
 def fold(
   arch: Architecture, params: restorer.Params, strength: np.ndarray
 ) -> tuple[Architecture, restorer.Params]:
-  """The basic model that does the same, where 1x1 AdaFM layers allow it.
+  """Folds 1x1 AdaFM layers at one strength into the convolutions before them.
 
   Args:
     arch: of the network.
@@ -213,8 +228,9 @@ def fold(
     strength: () or [B].
 
   Returns:
-    The network to run, at any strength: AdaFM layers of 1x1 at one strength
-    cost nothing in it. Others come back as they are.
+    The network to run: a basic model, in which the AdaFM layers cost nothing.
+    Larger filters, several strengths, and layers after activations cannot be
+    folded; then the network is returned unchanged.
   """
   folds = arch.kernel == 1 and arch.placement != 'activation'
   if not folds or np.ptp(strength):
@@ -226,7 +242,7 @@ def parse_tile(tile: int | str) -> int | None:
   """The side of tiles; None for 'auto'.
 
   Args:
-    tile: 'auto', or even pixels, as text or number.
+    tile: 'auto', or an even number of pixels, also as text.
 
   Raises:
     UserError: it is neither.

@@ -1,8 +1,8 @@
-"""Images of any size through tiles of one size, in bounded memory, exactly.
+"""Restores images of any size in tiles of one size, exactly, in little memory.
 
-The tiles of `stream` follow each other row by row. Their size is all that is
-compiled for and, but for the line buffers (a few rows of the image's width for
-each convolution), all that memory depends on.
+Tiles are processed row by row, see `line_buffers`. The network is compiled for
+the tile size alone. Memory depends on the tile size and on the line buffers: a
+few rows of the image's width for each convolution.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Tiler(NamedTuple):
     arch: its sizes.
     side: of a tile, pixels, even.
     lag: of the network's outputs.
-    step: jitted `stream.make_step`.
-    dtype: it computes in.
+    step: jitted `line_buffers.make_step`.
+    dtype: compute dtype.
   """
 
   arch: Architecture
@@ -56,15 +56,16 @@ def restore(
 ) -> None:
   """Restores images of one size.
 
-  Equal to the network over the whole images up to float rounding.
+  Equals the network over the whole images up to float rounding.
 
   Args:
     tiler: see `make_tiler`.
-    params: weights, best on the device.
+    params: weights; faster if they are on the device.
     images: [B, H, W, C], uint8 or float32 in [0, 1]; a view that repeats one
       image costs nothing.
     strength: in one of the forms of `strength.FORMS`.
-    out: [B, H, W, C] to be filled: uint8, rounded and clipped, or float32.
+    out: [B, H, W, C], filled with the result: uint8 (rounded and clipped) or
+      float32.
   """
   spread = np.asarray(
     strengths.spread(strength, tiler.arch.adafm_layers, images.shape)
@@ -123,7 +124,7 @@ def _cut(images: np.ndarray, start: tuple[int, int], side: int) -> np.ndarray:
 def _cut_map(
   spread: np.ndarray, start: tuple[int, int], side: int, reach: int
 ) -> np.ndarray:
-  """The strengths under a tile and `reach` pixels before it."""
+  """The strengths of a tile and of `reach` pixels before it."""
   if spread.shape[2:4] == (1, 1):
     return spread
   begin = (start[0] - reach, start[1] - reach)
@@ -133,7 +134,7 @@ def _cut_map(
 def _window(
   array: np.ndarray, axis: int, start: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-  """A window on two axes from `axis`; beyond the edges they repeat."""
+  """A window on the axes `axis` and `axis` + 1; the edges are repeated."""
   for offset in (0, 1):
     last = array.shape[axis + offset] - 1
     index = start[offset] + np.arange(size[offset])
@@ -142,7 +143,7 @@ def _window(
 
 
 def _write(out: np.ndarray, start: tuple[int, int], output: jax.Array) -> None:
-  """Puts the part of a tile that lies in the image where it belongs."""
+  """Copies the part of a tile that lies in the image into `out`."""
   (top, left), (height, width) = start, output.shape[1:3]
   rows = slice(max(top, 0), min(top + height, out.shape[1]))
   columns = slice(max(left, 0), min(left + width, out.shape[2]))

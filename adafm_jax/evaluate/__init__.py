@@ -1,1 +1,1 @@
-"""Judging a network: metrics, protocols, scores."""
+"""Measuring a network: metrics, protocols, scores."""

@@ -1,9 +1,9 @@
 """PSNR and SSIM, on 8-bit images as papers report them.
 
-An output is rounded to 8 bits (`images.to_uint8`) before it is judged.
+An output is rounded to 8 bits (`eight_bit.to_uint8`) before it is measured.
 Channels and border are explicit, since papers differ: 'rgb' compares all
-channels alike, 'y' compares MATLAB's Y, unrounded, of the 8-bit RGB images
-(the authors' way). Grey images are compared as they are under either.
+channels alike; 'y' compares MATLAB's Y, unrounded, of the 8-bit RGB images, as
+the authors do. Grey images are compared as they are in both cases.
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ def ssim(
 def error_products(
   reference: jax.Array, outputs: jax.Array, *, border: int = 0
 ) -> jax.Array:
-  """Sums what PSNR needs over each row, exactly and on the device.
+  """Sums the products of the channels' errors over each row, on the device.
 
-  The products of the channels' integer errors carry the squared error of every
-  channel and, since Y is a linear combination, that of Y as well. Nothing is
-  lost to float32: `psnr_from_products` ends at the same PSNR as `psnr`.
+  They give the squared error of every channel and, since Y is a linear
+  combination, that of Y. Errors are integers, so nothing is lost to float32,
+  and `psnr_from_products` returns the same PSNR as `psnr`.
 
   Args:
     reference: [H, W, C] uint8.
@@ -134,7 +134,7 @@ def error_products(
 def psnr_from_products(
   products: npt.ArrayLike, width: int, *, channels: str = 'rgb'
 ) -> npt.NDArray[np.float64]:
-  """Finishes on the host what `error_products` began.
+  """Computes PSNR from `error_products`, on the host.
 
   Args:
     products: [..., H, C, C] int32 from `error_products`.
@@ -157,13 +157,13 @@ def psnr_from_products(
     mean = colour.Y_WEIGHTS @ total @ colour.Y_WEIGHTS / (height * width)
   else:
     mean = np.trace(total, axis1=-2, axis2=-1) / (height * width * count)
-  # A sum of squares is never negative: that is the mark of a NaN.
+  # A sum of squares is never negative, so -1 marks a NaN.
   broken = (products[..., 0, 0] < 0).any(axis=-1)
   return _decibels(np.where(broken, np.nan, mean))
 
 
 def _compared(reference, output, border, channels):
-  """Returns what is compared of both images: two [h, w, c] float64."""
+  """Returns the parts of both images to compare: two [h, w, c] float64."""
   if reference.shape != output.shape:
     raise ValueError(f'shapes differ: {reference.shape}, {output.shape}')
   _check_channels(channels, reference.shape[-1])
@@ -184,7 +184,7 @@ def _check_channels(channels: str, count: int) -> None:
 
 
 def _inside(image, border: int):
-  """Leaves out `border` pixels at each side of [..., H, W, C]."""
+  """Crops `border` pixels at each side of [..., H, W, C]."""
   height, width = image.shape[-3:-1]
   if border < 0 or 2 * border >= min(height, width):
     raise UserError(

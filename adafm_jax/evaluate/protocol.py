@@ -1,4 +1,4 @@
-"""How images are degraded and results judged."""
+"""How images are degraded and results measured."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from adafm_jax.degrade.degradation import Degradation
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-  """How a degraded image is made and its restoration judged.
+  """How a degraded image is made and its restoration measured.
 
   Attributes:
     degradation: the task, and whether noisy images are 8-bit.
     channels: 'rgb' or 'y' (MATLAB), what PSNR and SSIM compare.
     seed: of the noise.
-    shave: pixels left out at each side, or 'scale'; None is the task's usual.
+    shave: pixels cropped at each side, or 'scale'; None is the task's default.
   """
 
   degradation: Degradation
@@ -34,19 +34,19 @@ class Protocol:
   def of(
     cls, task: str, noise: str = 'clipped', judged: known.Judged | None = None
   ) -> Protocol:
-    """That of a set, or the task's usual one (the paper's, `known.USUAL`)."""
+    """The protocol of a set, or the task's usual one (`known.USUAL`)."""
     channels, border, seed = judged or known.USUAL[task]
     return cls(Degradation(task, noise), channels, seed, border)
 
   def border(self, level: float) -> int:
-    """Pixels left out at each side: the scale in super-resolution, else 0."""
+    """Pixels cropped at each side, usually the scale in super-resolution."""
     usual = known.USUAL[self.degradation.task]
     shave = usual.border if self.shave is None else self.shave
     return usual._replace(border=shave).pixels(level)
 
   @property
   def label(self) -> str:
-    """For tables."""
+    """The protocol in words, for tables."""
     channels = self.channels.upper()
     task = self.degradation.task
     if task == 'denoise':
@@ -77,7 +77,7 @@ class Case(NamedTuple):
 def make_case(image: NamedImage, level: float, protocol: Protocol) -> Case:
   """Degrades an image to one level.
 
-  For a whole scale factor, its size is first cropped to a multiple of it.
+  For a whole scale factor, the image is first cropped to a multiple of it.
   """
   name, clean = image
   if protocol.degradation.task == 'sr' and level == int(level):
@@ -91,5 +91,5 @@ def make_case(image: NamedImage, level: float, protocol: Protocol) -> Case:
 def make_cases(
   images: Sequence[NamedImage], level: float, protocol: Protocol
 ) -> list[Case]:
-  """Degrades images that are needed again and again; see `make_case`."""
+  """Degrades several images, kept in memory; see `make_case`."""
   return [make_case(image, level, protocol) for image in images]

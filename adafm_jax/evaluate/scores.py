@@ -31,10 +31,10 @@ def psnr_grid(
   """PSNR of every case at every strength, all strengths in one batched pass.
 
   Args:
-    network: what is measured.
+    network: the network to measure.
     cases: degraded images and their originals.
     strengths: [L] in [0, 1].
-    protocol: how PSNR is taken.
+    protocol: channels and border of PSNR.
     level: of the cases.
 
   Returns:
@@ -85,7 +85,7 @@ class Score:
     method: 'input' (nothing done), 'start' (strength 0), 'end' (strength 1),
       'curve' (the strength that the lambda curve gives for the level), or the
       name given to `score_methods`.
-    strength: used; None for 'input' and what has none.
+    strength: None for 'input' and methods without one.
     psnr: mean over the images, dB.
     ssim: mean over the images, or None.
     images: (name, PSNR, SSIM or None) of each image.
@@ -111,14 +111,14 @@ def score_methods(
   protocol: Protocol,
   ssim: bool = True,
 ) -> list[Score]:
-  """Measures any methods on a set at one level.
+  """Measures several methods on a set at one level.
 
   Args:
-    images: of the set.
-    methods: each method's strength by its name; None if it has none.
+    images: the set.
+    methods: the strength of each method by name; None if it has none.
     run: restores a case by every method, in order: uint8 [H, W, C] each.
     name: of the set, for the table.
-    level: of the degradation.
+    level: in the task's unit.
     protocol: degradation and metric.
     ssim: whether to compute SSIM too.
 
@@ -162,18 +162,18 @@ def score_set(
   """Measures a set at one level: input, both ends and the curve's strength.
 
   Args:
-    network: what is measured.
-    images: of the set.
+    network: the network to measure.
+    images: the set.
     name: of the set, for the table.
-    level: of the degradation.
-    strength: that the lambda curve gives for the level.
+    level: in the task's unit.
+    strength: the lambda curve's value at the level.
     protocol: degradation and metric.
     ssim: whether to compute SSIM too.
 
   Returns:
     Four scores: 'input', 'start', 'end', 'curve'.
   """
-  # Always three strengths, even if two are equal: one compilation a size.
+  # Always three strengths, even if two are equal: one compilation per size.
   tried = np.array([0.0, 1.0, strength])
   return score_methods(
     images,
@@ -199,7 +199,7 @@ def _measure(
 
 
 def _noisy_input(case: Case, protocol: Protocol, row: tuple) -> tuple:
-  """The input's PSNR without rounding it: unclipped noise has no 8 bits."""
+  """The input's PSNR without rounding: unclipped noise does not fit 8 bits."""
   error = case.degraded.astype(np.float64) * 255 - case.clean
   if protocol.channels == 'y' and error.shape[-1] == 3:
     error = error @ colour.Y_WEIGHTS

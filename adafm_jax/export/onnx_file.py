@@ -71,8 +71,8 @@ def build(header: Header, params: Any, form: Form) -> Any:
   Args:
     header: of the model.
     params: its weights.
-    form: what the graph takes. A model without AdaFM layers has one level,
-      which is then fixed.
+    form: what the graph takes. Of a model without AdaFM layers the network has
+      no strength.
 
   Returns:
     An `onnx.ModelProto`, with `description.describe` as JSON in its metadata
@@ -83,8 +83,6 @@ def build(header: Header, params: Any, form: Form) -> Any:
       range, or weights are too large for float16.
   """
   onnx = _onnx()
-  if form.level is None and not header.arch.kernel:
-    form = dataclasses.replace(form, level=header.levels.start)
   graph = Graph(form.dtype)
   if form.level is None:
     inputs, output = _network(graph, header, params, form)
@@ -107,15 +105,15 @@ def build(header: Header, params: Any, form: Form) -> Any:
 def about(header: Header, form: Form) -> str:
   """What the file of a graph takes, in words."""
   shape = f'{form.size[0]} x {form.size[1]} pixels' if form.size else 'any size'
-  if form.level is None and header.arch.kernel:
-    wanted = '[N, 1, H, W]' if form.strength == MAP else '[N]'
-    return (
-      f'images of {header.arch.channels} channel(s), {shape}, and strength'
-      f' {wanted} (0 to 1: {header.levels}); {form.dtype}'
-    )
-  level = header.levels.start if form.level is None else form.level
-  label = levels.TASKS[header.levels.task].label(level)
-  return f'RGB images, {shape}, {label}; {form.dtype}'
+  if form.level is None:
+    wanted = ''
+    if header.arch.kernel:
+      axes = '[N, 1, H, W]' if form.strength == MAP else '[N]'
+      wanted = f' and strength {axes} (0 to 1: {header.levels})'
+    return f'images of {header.arch.channels} channel(s), {shape},{wanted}'
+  return (
+    f'RGB images, {shape}, {levels.TASKS[header.levels.task].label(form.level)}'
+  )
 
 
 def _onnx() -> Any:
@@ -136,15 +134,17 @@ def _network(
 ) -> tuple[list[Value], Value]:
   """The network itself: its inputs and output, of float32."""
   image = _axes(form, header.arch.channels)
-  if form.strength == MAP:
-    given = [image[0], 1, *image[2:]]
+  inputs: list[Value] = [('input', image)]
+  strength = None
+  if header.arch.kernel and form.strength == MAP:
+    inputs.append(('strength', [image[0], 1, *image[2:]]))
     strength = onnx_network.halve_map(graph, 'strength')
-  else:
-    given = image[:1]
+  elif header.arch.kernel:
+    inputs.append(('strength', image[:1]))
     strength = graph.node('Unsqueeze', 'strength', axes=[1, 2, 3])
   x = onnx_network.add_network(graph, params, header.arch, 'input', strength)
   onnx_picture.cropped(graph, x, 'input', form.size, name='output')
-  return [('input', image), ('strength', given)], ('output', image)
+  return inputs, ('output', image)
 
 
 def _picture(

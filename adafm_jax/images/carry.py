@@ -10,7 +10,7 @@ from PIL.ExifTags import IFD, Base
 
 from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import exif as exifs
-from adafm_jax.images import formats
+from adafm_jax.images import formats, jxl_header
 from adafm_jax.images.metadata import COMMENT, Metadata
 
 # Most bytes of a JPEG segment, less its length and name.
@@ -116,9 +116,10 @@ def _with_profile(
     notes.append('The colour profile does not fit the channels; left out.')
   described, kind = metadata.colours, formats.FORMATS[name].colours
   coded = colour_chunks.code_points(described)
-  if (
-    not described or kind == formats.CHUNKS or (kind == formats.CODES and coded)
-  ):
+  sayable = coded and (name != 'JXL' or jxl_header.has_code(*coded))
+  if kind == formats.CHUNKS or (kind == formats.CODES and sayable):
+    return metadata
+  if not described:
     return metadata
   try:
     icc = metadata.icc or colour_chunks.profile(described, channels)

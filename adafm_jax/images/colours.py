@@ -6,11 +6,13 @@ They are kept as PNG's chunks, which have room for all of it.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable
 
 import imagecodecs
 import numpy as np
+from PIL import Image, ImageCms
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 
@@ -76,7 +78,26 @@ def profile(chunks: Chunks, channels: int) -> bytes | None:
   Raises:
     ValueError: no profile of this kind can say it: HDR, or an unknown code.
   """
-  white, primaries, gamma = _described(chunks)
+  return made_profile(*_described(chunks), channels)
+
+
+def made_profile(
+  white: tuple[float, ...] | None,
+  primaries: tuple[float, ...] | int,
+  gamma: float | None,
+  channels: int,
+) -> bytes | None:
+  """As `profile`, of numbers.
+
+  Args:
+    white: x and y; None is D65.
+    primaries: x and y of red, green and blue, or their code point.
+    gamma: exponent of the display; None is sRGB's curve.
+    channels: see `profile`.
+  """
+  white = white or _D65
+  if isinstance(primaries, int):
+    primaries = _PRIMARIES[primaries]
   same = all(
     abs(a - b) < _CLOSE
     for a, b in zip((*white, *primaries), (*_D65, *_PRIMARIES[1]), strict=True)
@@ -92,6 +113,19 @@ def profile(chunks: Chunks, channels: int) -> bytes | None:
   )
   # The date would make two results of one picture differ.
   return made[:24] + struct.pack('>6H', 2000, 1, 1, 0, 0, 0) + made[36:]
+
+
+def is_srgb(icc: bytes) -> bool:
+  """Whether a profile shows all RGB as sRGB does, to one of 255."""
+  steps = np.linspace(0, 255, 9).astype(np.uint8)
+  colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(27, 27, 3)
+  try:
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    srgb = ImageCms.createProfile('sRGB')
+    shown = ImageCms.profileToProfile(Image.fromarray(colours), profile, srgb)
+  except (ImageCms.PyCMSError, OSError):
+    return False
+  return bool(np.abs(np.asarray(shown) - colours.astype(int)).max() <= 1)
 
 
 def _described(

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from adafm_jax import files
 from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
+from adafm_jax.images import formats
 
 # How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 in silence.
 _DEEP = re.compile(r';16[BLN]')
@@ -21,6 +22,10 @@ _DEEP = re.compile(r';16[BLN]')
 # matters is told in a sentence. Once for all: filters belong to the process, so
 # that files that are read side by side must not change them.
 warnings.filterwarnings('ignore', module=r'PIL\.')
+_NOT_PILLOW_S = ('AVIF', 'HEIF', 'JXL')
+_TOO_DEEP = (
+  'The image {} has more than 8 bits a channel; convert it to 8 bits first.'
+)
 _MAX_REASON = 300  # characters that a decoder may say
 
 
@@ -76,18 +81,28 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
   Raises:
     UserError: the file can't be read, or has more than 8 bits a channel.
   """
+  if formats.of_path(path) in _NOT_PILLOW_S:
+    return _by_photo(path)
   with reading(path), Image.open(path) as image:
     coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
     if image.mode[0] in 'IF' or _DEEP.search(coding):
-      raise UserError(
-        f'The image {path} has more than 8 bits a channel; convert it to 8'
-        ' bits first.'
-      )
+      raise UserError(_TOO_DEEP.format(path))
     upright = ImageOps.exif_transpose(image)
     upright.info.pop('transparency', None)  # Pillow would warn
     grey = upright.mode in ('1', 'L', 'LA')
     array = np.asarray(upright.convert('L' if grey else 'RGB'))
   return array[..., None] if grey else array
+
+
+def _by_photo(path: str | os.PathLike[str]) -> np.ndarray:
+  """See `read`, of formats that only `photo` reads."""
+  from adafm_jax.images import photo
+
+  read = photo.read_photo(path)
+  if read.depth > 8:
+    raise UserError(_TOO_DEEP.format(path))
+  pixels = to_uint8(read.pixels)
+  return np.repeat(pixels, 3, axis=-1) if read.grey_rgb else pixels
 
 
 def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:

@@ -7,11 +7,9 @@ import pathlib
 from collections.abc import Iterable
 
 from adafm_jax.errors import UserError
+from adafm_jax.images import formats
 
-SUFFIXES = (
-  *('.png', '.jpg', '.jpeg', '.jpe', '.jfif'),
-  *('.bmp', '.tif', '.tiff', '.webp'),
-)
+SUFFIXES = tuple(formats.SUFFIXES)
 
 
 def find_images(

@@ -16,7 +16,15 @@ SUFFIXES = {
   '.tiff': 'TIFF',
   '.webp': 'WEBP',
   '.bmp': 'BMP',
+  '.avif': 'AVIF',
+  '.jxl': 'JXL',
+  '.heic': 'HEIF',
+  '.heif': 'HEIF',
+  '.hif': 'HEIF',
 }
+# What the result of a file becomes whose format is read and not written: a
+# sibling that keeps its bits, transparency and colours.
+SIBLINGS = {'HEIF': '.avif'}
 CHUNKS, CODES, PROFILE = 'chunks', 'codes', 'profile'
 
 
@@ -53,7 +61,11 @@ FORMATS = {
   'BMP': Format(
     (8,), 2**31 - 1, 2**32 - 2**20, alpha=False, metadata=False, colours=''
   ),
+  'AVIF': Format((8, 10, 12), 16384, colours=CODES),
+  'JXL': Format((8, 10, 12, 16, 32), 2**30 - 1, colours=CODES),
 }
+# Suffixes of what is written.
+WRITTEN = tuple(s for s, name in SUFFIXES.items() if name in FORMATS)
 
 
 def of_path(path: str | os.PathLike[str]) -> str:

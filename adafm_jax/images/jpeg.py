@@ -95,6 +95,12 @@ def segments(data: bytes) -> Segments:
   raise ValueError('it is damaged, or no image of a known kind')
 
 
+def measure(data: bytes) -> tuple[int, int]:
+  """The (width, height) that a file claims."""
+  height, width = segments(data).size
+  return width, height
+
+
 def decode_jpeg(data: bytes) -> Decoded:
   """Decodes a JPEG file.
 

@@ -20,6 +20,13 @@ _KINDS = (
   ('TIFF', b'II+\0'),
   ('TIFF', b'MM\0+'),
   ('BMP', b'BM'),
+  ('JXL', b'\xff\x0a'),
+  ('JXL', b'\0\0\0\x0cJXL '),
+)
+# Brands of files made of boxes.
+_BRANDS = {b'avif': 'AVIF', b'avis': 'AVIF'} | dict.fromkeys(
+  (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'),
+  'HEIF',
 )
 # Known by their first bytes only to be named in the refusal.
 _OTHERS = (
@@ -27,11 +34,10 @@ _OTHERS = (
   ('a Photoshop document', b'8BPS'),
   ('a PDF', b'%PDF'),
   ('a JPEG 2000 image', b'\0\0\0\x0cjP'),
-  ('a JPEG XL image', b'\0\0\0\x0cJXL'),
   ('a Radiance HDR image', b'#?RAD'),
   ('an OpenEXR image', b'\x76\x2f\x31\x01'),
 )
-_SUPPORTED = 'PNG, JPEG, TIFF, WebP or BMP'
+_SUPPORTED = 'PNG, JPEG, TIFF, WebP, AVIF, JPEG XL, HEIC or BMP'
 
 
 class Photo(NamedTuple):
@@ -41,14 +47,14 @@ class Photo(NamedTuple):
     pixels: float32 [H, W, C] in [0, 1], C = 1 (grey) or 3 (RGB), upright.
       Colours under an alpha channel are straight, not premultiplied.
     alpha: float32 [H, W, 1] in [0, 1], 1 is opaque; None if the file has none.
-    depth: bits of a channel in the file: 8, 16, or 32 for floats.
-    format: what the file is, whatever its name says: 'PNG', 'JPEG', 'TIFF',
-      'WEBP' or 'BMP'.
-    metadata: EXIF, ICC profile, DPI and XMP.
+    depth: bits of a channel in the file: 8, 10, 12, 16, or 32 for floats.
+    format: what the file is, whatever its name says: one of the values of
+      `formats.SUFFIXES`.
+    metadata: what the file says beside its pixels.
     jpeg_tables: quantisation tables of a JPEG file, luma first, each [8, 8]
       with the vertical frequency first, turned as the pixels; otherwise None.
     notes: sentences for the user about what was changed in reading.
-    lossless: whether a WebP file was compressed without loss.
+    lossless: whether a WebP or JPEG XL file was compressed without loss.
     grey_rgb: whether the file has RGB channels, though all three are equal, so
       that `pixels` has one. It is written as RGB again.
   """
@@ -68,7 +74,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
   """Reads an image file.
 
   Args:
-    path: of a PNG, JPEG, TIFF, WebP or BMP file with one picture.
+    path: of a file with one picture, of a format in `formats.SUFFIXES`.
 
   Returns:
     The photograph; `notes` tells what the user should know.
@@ -82,7 +88,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     if path.is_fifo() or path.is_socket():  # opening a pipe would wait
       raise ValueError('it is no file')
     with path.open('rb') as file:
-      _kind(file.read(16))  # refuses a film before it is read
+      _kind(file.read(64))  # refuses a film before it is read
       file.seek(0)
       data = file.read()
   photo = decode_photo(data, os.fspath(path))
@@ -103,19 +109,10 @@ def measure(data: bytes, name: str) -> tuple[int, int]:
   Raises:
     UserError: it is of no known kind, or its header is damaged.
   """
-  import io
-
-  import tifffile
-  from PIL import Image
+  from adafm_jax.images import decoders
 
   with images.reading(name):
-    kind = _kind(data[:16])
-    if kind == 'TIFF':
-      with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        page = tiff.pages.first
-        return page.imagewidth, page.imagelength
-    with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-      return image.size
+    return decoders.measure(data, _kind(data[:64]))
 
 
 def decode_photo(data: bytes, name: str) -> Photo:
@@ -129,7 +126,7 @@ def decode_photo(data: bytes, name: str) -> Photo:
   from adafm_jax.images import decoders
 
   with images.reading(name):
-    kind = _kind(data[:16])
+    kind = _kind(data[:64])
     decoded = decoders.DECODERS[kind](data)
   samples = upright(decoded.samples, decoded.orientation)
   colours = 3 if samples.shape[-1] > 2 else 1
@@ -171,7 +168,12 @@ def _kind(head: bytes) -> str:
     if head.startswith(magic):
       raise ValueError(f'it is {name}; convert it to {_SUPPORTED}')
   if head[4:8] == b'ftyp':
-    raise ValueError(f'it is a HEIC, AVIF or video; convert it to {_SUPPORTED}')
+    length = int.from_bytes(head[:4], 'big')
+    brands = [head[i : i + 4] for i in (8, *range(16, min(length, 64), 4))]
+    kinds = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
+    if kinds:  # 'mif1' alone says only that there is a picture
+      return 'AVIF' if 'AVIF' in kinds else kinds[0]
+    raise ValueError(f'it is a video; convert it to {_SUPPORTED}')
   raise ValueError(f'it is no image of a known kind ({_SUPPORTED})')
 
 

@@ -73,6 +73,11 @@ def join(chunks: Iterable[Chunk]) -> bytes:
   return b''.join(parts)
 
 
+def measure(data: bytes) -> tuple[int, int]:
+  """The (width, height) that a file claims."""
+  return struct.unpack_from('>II', split(data)[0][0][1])
+
+
 def decode_png(data: bytes) -> Decoded:
   """Decodes a PNG file.
 

@@ -59,7 +59,7 @@ def write_photo(
   )
   settings = encode.Settings(
     quality,
-    like.lossless or quality == _HIGHEST_QUALITY,
+    _is_lossless(like, name, quality),
     formats.depth(name, like.depth),
   )
   with files.atomic_path(path) as temporary:
@@ -69,11 +69,18 @@ def write_photo(
 
         tiff_write.write(temporary, samples, carried)
       else:
-        data = _ENCODERS[name](samples, carried, settings)
+        from adafm_jax.images import encoders
+
+        data = encoders.ENCODERS[name](samples, carried, settings)
         temporary.write_bytes(data)
     except (ValueError, RuntimeError, struct.error) as error:
       raise UserError(f'Cannot write {path}: {error}.') from error
   return (*notes, *more)
+
+
+def _is_lossless(like: Photo, name: str, quality: int) -> bool:
+  """Whether nothing is lost: as asked for, or as the photograph's file was."""
+  return quality == _HIGHEST_QUALITY or (like.lossless and name == like.format)
 
 
 def encode_png(
@@ -108,10 +115,15 @@ def check(
     UserError: the format is unknown, can't hold the size, or can't say what
       the numbers mean.
   """
+  if name in formats.SIBLINGS:
+    raise UserError(
+      f'Cannot write {path}: {name} is read, but not written; write'
+      f' {formats.SIBLINGS[name]}.'
+    )
   if name not in formats.FORMATS:
     raise UserError(
       f'Cannot write {path}: its format is not known; give it one of the'
-      f' suffixes {", ".join(formats.SUFFIXES)}.'
+      f' suffixes {", ".join(formats.WRITTEN)}.'
     )
   kind, (height, width) = formats.FORMATS[name], size
   if max(size) > kind.longest:
@@ -165,11 +177,3 @@ def _samples(
     return pixels.astype(np.float32), notes
   dtype = np.uint8 if bits == 8 else np.uint16
   return np.rint(pixels * (2**bits - 1)).astype(dtype), notes
-
-
-_ENCODERS = {
-  'PNG': encode.png,
-  'JPEG': encode.jpeg,
-  'WEBP': encode.webp,
-  'BMP': encode.bmp,
-}

@@ -1,1 +1,1 @@
-"""A released model on disk."""
+"""Models on disk."""

@@ -1,9 +1,9 @@
-"""The authors' PyTorch checkpoints, both ways.
+"""Converts the authors' PyTorch checkpoints, in both directions.
 
-Their network is one flattened `Sequential`: layers are called by their place
-in it, convs hold [out, in, k, k], and AdaFM layers ('transformer') hold g - I
-as [C, 1, k, k], as ours do in [k, k, 1, C]. Pixel shuffle has the same channel
-order here and there.
+Their network is one flattened `Sequential`, so layers are named by position.
+Convs hold [out, in, k, k]. AdaFM layers ('transformer') hold g - I as
+[C, 1, k, k]; ours hold the same as [k, k, 1, C]. Pixel shuffle has the same
+channel order in both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from adafm_jax.models.restorer import Params
 _FIRST_CONV = re.compile(r'model\.1\.sub\.(\d+)\.res\.0\.weight')
 _ADAFM = '.transformer.'  # in the name of an AdaFM layer
 _PARALLEL = 'module.'  # before every name of a network in DataParallel
-_MOST_NAMES = 8  # shown of a state dict that doesn't fit
+_MOST_NAMES = 8  # listed if a state dict doesn't fit
 
 
 def from_authors(
@@ -31,7 +31,7 @@ def from_authors(
 
   Args:
     state: name -> float array; all names may begin with DataParallel's
-      'module.'. Without 'transformer' names it is a basic model: kernel 0.
+      'module.'. Without 'transformer' names it is a basic model, with kernel 0.
 
   Returns:
     The architecture, and its parameters as a nested dict of float32 arrays.
@@ -65,14 +65,14 @@ def to_authors(params: Params, arch: Architecture) -> dict[str, np.ndarray]:
 
   Args:
     params: of the architecture.
-    arch: any but placement 'activation' and bent paths, which the authors'
-      code does not have.
+    arch: of any placement but 'activation', and on a straight path: their code
+      supports neither.
 
   Returns:
     name -> float32 array, in the order of the network.
 
   Raises:
-    UserError: the placement or the path has no names there, or params don't
+    UserError: the placement is 'activation', the path is bent, or params don't
       fit arch.
   """
   flat = parameters.flatten(params)
@@ -87,7 +87,7 @@ def to_authors(params: Params, arch: Architecture) -> dict[str, np.ndarray]:
 
 
 def infer_architecture(state: Mapping[str, np.ndarray]) -> Architecture:
-  """Reads the network's sizes off a state dict's names and shapes.
+  """Infers the network's sizes from a state dict's names and shapes.
 
   Raises:
     UserError: it isn't a state dict of the authors' network.
@@ -97,8 +97,8 @@ def infer_architecture(state: Mapping[str, np.ndarray]) -> Architecture:
   if not blocks or len(head) != 4:
     raise UserError(
       "This is not a state dict of the authors' network: it needs"
-      ' model.0.weight of four axes and residual blocks'
-      f' model.1.sub.0.res.0.weight ..., and has {_some(sorted(state))}.'
+      ' model.0.weight with four axes and residual blocks'
+      f' model.1.sub.0.res.0.weight ..., but has {_some(sorted(state))}.'
     )
   adafm = np.shape(state.get('model.1.sub.0.res.1.transformer.weight', 0))
   trunk = f'model.1.sub.{blocks + 1}.transformer.weight' in state
@@ -121,14 +121,14 @@ def join(
 
   Args:
     basic: of the start level, without AdaFM layers.
-    adapted: with AdaFM layers; alone, or beside the backbone once more.
+    adapted: AdaFM layers, with or without the backbone.
 
   Returns:
-    name -> array, all of them.
+    name -> array of both.
 
   Raises:
-    UserError: one of the two is not what it should be, or they hold different
-      backbones.
+    UserError: `basic` has AdaFM layers, `adapted` has none, or their backbones
+      differ.
   """
   layers = {name: x for name, x in adapted.items() if _ADAFM in name}
   if any(_ADAFM in name for name in basic) or not layers:
@@ -144,8 +144,8 @@ def join(
   ]
   if other or again - basic.keys():
     raise UserError(
-      'The two files hold different backbones, so that the second was not'
-      ' adapted from the first:'
+      'The two files hold different backbones, so the second was not adapted'
+      ' from the first:'
       f' {_some(other or sorted(again - basic.keys()))}.'
     )
   return {**basic, **layers}
@@ -163,8 +163,8 @@ def _parameter_names(arch: Architecture) -> dict[str, str]:
 def _layer_names(arch: Architecture) -> dict[str, str]:
   if arch.kernel and arch.placement == 'activation':
     raise UserError(
-      "The authors' network has AdaFM layers before activations only; one of"
-      " placement 'activation' can't be converted."
+      "The authors' network has AdaFM layers before activations only; a network"
+      " with placement 'activation' can't be converted."
     )
   if arch.bends:
     raise UserError(
@@ -187,7 +187,7 @@ def _layer_names(arch: Architecture) -> dict[str, str]:
 
 
 def _check_names(found, wanted) -> None:
-  """Raises UserError unless the state dict has the names wanted, no others."""
+  """Raises UserError unless the state dict has exactly the wanted names."""
   problems = []
   if missing := sorted(set(wanted) - set(found)):
     problems.append(f'The state dict lacks {_some(missing)}.')

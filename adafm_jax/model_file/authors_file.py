@@ -1,7 +1,7 @@
 """Files in the authors' naming: PyTorch's .pth, or safetensors without it.
 
-A safetensors file written here keeps the model file's header under a key of
-its own, so that the way back needs no levels and loses nothing.
+A safetensors file written here keeps the model's header in its metadata, so
+that converting it back needs no levels and loses nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from adafm_jax.version import __version__
 
 SAFETENSORS = '.safetensors'
 TORCH = ('.pth', '.pt')
-KEY = 'adafm_header'  # of the metadata: never FORMAT, which means our naming
+KEY = 'adafm_header'  # of the metadata; FORMAT would mean our own naming
 
 
 def read(
@@ -32,15 +32,15 @@ def read(
   """Reads a state dict.
 
   Args:
-    path: of a safetensors file, by its suffix, or of what `torch.save` made of
-      a state dict.
+    path: of a safetensors file, by its suffix, or of a state dict saved by
+      `torch.save`.
 
   Returns:
-    name -> float32 array; and the header that `write` kept, if any.
+    name -> float32 array, and the header that `write` kept, if any.
 
   Raises:
-    UserError: there is no such file, it holds no state dict, or PyTorch is
-      needed and missing.
+    UserError: the file is missing or holds no state dict, or PyTorch is needed
+      and missing.
   """
   if pathlib.Path(path).suffix != SAFETENSORS:
     return read_pth(path), None
@@ -57,13 +57,13 @@ def write(
   """Writes a state dict, whole or not at all.
 
   Args:
-    path: ending in .safetensors, .pth or .pt.
+    path: ends in .safetensors, .pth or .pt.
     state: name -> float32 array.
     header: of the model, for a safetensors file.
 
   Raises:
-    UserError: the suffix is another, PyTorch is needed and missing, or the file
-      can't be written.
+    UserError: the suffix is not one of these, PyTorch is needed and missing, or
+      the file can't be written.
   """
   suffix = pathlib.Path(path).suffix
   if suffix == SAFETENSORS:
@@ -72,8 +72,8 @@ def write(
     return
   if suffix not in TORCH:
     raise UserError(
-      f'{path} has no suffix that says what to write: give .pth, .pt (PyTorch)'
-      f' or {SAFETENSORS}.'
+      f'{path} has no suffix of a known format: use .pth or .pt (PyTorch), or'
+      f' {SAFETENSORS}.'
     )
   torch = _torch('Writing')
   tensors = {name: torch.from_numpy(x.copy()) for name, x in state.items()}
@@ -82,10 +82,10 @@ def write(
 
 
 def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads a .pth file; no code in it is run (weights_only).
+  """Reads a .pth file without running code in it (weights_only).
 
   Args:
-    path: of a file that `torch.save` made of a state dict.
+    path: of a state dict saved by `torch.save`.
 
   Returns:
     name -> float32 array.
@@ -100,7 +100,7 @@ def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     raise UserError(f'There is no file {path}.') from error
   except Exception as error:  # a damaged file makes PyTorch raise anything
     raise UserError(
-      f'{path} is not a state dict saved by PyTorch, is cut short, or holds'
+      f'{path} is not a state dict saved by PyTorch, is truncated, or holds'
       ' code, which is not run.'
     ) from error
   if not isinstance(state, Mapping) or not all(
@@ -119,10 +119,10 @@ def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def provenance(*paths: str | os.PathLike[str]) -> dict[str, Any]:
-  """Where a converted model comes from, for its model file.
+  """The origin of a converted model, for its model file.
 
   Args:
-    *paths: of the file, or of a basic and an adapted model's.
+    *paths: of one file, or of the files of a basic and an adapted model.
   """
   found = [pathlib.Path(path) for path in paths]
   facts = {

@@ -1,7 +1,7 @@
 """Strength (lambda) as a function of the degradation level, paper section 3.5.
 
 The best strength is measured at a few levels between the two that the model was
-trained for; a curve through these points predicts it at every other level. Both
+trained for. A curve through these points predicts it at every other level. Both
 ends are known without measuring: 0 at the start level and 1 at the end level.
 """
 
@@ -35,7 +35,7 @@ class Curve:
     coefficients: of the polynomial in t = (level - start) / (end - start),
       lowest first; or the piecewise curve's strength at each of `levels`.
     levels: where the strength was measured, in the order start to end.
-    strengths: the measured strengths, one a level, in [0, 1].
+    strengths: the measured strengths, one per level, in [0, 1].
 
   Raises:
     UserError: the fields don't describe such a curve.
@@ -63,8 +63,8 @@ class Curve:
     _require(
       right and levels == self.levels,
       "A curve must be 'polynomial' with order + 1 coefficients, or 'piecewise'"
-      ' with one a level, and rise from 0 at start to 1 at end with its levels'
-      f' in that order, got {self}.',
+      ' with one per level, and rise from 0 at start to 1 at end with its'
+      f' levels in that order, got {self}.',
     )
 
   @overload
@@ -75,7 +75,7 @@ class Curve:
     """Returns the strength at one level or at each of an array of levels.
 
     Args:
-      level: in the unit of `start`; outside the range, the nearer end counts.
+      level: in the unit of `start`; outside the range it is clipped.
 
     Returns:
       A float, or a float64 array of the shape of `level`, in [0, 1]; exactly 0
@@ -94,8 +94,8 @@ class Curve:
   def formula(self, symbol: str = 'L') -> str:
     """Returns the curve as text in the level's unit: 'lambda = 1.5 - 0.02 q'.
 
-    A polynomial (paper eq. 7) is written with as many digits as keep its value
-    right to 0.0005 between the ends; `symbol` names the level.
+    A polynomial (paper eq. 7) has enough digits to be right to 0.0005 between
+    the ends. `symbol` names the level.
     """
     if self.kind == 'piecewise':
       inner = zip(self.levels, self.coefficients, strict=True)
@@ -197,9 +197,9 @@ def fit_piecewise(
 ) -> Curve:
   """Joins the measured points by lines (paper section 3.5, the alternative).
 
-  Where the points fall instead of rising, isotonic regression moves them to the
+  If the points fall instead of rising, isotonic regression moves them to the
   nearest non-decreasing ones. Points at one level count as their mean.
-  Arguments and errors are those of `fit`.
+  Arguments and errors are as in `fit`.
   """
   t, s, measured = _points(levels, strengths, start, end)
   fitted = np.where(t < 1, 0.0, 1.0)
@@ -221,7 +221,7 @@ def fit_piecewise(
 def refine(strengths: Values, scores: Values) -> tuple[float, float]:
   """Finds the best strength between the points of a grid.
 
-  Takes the top of the parabola through the best point and its two neighbours;
+  Takes the peak of the parabola through the best point and its two neighbours;
   at an edge of the grid, through the three points nearest to that edge.
 
   Args:
@@ -229,11 +229,12 @@ def refine(strengths: Values, scores: Values) -> tuple[float, float]:
     scores: [N] mean PSNR in dB at each strength.
 
   Returns:
-    The strength of the top, within the three points, and the parabola's score
-    there; the best point itself where there is no top or N < 3.
+    The strength of the peak, within the three points, and its score; the best
+    point itself if there is no peak or N < 3.
 
   Raises:
-    UserError: no such grid, or not one finite score a strength.
+    UserError: the strengths are not such a grid, or a score is missing or not
+      finite.
   """
   x, y = np.asarray(strengths, float), np.asarray(scores, float)
   _require(
@@ -245,7 +246,7 @@ def refine(strengths: Values, scores: Values) -> tuple[float, float]:
   )
   _require(
     x.shape == y.shape and np.isfinite(y).all(),
-    f'Scores must be {len(x)} finite numbers, one a strength, got {scores}.',
+    f'Scores must be {len(x)} finite numbers, one per strength, got {scores}.',
   )
   best = int(np.argmax(y))
   if len(x) < 3:
@@ -276,7 +277,7 @@ def _points(
   )
   _require(
     x.ndim == 1 and x.shape == s.shape,
-    f'A curve needs one strength a level, got {strengths} for {levels}.',
+    f'A curve needs one strength per level, got {strengths} for {levels}.',
   )
   t = _position(x, start, end)
   _require(

@@ -1,9 +1,9 @@
-"""A released model: one .safetensors file that says all about itself.
+"""A model as one self-describing .safetensors file.
 
 The tensors are the parameters, 'block_00/conv_1/kernel' and so on. The key
-'adafm' of the file's metadata holds a JSON header: the architecture, the
-levels between which the model restores, its lambda curve and where it comes
-from. Reading the header needs neither JAX nor the weights.
+'adafm' of the file's metadata holds a JSON header: the architecture, the levels
+between which the model restores, its lambda curve and its provenance. Reading
+the header needs neither JAX nor the weights.
 
 Formats: 1 has straight paths, 2 layer curves (see `legacy`), 3 bent paths.
 """
@@ -28,11 +28,11 @@ from adafm_jax.model_file.header import DTYPES, FORMAT, Header, parse, to_json
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-  """Reads what a model file says about its model, without the weights.
+  """Reads the header of a model file, without the weights.
 
   Raises:
-    UserError: there is no such file, or it isn't a model file of a version
-      known here.
+    UserError: the file is missing, is not a model file, or has an unknown
+      version.
   """
   with _open(path) as file:
     return _header(path, file)
@@ -88,7 +88,7 @@ def write(
 
   Args:
     path: of the file.
-    header: what it says about the model.
+    header: its header.
     tensors: float arrays by name.
     dtype: of the tensors in the file, 'float32' or 'float16'.
 
@@ -98,7 +98,7 @@ def write(
   """
   if dtype not in DTYPES.values():
     raise UserError(f'Weights are saved as float32 or float16, not as {dtype}.')
-  with np.errstate(over='ignore'):  # to infinity, which is refused below
+  with np.errstate(over='ignore'):  # infinity is refused below
     stored = {
       name: np.ascontiguousarray(x, dtype) for name, x in tensors.items()
     }
@@ -118,8 +118,8 @@ def read_tensors(
   """Reads any safetensors file of float tensors, and its metadata.
 
   Raises:
-    UserError: there is no such file, it isn't a safetensors file, or a tensor
-      is not finite or of another type.
+    UserError: the file is missing or isn't a safetensors file, or a tensor is
+      not finite or of another type.
   """
   with _open(path) as file:
     tensors = {name: _read(path, file, name) for name in _shapes(file)}
@@ -136,7 +136,7 @@ def write_tensors(
   """Writes a safetensors file, whole or not at all."""
   data = safetensors.numpy.save(dict(tensors), metadata)
   with files.atomic_path(path) as temporary:
-    # Not save_file, which gives the file a mode of its own: 0600.
+    # Not save_file, which sets the mode to 0600.
     temporary.write_bytes(data)
 
 
@@ -144,7 +144,7 @@ def is_model(path: str | os.PathLike[str]) -> bool:
   """Whether a safetensors file has the header of a model file.
 
   Raises:
-    UserError: there is no such file, or it isn't a safetensors file.
+    UserError: the file is missing, or isn't a safetensors file.
   """
   with _open(path) as file:
     return FORMAT in (file.metadata() or {})
@@ -154,7 +154,7 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
   """The shape of each tensor by its name, without reading the weights.
 
   Raises:
-    UserError: there is no such file, or it isn't a safetensors file.
+    UserError: the file is missing, or isn't a safetensors file.
   """
   with _open(path) as file:
     return _shapes(file)
@@ -162,7 +162,7 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
 
 @contextlib.contextmanager
 def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
-  """A safetensors file, whose header alone has been read."""
+  """Opens a safetensors file, reading its header alone."""
   try:
     with safetensors.safe_open(path, 'numpy') as file:
       yield file
@@ -172,8 +172,8 @@ def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
     raise UserError(f'Cannot read the model file {path}: {error}.') from error
   except safetensors.SafetensorError as error:
     raise UserError(
-      f'{path} is not a whole safetensors file ({error}); it may be cut short,'
-      ' or no model file at all.'
+      f'{path} is not a whole safetensors file ({error}); it may be truncated,'
+      ' or not be a model file.'
     ) from error
 
 
@@ -182,14 +182,14 @@ def _header(path: str | os.PathLike[str], file: Any) -> Header:
   text = (file.metadata() or {}).get(FORMAT)
   if text is None:
     raise UserError(
-      f'{path} is a safetensors file, but not a model of adafm: its metadata'
-      f' have no {FORMAT!r} header.'
+      f'{path} is a safetensors file, but not a model file: its metadata has'
+      f' no {FORMAT!r} header.'
     )
   return parse_header(path, text)
 
 
 def parse_header(path: str | os.PathLike[str], text: str) -> Header:
-  """Parses the JSON of a header; every mistake in it names the file."""
+  """Parses the JSON of a header; errors name the file."""
   try:
     return parse(text)
   except UserError as error:

@@ -1,4 +1,4 @@
-"""What a model file says about its model."""
+"""The header of a model file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ from adafm_jax.model_file import legacy
 from adafm_jax.model_file.curve import Curve
 from adafm_jax.models.architecture import Architecture
 
-FORMAT = 'adafm'  # the key of the metadata, too
-
-
+FORMAT = 'adafm'  # also the key of the metadata
 VERSION = 3
-
-
 DTYPES = {'F16': 'float16', 'F32': 'float32'}  # safetensors' names and NumPy's
-
-
 _FIELDS = ('arch', 'levels', 'curve', 'noise', 'provenance')
 
 
@@ -35,12 +29,11 @@ class Header:
     arch: the network's sizes.
     levels: the task and the levels of strength 0 and 1.
     curve: strength as a function of the level; None: linear between the ends.
-    noise: of task denoise, what the model was trained on: 'clipped' (8-bit
-      noisy images) or 'float' (unclipped); None if unknown, and for other
-      tasks.
-    provenance: where the model comes from, any JSON: config, data, steps,
-      versions, git revision. 'metrics', if there, is a list of flat rows such
-      as {'set': 'CBSD68', 'level': 15, 'psnr': 34.1}.
+    noise: training noise of a denoiser: 'clipped' (8-bit noisy images), 'float'
+      (unclipped) or 'both'; None if unknown, and for other tasks.
+    provenance: how the model was made, any JSON: config, data, steps, versions,
+      git revision. 'metrics', if present, is a list of flat rows such as
+      {'set': 'CBSD68', 'level': 15, 'psnr': 34.1}.
 
   Raises:
     UserError: the curve's ends are not those of `levels`, or `noise` does not
@@ -69,7 +62,7 @@ class Header:
       )
 
   def strength(self, level: float) -> float:
-    """The strength (lambda), in [0, 1], that serves a level.
+    """The best strength (lambda) for a level, in [0, 1].
 
     Args:
       level: in the task's unit.
@@ -107,21 +100,22 @@ def to_json(header: Header) -> dict[str, Any]:
 
 
 def parse(text: str) -> Header:
-  """Makes a `Header` of its JSON text.
+  """Parses the JSON text of a header.
 
   Raises:
-    UserError: the text isn't JSON, has other fields, or is of a later version.
+    UserError: the text isn't JSON, a field is missing or wrong, or the version
+      is later than `VERSION`.
   """
   try:
     values = json.loads(text)
   except ValueError as error:
     raise UserError(f'The header is not JSON ({error}).') from error
   if not isinstance(values, dict) or type(values.get('version')) is not int:
-    raise UserError('The header must be a JSON object with a whole version.')
+    raise UserError('The header must be a JSON object with an integer version.')
   if values['version'] > VERSION:
     raise UserError(
-      f'The file has version {values["version"]} of the format, and this'
-      f' program reads up to {VERSION}: upgrade adafm_jax.'
+      f'The file has version {values["version"]} of the format, but this'
+      f' program reads versions up to {VERSION}: upgrade adafm_jax.'
     )
   if missing := [name for name in _FIELDS if name not in values]:
     raise UserError(f'The header lacks the field(s) {", ".join(missing)}.')

@@ -1,4 +1,4 @@
-"""Model files of formats 1 and 2, read as what they are in format 3.
+"""Reads model files of formats 1 and 2 as format 3.
 
 Format 2 could hold one curve a layer: layer l applied its filter K_l at
 s + s (1 - s) (c_l0 + c_l1 s + ...). That is the path 'poly' whose bends are
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-LAYER_CURVE = 'layer_curve'  # the tensor c, and the architecture's field n
+LAYER_CURVE = 'layer_curve'  # name of the tensor c, and of the field n
 
 
 def path_of(arch: Mapping[str, Any]) -> dict[str, Any]:

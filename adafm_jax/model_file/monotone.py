@@ -1,4 +1,4 @@
-"""Least-squares fits that never fall: polynomials and points."""
+"""Monotone least-squares fits: polynomials and points."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 
 _LINE = (0.0, 1.0)  # f(t) = t
-# Where a polynomial's slope is checked; fits are constrained at every tenth.
+# A polynomial's slope is checked here; fits are constrained at every tenth.
 _GRID = np.linspace(0.0, 1.0, 10_001)
 
 
@@ -36,8 +36,8 @@ def fit(t: np.ndarray, s: np.ndarray, order: int) -> np.ndarray:
     rows = (powers + 1) * grid**powers - (powers + 2) * grid ** (powers + 1)
     q = constrained_least_squares(basis, s - t, rows, -np.ones(len(rows)))
   f = expand(q)
-  # Between the grid points the slope may dip by a hair; a little of the line,
-  # whose slope is 1 and whose ends are the same, lifts it to zero.
+  # Between grid points the slope may be slightly negative. Mixing in a little
+  # of the line, which has slope 1 and the same ends, lifts it to zero.
   dip = max(0.0, -lowest_slope(f))
   return polynomial.polyadd(f, dip * np.array(_LINE)) / (1 + dip)
 
@@ -71,7 +71,7 @@ def lowest_slope(coefficients: Sequence[float] | np.ndarray) -> float:
 
 
 def rising_points(t: np.ndarray, s: np.ndarray) -> np.ndarray:
-  """Moves values to the nearest ones that never fall as `t` rises.
+  """The nearest values that never fall as `t` rises.
 
   Isotonic regression; values at one position count as their mean.
 

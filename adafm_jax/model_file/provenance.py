@@ -1,4 +1,4 @@
-"""Where a model came from: what is needed to make it again."""
+"""Where a model came from: what is needed to reproduce it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def processor() -> str:
 
 
 def _git_revision() -> str | None:
-  """Of the checkout this package runs from, with '+changes' if it is dirty."""
+  """Revision of this package's checkout, with '+changes' if it is dirty."""
   folder = pathlib.Path(__file__).parent
 
   def git(*arguments: str) -> str:
@@ -55,7 +55,7 @@ def _git_revision() -> str | None:
 
   try:
     if not git('ls-files', __file__):
-      return None  # installed inside somebody else's checkout
+      return None  # installed inside another checkout
     dirty = git('status', '--porcelain', '--untracked-files=no')
     return git('rev-parse', 'HEAD') + ('+changes' if dirty else '')
   except (OSError, subprocess.SubprocessError):

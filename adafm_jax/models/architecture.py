@@ -26,13 +26,13 @@ class Architecture:
   Attributes:
     features: channels of every hidden feature map.
     blocks: residual blocks at half resolution.
-    channels: of the image, 1 (grey or luma) or 3 (RGB).
+    channels: of the images, 1 (grey or luma) or 3 (RGB).
     kernel: side of the AdaFM filters, 1, 3, 5 or 7; 0 is the basic model,
       which has no AdaFM layers.
     placement: where the AdaFM layers sit, one of `PLACEMENTS`.
-    path: of the AdaFM filters between the levels, see `models.path`; 'line' is
+    path: how the AdaFM filters move with strength, see `models.path`; 'line' is
       the paper's.
-    bends: of the path, 0 for 'line'.
+    bends: number of bends of the path, 0 for 'line'.
   """
 
   features: int = 64
@@ -80,7 +80,7 @@ class Architecture:
     if self.kernel == 0 and self.path != 'line':
       found.append(
         f'model.path is {self.path!r}, but a network without AdaFM layers'
-        " (kernel 0) has none to bend; give 'line'."
+        " (kernel 0) has no path to bend; use 'line'."
       )
     if self.path not in PATHS:
       return [

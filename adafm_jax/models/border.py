@@ -1,8 +1,8 @@
-"""What a convolution sees beyond the edge of the features it is given.
+"""What a convolution sees beyond the edges of its input.
 
-The network is written once, for any `Border`. Of a whole image the outside is
-zeros. Of a piece of an image it is what the pieces above and to the left had
-there (`restore.stream`).
+The network is written once, for any `Border`. Around a whole image there are
+zeros. Around a tile there is what the tiles above and to the left had there
+(`engine.line_buffers`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ class Extended(NamedTuple):
   """Features with the surroundings that a filter needs.
 
   Attributes:
-    full: [B, h', w', C].
-    padding: (before, after), zeros that the filter is to put around `full`, on
-      both axes; together they are h + before + after high.
-    centre: [B, h, w, C], those a filter's outputs belong to.
+    full: [B, h', w', C], the features and what is known around them.
+    padding: (before, after), zeros that the filter must still add on both axes.
+    centre: [B, h, w, C], the features that the filter's outputs belong to.
   """
 
   full: jax.Array
@@ -30,13 +29,13 @@ class Extended(NamedTuple):
 class Border(Protocol):
   """Surroundings of the features, in the order in which the network runs.
 
-  Features may come later than the input by some rows and columns, the lag: a
-  filter that looks ahead makes its outputs lag behind.
+  On tiles, features lag behind the input by some rows and columns: a filter
+  that looks one pixel ahead delays its output by one pixel.
   """
 
   @property
   def lag(self) -> int:
-    """Rows and columns by which the features lag behind, at their size."""
+    """Rows and columns by which the features lag, at their present size."""
     ...
 
   def extend(self, x: jax.Array, before: int, after: int) -> Extended:
@@ -44,24 +43,24 @@ class Border(Protocol):
     ...
 
   def align(self, x: jax.Array, lag: int) -> jax.Array:
-    """Brings features that were made at an earlier lag to the present one."""
+    """Shifts features that were made at an earlier lag to the present lag."""
     ...
 
   def strength(self, value: jax.Array) -> jax.Array:
-    """The part of a strength [B, h, w, 1] that the features lie under."""
+    """The part of a strength map [B, h, w, 1] that belongs to the features."""
     ...
 
   def halve(self) -> None:
-    """Tells that the features now have half the size."""
+    """Notes that the features now have half the size."""
     ...
 
   def double(self) -> None:
-    """Tells that the features now have twice the size."""
+    """Notes that the features now have twice the size."""
     ...
 
 
 class WholeImage:
-  """Zeros all round, as the network was trained."""
+  """Zeros on all sides, as in training."""
 
   lag = 0
 

@@ -1,7 +1,7 @@
 """The few layers of the basic model, with the authors' conventions.
 
-Feature maps are [B, H, W, C]. Compute dtype is the caller's; parameters are
-float32.
+Feature maps are [B, H, W, C]. The caller chooses the compute dtype; parameters
+are float32.
 """
 
 from __future__ import annotations
@@ -26,19 +26,17 @@ def conv3x3(
   """A 3x3 convolution with bias; called inside a linen module.
 
   Args:
-    x: features with one pixel all round; at stride 2, where sizes are even,
-      the pixel before is enough. ('SAME' at stride 2 would add the one after.)
+    x: features and one pixel on each side. At stride 2 sizes are even, and the
+      pixel before is enough. ('SAME' would add the one after.)
     features: channels of the result.
-    name: of the layer.
     stride: 1 or 2.
-    dtype: compute dtype.
 
   Returns:
     [B, h / stride, w / stride, features].
   """
   before, after = x.padding
-  # Where there is nothing to pad, a row is padded all the same, and its result
-  # cut: XLA's CPU convolution is 1.4 times faster if it pads.
+  # XLA's CPU convolution is 1.4 times faster if it pads. So if there is nothing
+  # to pad, pad a row and cut its result.
   spare = stride == 1 and x.padding == (0, 0)
   conv = nn.Conv(
     features,
@@ -66,9 +64,8 @@ def pixel_shuffle(x: jax.Array) -> jax.Array:
 def pad_to_even(image: jax.Array) -> jax.Array:
   """Repeats the last row and column of [B, H, W, C] where H or W is odd.
 
-  The network halves and doubles the size, so it needs even ones. Repeating an
-  edge keeps the image's own statistics there, where zeros would draw a dark
-  line into the last row.
+  The network halves and doubles the size, so it needs even sizes. A repeated
+  edge looks like the image; zeros would darken the last row.
   """
   _, height, width, _ = image.shape
   padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))

@@ -1,11 +1,11 @@
 """The AdaFM layer (paper section 3.3): a depthwise filter that fades in.
 
-At strength s the layer is x + s * (depthwise(x; g - I) + b), the paper's
-interpolated filters I + s (g - I) and biases s b (equation 6) applied to x.
-Strength multiplies activations and never weights of the backbone, so every
-image of a batch, and every strength of a sweep under `vmap`, shares them. On a
-bent path (`models.path`) the filters of one strength are combined first, so
-that a layer stays one depthwise pass.
+At strength s the layer is x + s * (depthwise(x; g - I) + b): the paper's
+interpolated filters I + s (g - I) and biases s b (equation 6), applied to x.
+Strength multiplies activations, never weights of the backbone, so all images of
+a batch and all strengths of a sweep (under `vmap`) share the weights. On a bent
+path (`models.path`) the filters of one strength are summed first, so that a
+layer stays one depthwise pass.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def depthwise(
   """Filters every channel with its own k x k filter.
 
   Args:
-    x: features [B, H, W, C] and k // 2 pixels all round.
+    x: features [B, H, W, C] and k // 2 pixels on each side.
     kernel: of x's dtype, k odd: [k, k, 1, C], or [B, k, k, 1, C] with filters
       for each image.
-    lowering: 'grouped', one grouped convolution, the choice on accelerators;
-      'shifted', k * k multiply-adds of shifted views, which XLA fuses into
-      one loop on the CPU, where its grouped convolution is some 25 times
-      slower; 'reverse', 'shifted' with a derivative written by hand, with
-      which a 5x5 adaptation trains four times faster on the CPU, but which
-      knows reverse mode only (no jvp); 'auto', by the default backend, one of
-      the first two; 'train', the same, but 'reverse' on the CPU; 'portable',
-      by the platform that the compiled function will run on, 'shifted' where
-      filters differ by image. Equal up to float rounding.
+    lowering: how to compute it; the results are equal up to float rounding.
+    'grouped' is one grouped convolution, for accelerators. 'shifted' is k * k
+    multiply-adds of shifted views, which XLA fuses into one loop on the CPU;
+    its grouped convolution is some 25 times slower there. 'reverse' is
+    'shifted' with a hand-written derivative: a 5x5 adaptation trains four
+    times faster on the CPU, but there is no forward mode (jvp). 'auto' picks
+    'grouped' or 'shifted' by the default backend; 'train' picks 'grouped' or
+    'reverse'. 'portable' leaves the choice to the platform that the compiled
+    function will run on, or is 'shifted' if filters differ by image.
 
   Returns:
     [B, H, W, C] of x's dtype.
@@ -92,7 +92,7 @@ def _shifted(full: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _views(full: jax.Array, size: int):
-  """Yields ((dy, dx), the part of `full` that this tap of a filter sees)."""
+  """Yields ((dy, dx), the part of `full` that this tap multiplies)."""
   height, width = (side - size + 1 for side in full.shape[1:3])
   for dy in range(size):
     for dx in range(size):
@@ -114,8 +114,8 @@ def _shifted_backward(saved, cotangent):
   around = (size - 1, size - 1)
   wide = jnp.pad(cotangent, ((0, 0), around, around, (0, 0)))
   full_gradient = _shifted(wide, kernel[:, ::-1, ::-1])
-  # One reduction of all taps reads the features once; one a tap, as JAX's own
-  # derivative has it, takes XLA's CPU compiler eight times as long.
+  # One reduction for all taps reads the features once. JAX's own derivative has
+  # one per tap, and is eight times slower on the CPU.
   products = [view * cotangent for _, view in _views(full, size)]
   sums = jax.lax.reduce(
     products,
@@ -133,15 +133,15 @@ _shifted_reverse.defvjp(_shifted_forward, _shifted_backward)
 class AdaFM(nn.Module):
   """One AdaFM layer.
 
-  Parameters: `kernel`, which is g - I of the end level, and `bias`, b; on a
-  bent path also `bend_kernel` and `bend_bias`, with a leading axis of bends.
-  All start at zero, so that adaptation starts from the basic model.
+  Parameters: `kernel` is g - I of the end level, `bias` is b. A bent path adds
+  `bend_kernel` and `bend_bias`, with a leading axis of bends. All start at
+  zero, so that adaptation starts from the basic model.
 
   Attributes:
     kernel_size: side of the filters, odd.
-    path: see `models.path`.
+    path: one of `architecture.PATHS`, see `models.path`.
     bends: of the path.
-    lowering: of the depthwise filter, see `depthwise`.
+    lowering: see `depthwise`.
   """
 
   kernel_size: int
@@ -153,12 +153,12 @@ class AdaFM(nn.Module):
   def __call__(
     self, x: jax.Array, strength: jax.Array, border: Border
   ) -> jax.Array:
-    """Modulates x [B, h, w, C] by strength, of a shape [1 or B, 1 or h, ...].
+    """Modulates features; this is where strength enters the network.
 
     Args:
-      x: features, after a conv and before its activation.
+      x: features [B, h, w, C].
       strength: float32 [B or 1, h or 1, w or 1, 1].
-      border: of the features.
+      border: gives what lies around the features.
 
     Returns:
       Features of x's shape and dtype; exactly x where strength is 0.
@@ -202,8 +202,8 @@ def fold_into_conv(
 ) -> dict[str, Any]:
   """Merges a 1x1 AdaFM layer at one strength into the conv before it.
 
-  (1 + k) (W x + c) + b is a conv with weights (1 + k) W and bias
-  (1 + k) c + b: at a fixed strength a 1x1 AdaFM layer costs nothing.
+  (1 + k) (W x + c) + b is a conv with weights (1 + k) W and bias (1 + k) c + b,
+  so a 1x1 AdaFM layer costs nothing at a fixed strength.
 
   Args:
     conv: `kernel` [3, 3, in, C] and `bias` [C].
@@ -219,7 +219,7 @@ def fold_into_conv(
     bends = adafm['bend_kernel'][:, 0, 0, 0]
     change = change + jnp.einsum('t,tc->c', weights[1:], bends)
     bias = bias + jnp.einsum('t,tc->c', weights[1:], adafm['bend_bias'])
-  # Rounded here, so that paths which meet at an end give the same bits there.
+  # Round here, so that paths that meet at an end give the same bits there.
   change, bias = jax.lax.optimization_barrier((change, bias))
   gain = 1 + change
   return {

@@ -30,12 +30,12 @@ def check(
 
   Args:
     shapes: of the tensors, by name.
-    arch: whose parameters they should be.
-    where: what the sentences start with, such as a file's name and a colon.
+    arch: the architecture that they should fit.
+    where: start of each sentence, such as a file's name and a colon.
 
   Raises:
-    UserError: with a sentence for each tensor (if there are many, for the
-      first few) that is missing, unexpected or of another shape.
+    UserError: with a sentence for each tensor that is missing, unexpected or
+      of another shape; only the first few if there are many.
   """
   expected = restorer.parameter_shapes(arch)
   wanted = traverse_util.flatten_dict(expected, sep='/')

@@ -1,11 +1,11 @@
-"""The path of AdaFM filters from strength 0 to 1: a line, or a bent one.
+"""The path of AdaFM filters from strength 0 to 1: straight or bent.
 
 At strength s a layer applies the filter
 
   s K + sum_j phi_j(s) B_j,
 
 where K belongs to the end level and the bends B_j to the levels between. Every
-phi_j is 0 at s = 0 and s = 1, so bends leave both trained ends as they are.
+phi_j is 0 at s = 0 and s = 1, so bends do not change the two trained ends.
 
 - 'line' has no bends: the paper's interpolation (equation 6).
 - 'hats' has bends at evenly spaced anchors, s = j / (n + 1), and is linear
@@ -25,7 +25,7 @@ def weights(strength: jax.Array, kind: str, bends: int) -> jax.Array:
   Args:
     strength: float32 in [0, 1], any shape.
     kind: one of `architecture.PATHS`.
-    bends: how many; 0 for 'line'.
+    bends: number of bends; 0 for 'line'.
 
   Returns:
     float32 [1 + bends, *strength.shape].

@@ -1,8 +1,8 @@
 """The basic model and AdaFM-Net (paper Figure 4) as pure functions.
 
 Parameter names are a contract: checkpoints, the freeze rule, model files and
-the conversion of the authors' weights go by them. Backbone: `head`,
-`block_00` ... each with `conv_1` and `conv_2`, `trunk`, `upsample`, `hidden`,
+the conversion of the authors' weights depend on them. Backbone: `head`,
+`block_00`, ... with `conv_1` and `conv_2` each, `trunk`, `upsample`, `hidden`,
 `tail`. AdaFM layers: `adafm_1` and `adafm_2` in each block, `trunk_adafm`.
 """
 
@@ -27,8 +27,8 @@ Apply = Callable[
   [Params, jax.typing.ArrayLike, jax.typing.ArrayLike], jax.Array
 ]
 
-# Full-match patterns on 'block_03/adafm_1/kernel' and the like. Each parameter
-# matches one of them: that is what the freeze rules of the stages go by.
+# Patterns for whole names such as 'block_03/adafm_1/kernel'. Each parameter
+# matches exactly one; the freeze rules of the stages are made of them.
 ADAFM_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/(kernel|bias)'
 BEND_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/bend_(kernel|bias)'
 BACKBONE_PARAMETERS = (
@@ -46,7 +46,7 @@ def make_adafm(
 
 
 class ResidualBlock(nn.Module):
-  """conv, ReLU, conv, add; an AdaFM layer behind each conv, if any.
+  """conv, ReLU, conv, add, with AdaFM layers where `placement` puts them.
 
   Attributes:
     arch: the network's sizes.
@@ -67,10 +67,7 @@ class ResidualBlock(nn.Module):
     Args:
       x: features.
       strength: [AdaFM layers of this block, 1 or B, 1 or h, 1 or w, 1].
-      border: of the features.
-
-    Returns:
-      Features.
+      border: gives what lies around the features.
     """
     arch = self.arch
     before = arch.kernel and arch.placement != 'activation'
@@ -96,7 +93,7 @@ class ResidualBlock(nn.Module):
 
 
 class Restorer(nn.Module):
-  """The whole network; without AdaFM layers where arch.kernel is 0.
+  """The whole network; if `arch.kernel` is 0, it has no AdaFM layers.
 
   Attributes:
     arch: the network's sizes.
@@ -117,10 +114,10 @@ class Restorer(nn.Module):
     Args:
       image: [B, H, W, C].
       strength: as `strength.spread` returns it.
-      border: of the image, at its size; it ends at that size, too.
+      border: at the size of the image, to which it returns.
 
     Returns:
-      The restored image, behind by `border.lag`.
+      The restored image, which lags by `border.lag`.
     """
     arch = self.arch
     per_block = 1 if arch.placement == 'activation' else 2
@@ -170,7 +167,7 @@ def make_apply(
     [0, 1], any H and W; strength: float in [0, 1] in one of the forms of
     `strength.FORMS`, ignored by the basic model. The result has image's shape
     and is not clipped. Strength 0 gives the basic model's result bit for bit.
-    It raises UserError where shapes don't fit.
+    It raises UserError if shapes don't fit.
   """
   module = Restorer(arch, dtype, lowering)
 
@@ -203,7 +200,7 @@ def init(key: jax.Array, arch: Architecture, *, scale: float = 0.1) -> Params:
   image = jnp.zeros((1, 2, 2, arch.channels), jnp.float32)
   strength = jnp.zeros((1, 1, 1, 1, 1), jnp.float32)
   variables = Restorer(arch).init(key, image, strength, WholeImage())
-  # Biases and AdaFM layers begin at zero, whatever the scale.
+  # Biases and AdaFM layers are zero at any scale.
   return jax.tree.map(lambda leaf: scale * leaf, variables['params'])
 
 
@@ -213,14 +210,14 @@ def parameter_shapes(arch: Architecture) -> Params:
 
 
 def insert_adafm(params: Params, arch: Architecture) -> Params:
-  """Adds AdaFM layers, at identity, or their bends (paper section 3.4).
+  """Adds AdaFM layers at identity, or bends of zero (paper section 3.4).
 
   Args:
     params: of the same network without AdaFM layers, or on a straight path.
     arch: the architecture with AdaFM layers, and perhaps bends.
 
   Returns:
-    Parameters of `arch`: the same function as before, at every strength.
+    Parameters of `arch` that compute the same as before at every strength.
   """
 
   def fill(path, shape):
@@ -250,7 +247,7 @@ def fold(
 
   Args:
     params: of the AdaFM-Net.
-    arch: its architecture: kernel 1, AdaFM before the activation.
+    arch: its architecture: kernel 1, AdaFM layers before activations.
     strength: one value, or [layers], one per AdaFM layer.
 
   Returns:

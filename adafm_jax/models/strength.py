@@ -1,8 +1,8 @@
 """The forms in which a strength may be given, and their common shape.
 
-Strength is the paper's interpolation coefficient lambda: 0 is the start
-level, 1 the end level. It is data, never a compile-time constant: one
-compilation serves every value.
+Strength is the paper's interpolation coefficient lambda: 0 is the start level,
+1 the end level. It is data, not a compile-time constant, so one compilation
+serves every value.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Making prepared data sets."""
+"""Preparing data sets."""

@@ -1,4 +1,4 @@
-"""The files of a known set: in a folder, in archives, or downloaded."""
+"""Finds the files of a known set: in a folder, in archives, or downloaded."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _ARCHIVES = ('.zip', '.tgz', '.tar.gz', '.tar')
 def from_source(
   name: str, source: pathlib.Path, scratch: pathlib.Path, *, checked: bool
 ) -> dict[str, list[pathlib.Path]]:
-  """The image files of a set, by the split whose folder holds them.
+  """Finds the image files of a set.
 
   Args:
     name: of the set.
-    source: a folder with the images, or with the official archives or the
-      folders they unpack to; or an archive.
-    scratch: where archives are unpacked.
+    source: an archive; or a folder with the images, with the official archives,
+      or with the folders they unpack to.
+    scratch: folder to unpack archives in.
     checked: whether official archives must have their published checksums.
 
   Returns:
-    Paths by split; those of a set that comes in one folder under ''.
+    Paths by split; if the set comes in one folder, all under ''.
 
   Raises:
     UserError: something is missing, or an archive is damaged.
@@ -58,14 +58,14 @@ def from_source(
 
 
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Its images; where it holds none itself, those in the folders below it."""
+  """The images in a folder; if it has none, those in the folders below it."""
   return sorted(find_images(folder, deep=True), key=lambda p: (p.stem, p))
 
 
 def _places(
   source: pathlib.Path, names: Sequence[str]
 ) -> Iterator[pathlib.Path]:
-  """Folders and archives of one of the names, folders first."""
+  """Folders and archives with one of the names, folders first."""
   for name in names:
     if (source / name).is_dir():
       yield source / name
@@ -78,7 +78,7 @@ def _places(
 def _folder(
   place: pathlib.Path, scratch: pathlib.Path, official: Download | None
 ) -> pathlib.Path:
-  """The folder itself, or where the archive was unpacked."""
+  """The folder itself, or the folder that the archive was unpacked to."""
   if place.is_dir():
     return place
   if official and official.sha256:
@@ -110,9 +110,9 @@ def _check_archive(path: pathlib.Path, official: Download) -> None:
       return
     size_is = 'the right size but another checksum'
   else:
-    size_is = f'{size:,} bytes and not {official.size:,}'
+    size_is = f'{size:,} bytes, not {official.size:,}'
   raise UserError(
-    f'{path} is not what {official.url} is: it has {size_is}; download it'
+    f'{path} differs from {official.url}: it has {size_is}; download it'
     ' again, or prepare it as it is with --unchecked.'
   )
 
@@ -122,14 +122,14 @@ def download(name: str, folder: pathlib.Path) -> pathlib.Path:
 
   Args:
     name: of the set.
-    folder: where archives are kept; one that is there is not fetched again.
+    folder: where archives are kept; existing ones are not downloaded again.
 
   Returns:
-    A folder that holds them under their own names, or the only one.
+    The archive; or, if there are several, a folder with all of them.
 
   Raises:
     UserError: there is no official address, or it can't be reached; the
-      sentence says where to put the files by hand.
+      message says where to put the files by hand.
   """
   import tensorflow_datasets as tfds
   from tensorflow_datasets.core.download import checksums
@@ -175,10 +175,10 @@ def divide(
   Args:
     name: of the set.
     entries: all its images, sorted by name.
-    holdout: training images, the last by name, that go to split 'valid'.
+    holdout: number of training images, the last by name, for split 'valid'.
 
   Returns:
-    (entries by split without empty ones, sentences on what was left out).
+    (entries by split, without empty splits; sentences on images left out).
 
   Raises:
     UserError: there are no training images left.

@@ -1,8 +1,8 @@
 """Prepares a data set once: `python -m adafm_jax.data.prepare --help`.
 
-Images are read, checked against what the set is known to hold, cut, and
-written as TFDS array_record. The set appears under its name only when all of it
-is written; after an interruption, start again.
+Images are read, checked against what the set should hold, cut, and written as
+TFDS array_record. The set appears under its name only when it is complete;
+after an interruption, start again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def prepare(request: Request) -> pathlib.Path:
     Its folder.
 
   Raises:
-    UserError: what is wrong with the request, the files or the disk; a set
-      that was prepared before is then left as it is.
+    UserError: the request, the files or the disk are at fault. A set that was
+      prepared before is left as it is.
   """
   request.check()
   final = prepared.folder(request.name, request.data_dir)
@@ -74,14 +74,13 @@ def _splits(
 
 @contextlib.contextmanager
 def _scratch(data_dir: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
-  """A working folder of one preparation at a time, emptied before and after.
+  """A locked working folder, emptied before and after.
 
-  The lock goes with the process, however it ends; what a killed one left is
-  removed by the next.
+  If a process is killed, the next one removes what it left.
 
   Raises:
-    UserError: the set is being prepared by another process, or the folder
-      can't be written to.
+    UserError: another process is preparing the set, or the folder is not
+      writable.
   """
   scratch = data_dir / f'.preparing-{name}'
   busy = f'{name} is being prepared in {data_dir} by another process.'
@@ -108,7 +107,7 @@ def _publish(
 
 
 def describe(where: pathlib.Path) -> str:
-  """What was prepared, in a few lines."""
+  """Describes a prepared set in a few lines."""
   name = where.parent.name
   data_dir = where.parent.parent
   index = prepared.find(name, data_dir)
@@ -133,7 +132,7 @@ def describe(where: pathlib.Path) -> str:
 
 
 def run(options: argparse.Namespace) -> None:
-  """Prepares, or verifies, a set as parsed `request.arguments` say."""
+  """Prepares or verifies a set, as the options say."""
   wanted = from_options(options)
   if options.verify:
     name = wanted.name

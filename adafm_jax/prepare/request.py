@@ -1,4 +1,4 @@
-"""What is to be prepared: the one record of it, and its command line."""
+"""What to prepare: the request, and its command line."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from adafm_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """What is to be prepared, from what.
+  """What to prepare, and from what.
 
   Attributes:
     dataset: a key of `known.SETS`.
-    data_dir: where prepared sets are kept.
+    data_dir: folder of prepared sets.
     source: folder or archive; None downloads.
     called: name of the prepared set; '' is `dataset`.
-    holdout: images of a training set without a split for validation that are
-      held out as one.
-    side: of the sub-images that training images are cut into, pixels; 0 leaves
+    holdout: number of training images to hold out as split 'valid', if the set
+      has no such split.
+    side: of the sub-images that training images are cut into, pixels; 0 keeps
       them whole.
     step: from one sub-image to the next, pixels.
-    task: whose degraded partners are kept beside the images; '' for none, and
-      for noise.
+    task: 'dejpeg' or 'sr' to store degraded partners with the images; '' for
+      none.
     levels: of the partners.
-    channels: 1 or 3, what images are brought to; 0 leaves them as they are, or
-      takes the task's own.
-    unchecked: takes what is there, whatever the set should hold.
-    overwrite: replaces a prepared set.
+    channels: 1 or 3, to which images are converted; 0 is the task's default,
+      or without a task, as they are.
+    unchecked: whether to skip the checks against what the set should hold.
+    overwrite: whether to replace a prepared set.
   """
 
   dataset: str
@@ -49,7 +49,7 @@ class Request:
 
   @property
   def stored_channels(self) -> int:
-    """Channels of the records; 0: those of each image."""
+    """Channels of the records; 0: as each image has."""
     return self.channels or {'dejpeg': 1, 'sr': 3}.get(self.task, 0)
 
   @property
@@ -61,20 +61,20 @@ class Request:
     return prepared.partner_set(name, self.task, self.stored_channels)
 
   def cut(self, split: str, height: int, width: int) -> list[tiles.Tile]:
-    """The sub-images of an image: only training images are cut."""
+    """The sub-images of an image; only training images are cut."""
     side = self.side if split == 'train' else 0
     return tiles.cut(height, width, side, self.step)
 
   def check(self) -> None:
-    """Raises UserError with a sentence for everything that makes no sense."""
+    """Raises UserError with a sentence for every mistake."""
     known.get(self.dataset)
     problems = []
     if bool(self.task) != bool(self.levels):
       problems.append('Give --task and --levels together, or neither.')
     elif self.task and self.task not in ('dejpeg', 'sr'):
       problems.append(
-        f'--task is {self.task!r}; partners are kept for dejpeg and sr (noise'
-        ' is drawn during training).'
+        f'--task is {self.task!r}; it must be dejpeg or sr (noise is drawn'
+        ' during training).'
       )
     else:
       for level in self.levels:
@@ -108,51 +108,51 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ' from their official addresses.'
   )
   add = parser.add_argument
-  add('--dataset', required=True, metavar='NAME', help='one of those below')
+  add('--dataset', required=True, metavar='NAME', help='a set listed below')
   add('--source', type=pathlib.Path, metavar='PATH', help='folder or archive')
   add(
     '--data_dir',
     type=pathlib.Path,
     metavar='DIR',
     default=pathlib.Path('~/tensorflow_datasets'),
-    help='where prepared sets are kept (default: %(default)s)',
+    help='folder of prepared sets (default: %(default)s)',
   )
   add(
     '--name',
     dest='called',
     default='',
     metavar='NAME',
-    help='of the prepared set (default: --dataset)',
+    help='name of the prepared set (default: --dataset)',
   )
   add(
     '--holdout',
     type=int,
     default=Request.holdout,
     metavar='N',
-    help='bsds, image_folder: the last N images by name become the split'
-    ' "valid" and are not trained on (default: %(default)s)',
+    help='bsds and image_folder: make the last N images by name the split'
+    ' "valid", which is not trained on (default: %(default)s)',
   )
   add(
     '--side',
     type=int,
     default=Request.side,
     metavar='PIXELS',
-    help='training images are cut into sub-images of this side (default:'
-    ' %(default)s); 0 leaves them whole',
+    help='cut training images into sub-images of this side (default:'
+    ' %(default)s); 0 keeps them whole',
   )
   add(
     '--step',
     type=int,
     default=Request.step,
     metavar='PIXELS',
-    help='from one sub-image to the next (default: %(default)s)',
+    help='distance between sub-images (default: %(default)s)',
   )
   add(
     '--task',
     default='',
-    help='dejpeg or sr: keep degraded partners of the images as well',
+    help='dejpeg or sr: also store degraded partners of the images',
   )
-  add('--levels', default='', help='of the partners, for example 80,10')
+  add('--levels', default='', help='levels of the partners, as in 80,10')
   add(
     '--channels',
     type=int,
@@ -163,14 +163,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   add(
     '--unchecked',
     action='store_true',
-    help='take what is there: no check of counts, sizes and archives',
+    help='do not check counts, sizes and archives',
   )
   add('--overwrite', action='store_true', help='replace a prepared set')
   add('--verify', action='store_true', help='only check a prepared set')
 
 
 def from_options(options: argparse.Namespace) -> Request:
-  """The request that parsed `arguments` make."""
+  """The request of parsed options."""
   fields = {
     f.name: getattr(options, f.name) for f in dataclasses.fields(Request)
   }

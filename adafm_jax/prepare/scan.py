@@ -1,4 +1,4 @@
-"""What a folder of images holds, checked against what the set should hold."""
+"""Reads a folder of images and checks it against what the set should hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from adafm_jax.images import eight_bit as images
 
 
 def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
-  """Reads and hashes images, and says all at once which cannot be read.
+  """Reads and hashes images; reports all unreadable ones at once.
 
   Args:
     paths: of the files.
@@ -28,8 +28,8 @@ def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
     One entry a file, in order of `paths`.
 
   Raises:
-    UserError: one sentence for every file that can't be read, or whose name
-      another one has too.
+    UserError: a sentence for every file that can't be read, and for every name
+      that two files share.
   """
   twice = collections.Counter(path.stem for path in paths)
   problems = [
@@ -53,7 +53,7 @@ def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
 
 
 def _entry(path: pathlib.Path) -> prepared.Entry | list[str]:
-  """The entry of a file, or what is wrong with it."""
+  """The entry of a file, or sentences that say what is wrong with it."""
   try:
     pixels = images.read(path)
     digest = files.sha256(path)
@@ -68,7 +68,7 @@ def _entry(path: pathlib.Path) -> prepared.Entry | list[str]:
 
 
 def check(name: str, splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
-  """Compares a set with what it is known to hold.
+  """Checks the number and sizes of the images of a known set.
 
   Args:
     name: of the set.
@@ -103,10 +103,10 @@ def _where(entries: Sequence[prepared.Entry]) -> str:
 
 
 def check_apart(splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
-  """Refuses images that are in two splits.
+  """Refuses images of other splits that are also in 'train'.
 
   Raises:
-    UserError: with their names.
+    UserError: there are some; the message names them.
   """
   problems = []
   for name, entries in splits.items():

@@ -1,8 +1,8 @@
-"""The TFDS builder of a set of images, written as array_record.
+"""Writes a set of images as TFDS array_record, without TensorFlow.
 
-It needs no TensorFlow: TFDS's GeneratorBasedBuilder does as soon as a split has
-more than a gigabyte, since it then shuffles through files; a ShardBasedBuilder
-writes records in the order they come, and training shuffles when it reads.
+TFDS's GeneratorBasedBuilder needs TensorFlow for splits of over a gigabyte,
+since it shuffles through files. A ShardBasedBuilder writes records in order;
+training shuffles when it reads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
 from adafm_jax.prepare.request import Request
 
-# Uncompressed bytes of a file of records, which are held in memory at once.
+# Uncompressed bytes of a file of records; a whole file is held in memory.
 _SHARD = 2**28
 
 Example = dict[str, Any]
@@ -40,9 +40,9 @@ def write(
   """Writes the set with TFDS.
 
   Args:
-    request: how.
+    request: what to write.
     splits: the images; those of 'train' are cut into sub-images.
-    data_dir: where; the set's folder must not exist there yet.
+    data_dir: must not contain the set's folder yet.
 
   Returns:
     The folder of the prepared set.
@@ -66,20 +66,20 @@ def write(
     except (OSError, RuntimeError) as error:  # array_record's own errors
       raise UserError(
         f'Cannot write {request.name} to {data_dir}: {error}.'
-      ) from (error)
+      ) from error
   return pathlib.Path(builder.data_dir)
 
 
 def _builder_class(
   request: Request, splits: Splits, done: Callable[[], Any]
 ) -> Any:
-  """A TFDS builder class that bears the set's name."""
+  """A TFDS builder class with the set's name."""
   import tensorflow_datasets as tfds
 
   pixels = tfds.features.Tensor(
     shape=(None, None, request.stored_channels or None),
     dtype=np.uint8,
-    # Not PNG: decoding that takes ten times as long as inflating records.
+    # Not PNG, which takes ten times as long to decode.
     encoding=tfds.features.Encoding.BYTES,
   )
   names = ['image', *map(prepared.level_feature, request.levels)]
@@ -104,7 +104,7 @@ def _builder_class(
       )
 
     def _shard_iterators_per_split(self, dl_manager):
-      del dl_manager  # files were found, and checked, before
+      del dl_manager  # files are already found and checked
       return {
         split: [
           lambda shard=shard, split=split: _examples(
@@ -119,7 +119,7 @@ def _builder_class(
 
 
 def _shards(entries: Sequence[Entry], planes: int) -> list[list[Entry]]:
-  """Images of one file of records each, `planes` arrays an image."""
+  """Divides images among files of records; an image has `planes` arrays."""
   shards: list[list[Entry]] = []
   room = 0
   for entry in entries:
@@ -127,7 +127,7 @@ def _shards(entries: Sequence[Entry], planes: int) -> list[list[Entry]]:
       shards.append([])
       room = _SHARD
     shards[-1].append(entry)
-    # In RGB; sub-images hold most pixels four times.
+    # In RGB; overlapping sub-images hold most pixels four times.
     room -= planes * 3 * entry.height * entry.width * 4
   return shards
 
@@ -167,7 +167,7 @@ def write_index(request: Request, splits: Splits, where: pathlib.Path) -> None:
   """Writes `images.json` for records that were just written.
 
   Raises:
-    UserError: it can't be written, or a split has not all its records.
+    UserError: it can't be written, or records are missing in a split.
   """
   index: dict[str, Any] = {
     'format': prepared.FORMAT,
@@ -193,6 +193,6 @@ def write_index(request: Request, splits: Splits, where: pathlib.Path) -> None:
     part = prepared.Split(where, index, split)
     if (found := len(part.records())) != len(part.sizes):
       raise UserError(
-        f'{where} has {found} records in split {split} and not'
-        f' {len(part.sizes)}; it was not written right.'
+        f'{where} has {found} records in split {split}, not'
+        f' {len(part.sizes)}; writing it failed.'
       )

@@ -1,1 +1,1 @@
-"""Drawing results and writing them down."""
+"""Tables, figures and contact sheets of results."""

@@ -1,4 +1,4 @@
-"""What a run shows at its end: tables, JSON, curves and contact sheets."""
+"""The results of a run: tables, JSON, curves and contact sheets."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def text(scores: Sequence[Score], task: str, *, markdown: bool) -> str:
 def to_json(
   scores: Sequence[Score], measurements: Sequence[measure.Measurement]
 ) -> dict[str, Any]:
-  """All figures, per image too, as JSON values."""
+  """All numbers, also those of each image, as JSON values."""
   return {
     'scores': [dataclasses.asdict(score) for score in scores],
     'calibration': [
@@ -92,7 +92,7 @@ def to_json(
 def write_curve(
   path: pathlib.Path, calibration: measure.Calibration, task: str
 ) -> None:
-  """The lambda curves over the measured points, as the paper's Figure 7."""
+  """Plots lambda curves over the measured points, as the paper's Figure 7."""
   curves = [calibration.polynomial, calibration.line, calibration.piecewise]
   if calibration.polynomial == calibration.line:
     del curves[0]
@@ -107,7 +107,7 @@ def write_curve(
 def write_levels(
   path: pathlib.Path, scores: Sequence[Score], task: str, name: str
 ) -> None:
-  """PSNR over the levels of one set: input, both ends, and the curve."""
+  """Plots PSNR over the levels of one set: input, both ends, and the curve."""
   protocol = scores[0].protocol
   chosen = [s for s in scores if s.set == name and s.protocol == protocol]
   titles = {
@@ -139,17 +139,17 @@ def write_sweep(
   level: float,
   detail: int = 160,
 ) -> None:
-  """A contact sheet at true pixels: input, every strength, original.
+  """Writes a contact sheet, unscaled: input, every strength, original.
 
   Args:
     path: of the PNG.
     cases: one row each.
     outputs: uint8 [L, H, W, C] of each case.
     strengths: [L].
-    title: above everything.
-    protocol: how the PSNR under each picture is taken.
+    title: at the top.
+    protocol: channels and border of the PSNR under each picture.
     level: of the cases.
-    detail: side of the window shown of each image, pixels.
+    detail: side of the window that is shown, pixels.
   """
   rows = []
   for case, restored in zip(cases, outputs, strict=True):

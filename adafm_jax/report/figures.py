@@ -1,8 +1,7 @@
 """Figures of a report: lambda curves, PSNR against lambda, PSNR against level.
 
 Each function draws with matplotlib's object interface (no display, no global
-state), writes a PNG or SVG by the suffix, whole or not at all, and returns the
-figure.
+state), writes a PNG or SVG, whole or not at all, and returns the figure.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ COLORS = (
   '#000000',
 )
 MARKERS = 'osD^vPX'
-_INK = '0.2'  # of points that belong to several curves
+_INK = '0.2'  # colour of points that belong to several curves
 DPI = 150
 MAX_LABELLED = 12
 _HALO = (patheffects.withStroke(linewidth=3, foreground='white'),)
@@ -52,16 +51,16 @@ def plot_curve(
 
   Args:
     path: the file to write, .png or .svg.
-    curves: at least one; the first one's start is at the left.
+    curves: at least one; the start of the first is at the left.
     unit_label: what the level is, e.g. 'JPEG quality q'.
     title: above the figure.
 
   Returns:
-    The figure; on its axes, for each curve: the line, the points, the pins.
-    Curves through the same points: all lines, then the points and pins once.
+    The figure. For each curve its axes hold the line, the measured points and
+    the fixed ends; if all curves share them, points and ends come once, last.
 
   Raises:
-    UserError: another suffix, or the file can't be written.
+    UserError: the suffix is another, or the file can't be written.
   """
   figure, axes = _figure(title, unit_label, 'strength λ')
   mean = [np.mean(c.strength(np.linspace(c.start, c.end))) for c in curves]
@@ -74,8 +73,8 @@ def plot_curve(
       continue
     color = _INK if shared else color
     _draw_points(axes, curve, color, MARKERS[0 if shared else i % len(MARKERS)])
-    # A rising curve leaves room above left and below right of each point. Two
-    # curves through the same points need their values only once.
+    # A rising curve leaves room above left and below right of each point.
+    # Write the value of a point once, even if two curves share it.
     for point in zip(curve.levels, curve.strengths, strict=True):
       if point not in written:
         above = shared or mean[i] == max(mean)
@@ -100,10 +99,10 @@ def plot_psnr(
   title: str,
   ylabel: str = 'PSNR (dB)',
 ) -> Figure:
-  """Draws PSNR against strength, one line a level or image.
+  """Draws PSNR against strength, one line per level or image.
 
-  The best point of each line has a ring. Up to 12 lines are named; of more,
-  only the mean is, and the lines are thin and grey.
+  The best point of each line has a ring. Up to 12 lines have names. If there
+  are more, they are thin and grey, and only their mean has a name.
 
   Args:
     path: the file to write, .png or .svg.
@@ -113,10 +112,10 @@ def plot_psnr(
     ylabel: of the vertical axis.
 
   Returns:
-    The figure; on its axes, for each series: the line, the best point.
+    The figure. For each series its axes hold the line and the best point.
 
   Raises:
-    UserError: another suffix, or the file can't be written.
+    UserError: the suffix is another, or the file can't be written.
   """
   figure, axes = _figure(title, 'strength λ', ylabel)
   if len(series) > MAX_LABELLED:
@@ -159,18 +158,18 @@ def plot_levels(
 
   Args:
     path: the file to write, .png or .svg.
-    levels: [N] in the order start to end, which is left to right.
+    levels: [N] in the order start to end, drawn left to right.
     series: method to [N] PSNR in dB; NaN leaves a gap.
     xlabel: what the level is, e.g. 'noise sigma (of 255)'.
     title: above the figure.
     ylabel: of the vertical axis.
-    points: methods drawn without a line, as each level is another network's.
+    points: methods drawn without a line: each level has its own network.
 
   Returns:
-    The figure, with one line a method on its axes.
+    The figure, with one line per method on its axes.
 
   Raises:
-    UserError: another suffix, or the file can't be written.
+    UserError: the suffix is another, or the file can't be written.
   """
   figure, axes = _figure(title, xlabel, ylabel)
   for i, (name, values) in enumerate(series.items()):
@@ -246,7 +245,7 @@ def _write_strength(
 
 
 def _plain(name: str) -> str:
-  """A file name as a label: '$' begins no formula, '_' does not hide it."""
+  """A file name as a label, safe from matplotlib's '$' and leading '_'."""
   name = name.replace('$', r'\$')
   return f' {name}' if name.startswith('_') else name
 
@@ -266,7 +265,7 @@ def _line_with_best(axes: Axes, strengths, values, *, color, **style) -> None:
 
 
 def _level_axis(axes: Axes, levels: Sequence[float]) -> None:
-  """Puts a tick at every level, where there are few of them."""
+  """Puts a tick at every level, if there are few levels."""
   if len(levels) <= MAX_LABELLED:
     axes.set_xticks(levels, [f'{level:g}' for level in levels])
 

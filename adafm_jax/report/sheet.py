@@ -40,26 +40,25 @@ def contact_sheet(
   column_captions: Sequence[str] = (),
   zoom: int = 1,
 ) -> Image.Image:
-  """Sets pictures out in a grid, dark text on white.
+  """Lays pictures out in a grid, dark text on white.
 
-  Pixels are shown as they are, or each as a square of `zoom` pixels. Only a
-  picture wider than `MAX_WIDTH` is made smaller, by a whole factor, which its
-  caption then names.
+  Pixels are shown as they are, or each as a square of `zoom` pixels. A picture
+  wider than `MAX_WIDTH` is reduced by a whole factor, which its caption names.
 
   Args:
     rows: the cells, row by row; a shorter row leaves its last columns empty.
-    title: above everything.
-    row_captions: left of each row, or none.
-    column_captions: above each column, or none.
+    title: at the top.
+    row_captions: left of each row.
+    column_captions: above each column.
     zoom: whole factor by which every pixel is repeated.
 
   Returns:
-    The sheet, an RGB image. A picture stands at the left of its column and the
-    top of its row.
+    The sheet, an RGB image. A picture is at the left of its column and the top
+    of its row.
 
   Raises:
-    ValueError: no cell, more captions than rows or columns, or an image that
-      isn't uint8 [H,W,1] or [H,W,3].
+    ValueError: there is no cell, there are more captions than rows or columns,
+      or an image isn't uint8 [H,W,1] or [H,W,3].
   """
   columns = max(map(len, rows), default=0)
   if not columns:
@@ -85,10 +84,10 @@ def contact_sheet(
 
 
 def crop_detail(image: np.ndarray, size: int) -> tuple[slice, slice]:
-  """Finds the square window that has the most texture.
+  """Finds the square window with the most texture.
 
   Texture is the mean absolute difference of neighbouring luma values. Windows
-  start at every eighth pixel and at the far edges; of equals the first wins.
+  start at every eighth pixel and at the far edges; the first of equals wins.
 
   Args:
     image: uint8 [H,W,1] or [H,W,3]; take the clean one, since noise is texture
@@ -110,7 +109,7 @@ def crop_detail(image: np.ndarray, size: int) -> tuple[slice, slice]:
   lefts = _starts(luma.shape[1] - width)
   rows = total[tops + height] - total[tops]
   sums = rows[:, lefts + width] - rows[:, lefts]
-  # Rounded, so that equal windows don't differ by the sum's rounding.
+  # Rounded, so that rounding errors of the sums do not order equal windows.
   i, j = np.unravel_index(np.argmax(sums.round(3)), sums.shape)
   return (
     slice(int(tops[i]), int(tops[i]) + height),
@@ -148,7 +147,7 @@ def _block(cell: Cell, zoom: int, font) -> Image.Image:
 def _stack(
   top: Image.Image, bottom: Image.Image, edge: int, between: int = 0
 ) -> Image.Image:
-  """One image under another, with a margin left of and above the upper one."""
+  """One image below another, with a margin left of and above the upper one."""
   width = max(top.width + 2 * edge, bottom.width)
   below = edge + top.height + between
   stacked = Image.new('RGB', (width, below + bottom.height), 'white')
@@ -175,7 +174,7 @@ def _lay_out(grid: Sequence[Sequence[Image.Image]]) -> Image.Image:
 
 
 def _text(text: str, width: int, font) -> Image.Image:
-  """Text wrapped at spaces to `width`, or to its longest word if wider."""
+  """Text wrapped to `width`, or to the longest word if that is wider."""
   lines: list[str] = []
   for word in text.split():
     if lines and font.getlength(f'{lines[-1]} {word}') <= width:
@@ -192,7 +191,7 @@ def _text(text: str, width: int, font) -> Image.Image:
 
 
 def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-  """The font that matplotlib brings: unlike Pillow's own it has λ, σ and ×."""
+  """A font of matplotlib, which unlike Pillow's has λ, σ and ×."""
   name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
   folder = pathlib.Path(mpl.get_data_path(), 'fonts', 'ttf')
   return ImageFont.truetype(folder / name, size)

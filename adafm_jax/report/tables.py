@@ -15,19 +15,19 @@ def markdown_table(
   *,
   decimals: int | Sequence[int] = 2,
 ) -> str:
-  """Writes a Markdown table whose source is aligned as well.
+  """Writes a Markdown table with aligned source text.
 
   Args:
     header: the columns' names.
-    rows: text, numbers, or None for a value that doesn't exist ('–'); as many a
-      row as the header has. Whole numbers of integer type get no decimals.
+    rows: text, numbers, or None for a missing value ('–'); each as long as the
+      header. Integers get no decimals.
     decimals: of the other numbers, for all columns or for each.
 
   Returns:
-    The lines, the last one ended too. A column of numbers is right-aligned.
+    The lines, ending in a newline. Columns of numbers are right-aligned.
 
   Raises:
-    ValueError: a row, or `decimals`, of another length than the header.
+    ValueError: a row or `decimals` is not as long as the header.
   """
   cells, right = _cells(header, rows, decimals)
   cells = [[cell.replace('|', r'\|') for cell in row] for row in cells]

@@ -40,7 +40,7 @@ class Job:
     strength: in [0, 1]; None: from the level.
     mask: float32 [H, W] in [0, 1], factor on the strength; or None.
     mask_sha256: of the mask's file.
-    quality: of JPEG and WebP files, 1 to 100.
+    quality: of files with loss, 1 to 100.
     recipe: whether results carry a recipe.
   """
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from adafm_jax.errors import UserError, raise_all
+from adafm_jax.images import formats
 from adafm_jax.images.folder import SUFFIXES, find_images
 
 # --ext: the suffix it stands for; 'auto' keeps that of the input.
@@ -20,10 +21,12 @@ EXTENSIONS = {
   'jpg': '.jpg',
   'webp': '.webp',
   'tiff': '.tiff',
+  'avif': '.avif',
+  'jxl': '.jxl',
 }
 REFUSE, SKIP, REPLACE = 'refuse', 'skip', 'replace'
 # Of pictures and films, beside those that Pillow knows.
-_MORE_SUFFIXES = ('.heic', '.heif', '.avif', '.jxl', '.svg', '.raw', '.dng')
+_MORE_SUFFIXES = ('.heic', '.heif', '.hif', '.svg', '.raw', '.dng')
 
 
 class Pair(NamedTuple):
@@ -107,11 +110,11 @@ def _names_file(inputs: Sequence[str], output: str) -> bool:
   path = pathlib.Path(output)
   if path.is_dir() or output.endswith(('/', os.sep)):
     return False
-  if path.suffix.lower() not in SUFFIXES:
+  if path.suffix.lower() not in formats.WRITTEN:
     if path.suffix.lower() in {*Image.registered_extensions(), *_MORE_SUFFIXES}:
       raise UserError(
         f'-o {output}: {path.suffix} is not a format that can be written; give'
-        f' one of {", ".join(SUFFIXES)}, or {output}/ for a folder.'
+        f' one of {", ".join(formats.WRITTEN)}, or {output}/ for a folder.'
       )
     return False
   if len(inputs) > 1 or not pathlib.Path(inputs[0]).is_file():
@@ -224,7 +227,8 @@ def _target(
   found: _Found, folder: pathlib.Path, suffix: str, ext: str
 ) -> pathlib.Path:
   source = found.source
-  kept = source.suffix if _is_image(source) else '.png'
+  kept = formats.SIBLINGS.get(formats.of_path(source), source.suffix)
+  kept = kept if _is_image(source) else '.png'
   name = source.stem if _is_image(source) else source.name
   return folder / found.below / f'{name}{suffix}{EXTENSIONS[ext] or kept}'
 

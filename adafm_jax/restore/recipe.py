@@ -14,6 +14,13 @@ from adafm_jax.images import exif as exifs
 from adafm_jax.images import formats, photo
 
 KEY = 'adafm'  # of the text in a picture's metadata
+# Of those fields that are no text.
+_TYPES = {
+  'level': int | float | None,
+  'strength': int | float,
+  'self_ensemble': bool,
+  'mask_sha256': str | None,
+}
 SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text
 
 
@@ -79,12 +86,11 @@ def read(path: str) -> Recipe:
     )
   try:
     found = Recipe(**json.loads(text))
-    if not all(
-      isinstance(x, int | float) for x in (found.level or 0, found.strength)
-    ):
-      raise TypeError('level and strength must be numbers')
+    for field, value in dataclasses.asdict(found).items():
+      if not isinstance(value, _TYPES.get(field, str)):
+        raise TypeError(f'{field} is {type(value).__name__}')
     return found
-  except (ValueError, TypeError) as error:
+  except (ValueError, TypeError, RecursionError) as error:
     raise UserError(f'The recipe in {path} is broken ({error}).') from error
 
 
@@ -116,7 +122,10 @@ def follow(path: str, model_sha256: str, mask_sha256: str | None) -> Recipe:
 
 def _text(file: pathlib.Path) -> str | None:
   if file.suffix == '.json':
-    return file.read_text('utf-8')
+    try:
+      return file.read_text('utf-8')
+    except (OSError, ValueError) as error:
+      raise UserError(f'Cannot read the recipe {file}: {error}.') from error
   metadata = photo.read_photo(file).metadata
   if KEY in (texts := dict(metadata.text)):
     return texts[KEY]
@@ -133,5 +142,5 @@ def _from_comment(comment: str) -> str | None:
   """
   try:
     return json.loads(comment.splitlines()[-1])[KEY]
-  except (ValueError, TypeError, KeyError, IndexError):
+  except (ValueError, TypeError, KeyError, IndexError, RecursionError):
     return None

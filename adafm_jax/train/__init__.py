@@ -1,1 +1,1 @@
-"""Training: two stages, freezing, checkpoints."""
+"""Training: stages, freezing, checkpoints."""

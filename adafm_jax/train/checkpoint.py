@@ -15,11 +15,11 @@ from adafm_jax.train.step import TrainState
 
 
 class Store:
-  """The checkpoints of one stage in a folder, newest `keep` of them.
+  """The newest `keep` checkpoints of one stage, in a folder.
 
-  A checkpoint is written beside its final name and renamed when whole, so
-  that a run killed at any moment leaves the last one intact. Use as a context
-  manager: leaving it waits for the write under way.
+  A checkpoint is written under another name and renamed when complete, so a run
+  killed at any moment leaves the last one intact. Use it as a context manager:
+  leaving waits for a pending write.
   """
 
   def __init__(self, folder: pathlib.Path, keep: int):
@@ -41,7 +41,7 @@ class Store:
 
   @property
   def latest(self) -> int | None:
-    """Step of the newest whole checkpoint."""
+    """Step of the newest complete checkpoint; None if there is none."""
     return self._manager.latest_step()
 
   def save(self, step: int, state: TrainState) -> None:
@@ -50,16 +50,13 @@ class Store:
     self._manager.save(step, args=ocp.args.StandardSave(copy._asdict()))
 
   def restore(self, like: TrainState) -> TrainState:
-    """Loads the newest checkpoint that is whole, and drops damaged newer ones.
+    """Loads the newest readable checkpoint and deletes damaged newer ones.
 
     Args:
-      like: a state of the shapes, dtypes and shardings wanted.
-
-    Returns:
-      The state.
+      like: a state with the wanted shapes, dtypes and shardings.
 
     Raises:
-      UserError: no checkpoint can be read, or they are of another network or
+      UserError: no checkpoint can be read, or they belong to another network or
         optimizer.
     """
     steps = sorted(self._manager.all_steps(), reverse=True)
@@ -85,7 +82,7 @@ class Store:
     )
 
   def _read(self, step: int, like: TrainState) -> TrainState:
-    # Looked at first: orbax notices a wrong shape late, and noisily.
+    # Checked first: orbax reports a wrong shape late, and with much noise.
     kept = self._manager.item_metadata(step).tree['params']
     if _shapes(kept) != _shapes(like.params):
       raise self._misfit(step, 'its weights have other names or shapes')

@@ -1,4 +1,4 @@
-"""What the steps of a stage draw from: images on the device, or a stream."""
+"""The training images of a stage: on the device, or as a stream of batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adafm_jax.train import mesh as meshes
 from adafm_jax.train.images import Images
 from adafm_jax.train.step import Feed
 
-# Batches that wait on the device.
+# Batches kept ready on the device.
 _AHEAD = 2
 
 
@@ -39,14 +39,13 @@ def open_feed(
   """Opens the training images for one stage.
 
   Args:
-    config: of the experiment; `data.placement` is not 'auto' any more.
-    images: of `training.load`.
-    stage: its batch, patch and steps.
-    levels: that it learns; images of tasks that degrade whole images come with
-      a partner of each.
-    index: of the stage, which draws batches of its own.
+    config: of the experiment; `data.placement` is decided, not 'auto'.
+    images: from `images.load`.
+    stage: batch, patch and steps.
+    levels: that the stage learns. If the task degrades whole images, each image
+      gets a degraded partner per level.
+    index: number of the stage, part of the seed of its batches.
     start: the first step.
-    mesh: devices.
 
   Yields:
     A bank on every device, or the batches of the steps from `start` on.
@@ -76,7 +75,7 @@ def open_feed(
 
 
 def local_rows(sharding: NamedSharding, batch: int) -> list[int]:
-  """The rows of a batch that are on this process's devices, in order."""
+  """The rows of a batch that belong to this process's devices, in order."""
   indices = sharding.addressable_devices_indices_map((batch,)).values()
   parts = [index[0] for index in indices if index]
   return sorted({row for part in parts for row in range(batch)[part]})
@@ -85,7 +84,7 @@ def local_rows(sharding: NamedSharding, batch: int) -> list[int]:
 def _to_device(
   batches: Iterator[np.ndarray], sharding: NamedSharding
 ) -> Iterator[jax.Array]:
-  """Sends batches a little ahead of the steps that need them."""
+  """Sends batches to the device ahead of the steps that need them."""
   ahead: collections.deque[jax.Array] = collections.deque()
   for batch in batches:
     ahead.append(jax.make_array_from_process_local_data(sharding, batch))
@@ -97,7 +96,7 @@ def _to_device(
 def _bank(
   config: Config, images: Sequence[NamedImage], levels: Sequence[float]
 ) -> banks.Bank:
-  """Training images, each with a degraded partner of every level."""
+  """Training images, each with one degraded partner per level."""
   degradation = Degradation(config.task)
   quiet = not levels or not meshes.is_main()
   return banks.build(

@@ -1,7 +1,7 @@
 """The training images of an experiment, and where they are kept.
 
-Images of a folder are loaded and put on the device. A prepared set can be
-read from disk instead, patch by patch, where it is too large for that.
+Images of a folder are loaded and put on the device. A prepared set that is too
+large for the device is read from disk, patch by patch.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
 
-# Images that are loaded, or a split of a prepared set that need not be.
+# Loaded images, or a split of a prepared set, which can stay on disk.
 Images = list[NamedImage] | prepared.Split
 
 _FIELD = 'data.train'
 
 
 class Training(NamedTuple):
-  """What is learnt from, and what validates it.
+  """Training images and held-out images.
 
   Attributes:
-    train: learnt from.
-    heldout: never learnt from.
-    seen: what identifies the images learnt from.
+    train: the images to train on.
+    heldout: for validation and calibration; never trained on.
+    seen: identifies the images to train on.
   """
 
   train: Images
@@ -46,7 +46,7 @@ class Training(NamedTuple):
 
 
 def identity(seen: Sequence[Seen]) -> str:
-  """Changes when the names or pixels of training images do: 16 hex digits."""
+  """16 hex digits that change when names or pixels of the images change."""
   text = json.dumps(sorted(seen))
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -55,8 +55,8 @@ def load(config: Config) -> Training:
   """Opens the training images of an experiment.
 
   Raises:
-    UserError: there are none, they are smaller than a patch, or they can't be
-      had as `data.placement` asks.
+    UserError: there are no images, one is smaller than a patch, or
+      `data.placement` is impossible for them.
   """
   heldout = config.data.heldout or _valid(config)
   ours = _prepared(config)
@@ -90,7 +90,7 @@ def _load(config: Config, source: str, field: str) -> list[NamedImage]:
 def _hold_out(
   config: Config, images: list[NamedImage]
 ) -> tuple[list[NamedImage], list[NamedImage]]:
-  """Keeps the last images from training."""
+  """Splits off the last images, which are not trained on."""
   count = config.data.holdout
   if len(images) <= count:
     raise UserError(
@@ -109,7 +109,7 @@ def _split(config: Config, split: str | None = None) -> prepared.Split | None:
 
 
 def _valid(config: Config) -> str:
-  """The source of a prepared set's own validation images, or ''."""
+  """The source of a prepared set's validation images; '' if it has none."""
   train, valid = _split(config), _split(config, 'valid')
   if train is None or valid is None or train.split == 'valid':
     return ''
@@ -117,10 +117,10 @@ def _valid(config: Config) -> str:
 
 
 def _prepared(config: Config) -> prepared.Split | None:
-  """The split to train from, None where images are to be loaded.
+  """The prepared split to train from; None if images must be loaded.
 
   Raises:
-    UserError: streaming is asked of what can't be streamed.
+    UserError: `data.placement` is stream, but the images can't be streamed.
   """
   split = _split(config)
   streamed = config.data.placement == 'stream'
@@ -128,15 +128,16 @@ def _prepared(config: Config) -> prepared.Split | None:
     if streamed:
       raise UserError(
         f'data.placement is stream, but {_FIELD} is {config.data.train!r}; only'
-        ' sets that python -m adafm_jax.data.prepare has prepared, given as'
-        ' tfds:NAME/SPLIT, can be streamed.'
+        ' sets prepared with python -m adafm_jax.data.prepare can be streamed,'
+        ' as tfds:NAME/SPLIT.'
       )
     return None
   if config.data.shrink > 1:
     if streamed or split.is_cut:
       raise UserError(
-        f'data.shrink is {config.data.shrink}, but {_FIELD} is read as it was'
-        ' prepared; leave data.shrink at 1, or give a folder of images.'
+        f'data.shrink is {config.data.shrink}, but {_FIELD} is a prepared set,'
+        ' which is not resized; set data.shrink to 1, or give a folder of'
+        ' images.'
       )
     return None
   if not Degradation(config.task).whole_image:
@@ -150,14 +151,14 @@ def _prepared(config: Config) -> prepared.Split | None:
 def _with_validation(config: Config, split: prepared.Split) -> prepared.Split:
   if not (config.data.heldout or _valid(config)):
     raise UserError(
-      f'{config.data.train} has no split "valid"; name images to validate on'
-      ' with data.heldout, or prepare it again with --holdout.'
+      f'{config.data.train} has no split "valid"; give images to validate on in'
+      ' data.heldout, or prepare it again with --holdout.'
     )
   return split
 
 
 def _partners(config: Config, split: prepared.Split) -> prepared.Split | None:
-  """The split itself, or its like in the set with partners of both levels."""
+  """The split, or the same split of the set with all degraded partners."""
   task, channels = config.task, config.model.channels
   needed = [config.start, config.end, *partner_levels(config)]
   name = prepared.partner_set(split.name, task, channels)
@@ -187,7 +188,7 @@ def _no_partners(config: Config, split: prepared.Split) -> str:
   listed = ','.join(f'{level:g}' for level in wanted)
   return (
     f'{config.data.train} holds no images degraded to the levels'
-    f' {listed} of task {config.task}, which are made of whole images: run'
+    f' {listed} of task {config.task}, which needs whole images: run'
     f' python -m adafm_jax.data.prepare --dataset {base}{named} --source'
     f' FOLDER --data_dir {where} --task {config.task} --levels {listed}'
     f' --channels {config.model.channels}.'
@@ -209,13 +210,13 @@ def place(
   Args:
     config: of the experiment.
     learnt: its training images.
-    workdir: remembers the choice, and which preparation of the set was used.
+    workdir: keeps the choice, and the identity of the images.
 
   Returns:
     ('device' or 'stream', a sentence that says why).
 
   Raises:
-    UserError: the images are others than when the run began.
+    UserError: the images have changed since the run began.
   """
   train = learnt.train
   if isinstance(train, prepared.Split):
@@ -228,11 +229,11 @@ def place(
   begun = json.loads(note.read_text()) if note.exists() else None
   if begun and begun['identity'] != known:
     raise UserError(
-      f'{config.data.train} is not what the run in {workdir} began with: its'
-      ' images were changed or prepared again; give another --workdir.'
+      f'The images of {config.data.train} have changed since the run in'
+      f' {workdir} began; give another --workdir.'
     )
   if begun:
-    chosen, why = begun['placement'], 'as the run began'
+    chosen, why = begun['placement'], 'as when the run began'
   if jax.process_count() > 1:  # memory may differ: the first process decides
     flag = np.int32(chosen == 'stream')
     chosen = ['device', 'stream'][

@@ -1,4 +1,4 @@
-"""What a run tells: one line on the console, events for TensorBoard."""
+"""What a run reports: lines on the console, events for TensorBoard."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def duration(seconds: float) -> str:
 
 
 class Clock:
-  """Steps a second since the last reading, the first (compiling) one apart."""
+  """Measures steps per second."""
 
   def __init__(self, step: int):
     self._step, self._time = step, time.monotonic()
 
   def read(self, step: int) -> float:
-    """Steps a second since the last call."""
+    """Steps per second since the last call."""
     now = time.monotonic()
     rate = (step - self._step) / max(now - self._time, 1e-9)
     self._step, self._time = step, now
@@ -41,12 +41,12 @@ class Clock:
 
 
 class Events:
-  """TensorBoard event files of one stage; silent but in the main process."""
+  """TensorBoard event files of one stage, written by the main process only."""
 
   def __init__(self, folder: pathlib.Path, step: int):
     self._writer = None
     if meshes.is_main():
-      # Events after `step` come from a part of the run that is done again.
+      # Drop events after `step`: that part of the run is repeated.
       self._writer = tensorboardX.SummaryWriter(
         str(folder), purge_step=step or None
       )

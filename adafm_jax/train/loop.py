@@ -1,8 +1,8 @@
 """The training loop of one stage: evaluate, save, step, log the step before.
 
-In this order a checkpoint holds exactly what was evaluated, nothing is
-stepped that the next start would not repeat, and the host reads the numbers
-of a dispatch only when the next one is already under way.
+In this order a checkpoint holds exactly what was evaluated, no step is taken
+that a resumed run would not repeat, and the host reads the metrics of a
+dispatch only while the next one is running.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from adafm_jax.train import logs
 from adafm_jax.train.checkpoint import Store
 from adafm_jax.train.step import Dispatch, Feed, Metrics, TrainState
 
-# Named values to be written to the events, from the weights.
+# Measures weights: yields (name, value) pairs for the events.
 Validate = Callable[[Params], Iterable[tuple[str, float]]]
 
 
 def released(state: TrainState) -> Params:
-  """The weights that are evaluated and handed on: the average, if any."""
+  """The weights to evaluate and release: the moving average, if any."""
   return state.ema or state.params
 
 
 @dataclasses.dataclass(kw_only=True)
 class Loop:
-  """What the loop of one stage works with.
+  """The loop of one stage.
 
   Attributes:
     name: of the stage, for the console.
     dispatch: compiled steps, see `step.make_dispatch`.
     stop: number of steps of the stage.
     config: intervals.
-    per_call: most steps of one compiled call.
-    store: where checkpoints go.
-    events: where scalars go.
+    per_call: at most this many steps in one compiled call.
+    store: for checkpoints.
+    events: for scalars.
     validate: measures weights on held-out images.
   """
 
@@ -62,11 +62,11 @@ class Loop:
     """Trains from state.step to `stop`.
 
     Args:
-      state: where to begin; donated.
-      feed: training images on the device, or the batches from there on.
+      state: to start from; donated.
+      feed: training images on the device, or the batches from that step on.
 
     Returns:
-      The state after the last step; its checkpoint may still be on its way.
+      The state after the last step. Its checkpoint may not be written yet.
 
     Raises:
       UserError: the loss, or a weight to be saved, is NaN or infinite.
@@ -89,7 +89,7 @@ class Loop:
     """Dispatches steps up to the next boundary, and logs the ones before."""
     due = step % self.config.log_every == 0
     if due and self.per_call == 1:
-      self._log()  # single steps keep the host busy: it would come to it late
+      self._log()  # now: single steps keep the host busy until the boundary
     after = _next_boundary(step, self.stop, self.config, self.per_call)
     state, metrics = self.dispatch(state, feed, after - step)
     if due:
@@ -109,14 +109,14 @@ class Loop:
     self._clock.read(step)
 
   def _save(self, step: int, state: TrainState) -> None:
-    """Saves, but lets no broken state replace a good checkpoint."""
+    """Saves the state, unless it is broken: it would replace a good one."""
     self._log()
     if not _all_finite((state.params, state.ema)):
       raise self._diverged(step - 1, 'update')
     self.store.save(step, state)
 
   def _log(self) -> None:
-    """Waits for the pending dispatch, checks it, writes line and events."""
+    """Waits for the pending dispatch, checks it, and logs its metrics."""
     if self._pending is None:
       return
     step, metrics = self._pending
@@ -144,15 +144,15 @@ class Loop:
     )
     return UserError(
       f'Stage {self.name} stopped: the {what} of step {step} (counted from 0)'
-      f' was NaN or infinite; {kept}; a lower learning rate or a longer'
-      ' warm-up would be right.'
+      f' was NaN or infinite; {kept}; try a lower learning rate or a longer'
+      ' warm-up.'
     )
 
 
 def _next_boundary(
   step: int, stop: int, config: RunConfig, per_call: int
 ) -> int:
-  """Where the dispatch from `step` ends; depends on nothing but the step."""
+  """Where the dispatch from `step` ends; depends on the step alone."""
   every = [config.log_every, config.evaluate_every, config.checkpoint_every]
   if per_call > 1:
     every.append(per_call)

@@ -16,6 +16,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adafm_jax.errors import EXIT_USER_ERROR, UserError
 
+# Seconds after which a process that does not answer ends the run.
+SILENCE = 60
+
 
 def make_mesh() -> Mesh:
   """All devices of all processes on one axis, `data`."""
@@ -23,13 +26,13 @@ def make_mesh() -> Mesh:
 
 
 def use_all_cores(batches: Sequence[int]) -> None:
-  """Trains on the CPU with one device a core, as far as they share batches.
+  """Makes one CPU device per core, or as many as divide the batches evenly.
 
-  XLA runs a convolution over a batch of small images on one thread a device.
-  To be called before JAX starts; a number of devices that is set already stays.
+  XLA runs a convolution over a batch of small images on one thread per device.
+  Call this before JAX starts. It keeps a number of devices that is already set.
 
   Args:
-    batches: of the stages to come.
+    batches: sizes of the batches of all stages.
   """
   chosen = jax.config.values['jax_num_cpu_devices']
   if chosen > 0 or jax.distributed.is_initialized():
@@ -44,7 +47,7 @@ def use_all_cores(batches: Sequence[int]) -> None:
 
 
 def check_batch(name: str, batch: int, mesh: Mesh) -> None:
-  """Raises UserError where a batch can't be shared out evenly."""
+  """Raises UserError if the devices can't share a batch evenly."""
   if batch % mesh.size:
     raise UserError(
       f'{name}.batch is {batch}, which {mesh.size} devices cannot share'
@@ -68,18 +71,18 @@ def is_main() -> bool:
 
 @contextlib.contextmanager
 def leaving_on_failure() -> Iterator[None]:
-  """Lets one of several processes that fails end at once.
+  """Makes a failing process exit at once if there are several.
 
-  JAX makes a process wait at its exit until all others are there too; they
-  wait for this one elsewhere, so nobody would learn of the failure for
-  minutes. The launcher then stops the others.
+  JAX lets a process exit only when the others do, but they wait for this one,
+  so the failure would go unnoticed for minutes. The launcher then stops the
+  others.
   """
   try:
     yield
   except BaseException as error:
     if jax.process_count() > 1:
       code = EXIT_USER_ERROR if isinstance(error, UserError) else 1
-      # Runs before what JAX registered, and after the error has been told.
+      # Runs after the error is printed, and before JAX's own exit handlers.
       atexit.register(_leave, code)
     raise
 
@@ -97,11 +100,11 @@ def join_processes(
 
   Args:
     coordinator: HOST:PORT of process 0; None trains alone.
-    processes: how many there are.
-    process: which one this is.
+    processes: number of processes.
+    process: number of this one, from 0.
 
   Raises:
-    UserError: only some of the three are given, or they make no sense.
+    UserError: only some of the three are given, or one is not valid.
   """
   if coordinator is None and processes is None and process is None:
     return
@@ -111,19 +114,23 @@ def join_processes(
     )
   if not 0 <= process < processes:
     raise UserError(
-      f'--process is {process}, of --processes {processes}; it must be 0 or'
-      ' more, and less than that.'
+      f'--process is {process}, but --processes is {processes}; processes are'
+      ' counted from 0.'
     )
   if not coordinator.rpartition(':')[2].isdecimal():
     raise UserError(
-      f'--coordinator is {coordinator!r}; it must be HOST:PORT, such as'
+      f'--coordinator is {coordinator!r}; it must be HOST:PORT, for example'
       ' 10.0.0.1:1234.'
     )
   import jax
 
   os.environ.setdefault('GLOG_minloglevel', '2')
-  # Without looking for SLURM and the like: where it finds one, JAX would hide
-  # all devices of a process but one.
+  # Without cluster detection: under SLURM and the like, JAX would hide all but
+  # one device of each process.
   jax.distributed.initialize(
-    coordinator, processes, process, cluster_detection_method='deactivate'
+    coordinator,
+    processes,
+    process,
+    cluster_detection_method='deactivate',
+    heartbeat_timeout_seconds=SILENCE,
   )

@@ -13,8 +13,8 @@ import optax
 from adafm_jax.config.fields import StageConfig
 from adafm_jax.models import restorer
 
-# (label, full-match pattern): the first that matches a parameter's path names
-# it. 'train' is learnt, 'freeze' is kept.
+# (label, pattern) pairs. The first pattern that matches a parameter's whole
+# path gives its label: 'train' or 'freeze'.
 Rules = Sequence[tuple[str, str]]
 STAGE_RULES: dict[str, Rules] = {
   'basic': (('train', restorer.BACKBONE_PARAMETERS),),
@@ -105,7 +105,7 @@ def make_optimizer(
 def _muon(stage: StageConfig) -> optax.GradientTransformation:
   """Muon on dense kernels, as matrices [h * w * in, out]; Adam elsewhere.
 
-  Updates have the root mean square 0.2 that Adam's have, so that one learning
+  Muon's updates get the root mean square of Adam's, 0.2, so that one learning
   rate serves both (Liu et al. 2025, "Muon is scalable for LLM training").
   """
 
@@ -126,10 +126,10 @@ def _muon(stage: StageConfig) -> optax.GradientTransformation:
 def promoting(
   optimizer: optax.GradientTransformation,
 ) -> optax.GradientTransformation:
-  """Lets an update promote types, also in a program that forbids it.
+  """Lets an update promote types, even under strict promotion.
 
-  Optax raises float decays to the power of an int32 count, which JAX's strict
-  promotion, on in our tests and perhaps in a caller's program, refuses.
+  Optax raises float decays to the power of an int32 count. JAX's strict
+  promotion, which our tests and perhaps a caller turn on, refuses that.
   """
 
   def update(updates, state, params=None):
@@ -149,7 +149,7 @@ def stop_frozen(params: restorer.Params, labels: Any) -> restorer.Params:
 
 
 def describe(params: restorer.Params, labels: Any) -> str:
-  """One line for the log: how many weights are learnt and kept."""
+  """One line for the log: how many parameters are trained and frozen."""
   count = {'train': 0, 'freeze': 0}
   jax.tree.map(
     lambda p, label: count.update({label: count[label] + p.size}),

@@ -1,4 +1,4 @@
-"""Every image of an experiment: learnt from, held out, and measured."""
+"""All images of an experiment: training, held out, evaluation."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class Data:
   """The images of an experiment.
 
   Attributes:
-    learnt: what is learnt from, and held-out images for validation and
-      calibration.
+    learnt: training images, and held-out ones for validation and calibration.
     sets: evaluation sets by name.
   """
 
@@ -40,7 +39,7 @@ class Data:
 
 
 def load(config: Config) -> Data:
-  """Loads every image the experiment will need, so that it fails early."""
+  """Loads all images of the experiment, so that missing ones show early."""
   learnt = training.load(config)
   sets = {_HELDOUT: learnt.heldout}
   for name, source in configs.evaluation_sets(config).items():
@@ -62,7 +61,7 @@ def load(config: Config) -> Data:
 
 
 def _check_sizes(config: Config, sets: dict[str, list[NamedImage]]) -> None:
-  """Refuses images that are too small to be measured at the end of the run."""
+  """Refuses images that are too small to measure at the end of the run."""
   wanted = levels.level_list(config.evaluate.levels, config.levels, 2)
   inside = metrics.SSIM_WINDOW if config.evaluate.ssim else 1
   problems = []
@@ -81,15 +80,15 @@ def _check_sizes(config: Config, sets: dict[str, list[NamedImage]]) -> None:
 
 
 def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:
-  """Decides where the training images are kept, and says so.
+  """Decides where the training images are kept, and logs it.
 
   Args:
     config: of the experiment.
     data: its images.
-    workdir: of the run; remembers the choice.
+    workdir: of the run; keeps the choice.
 
   Raises:
-    UserError: the images are others than when the run began.
+    UserError: the images have changed since the run began.
   """
   train, heldout, _ = data.learnt
   placement, why = training.place(config, data.learnt, workdir)
@@ -108,7 +107,7 @@ def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:
 
 
 def _validation(config: Config, data: Data) -> stages.MakeValidate:
-  """PSNR on a few held-out images, at the stage's level and strength."""
+  """Makes the validation of a stage: PSNR on a few held-out images."""
   images = data.learnt.heldout[: config.run.validate_images]
   protocol = Protocol.of(config.task, config.measured_noise)
 

@@ -29,7 +29,7 @@ from adafm_jax.train.step import Points, TrainState
 
 # Makes the validation of one stage: (architecture, level, strength).
 MakeValidate = Callable[[Architecture, float, float], loop.Validate]
-# The stages by the names of their checkpoints, and their config fields.
+# Each stage by the name of its checkpoints, and its config field.
 FIELDS = {'basic': 'train', 'adapt': 'adapt', 'path': 'path'}
 
 
@@ -38,11 +38,11 @@ class Run:
   """What the stages of a run share.
 
   Attributes:
-    config: of the experiment, its `data.placement` decided.
-    workdir: checkpoints go to its folder `checkpoints`, TensorBoard events to
-      `events`.
+    config: of the experiment; `data.placement` is decided, not 'auto'.
+    workdir: for checkpoints (in `checkpoints`) and TensorBoard events (in
+      `events`).
     images: training images.
-    make_validate: makes what measures weights during a stage.
+    make_validate: makes the function that measures weights during a stage.
   """
 
   config: Config
@@ -79,7 +79,7 @@ def adapt(run: Run, params: restorer.Params) -> restorer.Params:
   """Runs, or resumes, the adaptation alone, for `config.end`.
 
   Args:
-    run: its `config.adapt` has the steps.
+    run: `config.adapt` sets the steps.
     params: of the basic model.
 
   Returns:
@@ -112,12 +112,12 @@ def _first_weights(config: Config) -> restorer.Params:
 def train_further(run: Run, params: restorer.Params) -> restorer.Params:
   """Runs, or resumes, the basic stage alone, from given weights.
 
-  It makes a network that serves `config.start` and nothing else: what an
-  AdaFM-Net's middle levels are compared with.
+  The result serves `config.start` alone; an AdaFM-Net's middle levels are
+  compared with it.
 
   Args:
-    run: its `config.train` has the steps.
-    params: of the basic model, to begin with.
+    run: `config.train` sets the steps.
+    params: of the basic model, to start from.
 
   Returns:
     The weights of the basic model.
@@ -137,11 +137,10 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   Args:
     run: its `config.path` is not a line.
     params: of AdaFM-Net on a straight path.
-    points: levels between the ends, the strength of each, and how much its
-      loss counts.
+    points: levels between the ends, with the strength and loss weight of each.
 
   Returns:
-    The weights on the bent path; at strengths 0 and 1 the network is as before.
+    The weights on the bent path; at strengths 0 and 1 the network is unchanged.
 
   Raises:
     UserError: as `train`.
@@ -151,7 +150,7 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
-  """Steps that the newest checkpoint of a stage has done, if there is one."""
+  """Step of the newest checkpoint of a stage; None if there is none."""
   folder = workdir / 'checkpoints' / name
   if not folder.is_dir():
     return None

@@ -31,7 +31,7 @@ class TrainState(NamedTuple):
   Attributes:
     step: int32 [], steps done.
     params: the weights.
-    ema: their moving average, or {} where it is turned off.
+    ema: their moving average, or {} if it is turned off.
     opt_state: Adam's.
   """
 
@@ -41,12 +41,12 @@ class TrainState(NamedTuple):
   opt_state: Any
 
 
-# What steps draw from: images on the device, or batches read from disk.
+# Images on the device, or batches read from disk.
 Feed = banks.Bank | Iterator[jax.Array]
 
 
 class Points(NamedTuple):
-  """What a stage learns: levels, and the strength that is to serve each.
+  """What a stage learns: levels, and the strength that will serve each.
 
   Attributes:
     level: float32 [N], in the task's unit; a step draws one for each patch.
@@ -82,17 +82,17 @@ class Metrics(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-  """Everything of a stage that is fixed while it compiles.
+  """Everything about a stage that is constant in the compiled step.
 
   Attributes:
     apply: the network, see `restorer.make_apply`.
     stage: steps, batch, patch, schedule.
     labels: 'train' or 'freeze' for each parameter.
-    points: levels and strengths; of a single level in the basic stage (at
-      strength 0) and in the adaptation (at strength 1).
+    points: levels and strengths. The basic stage has one level, at strength 0;
+      the adaptation has one, at strength 1.
     noise: protocol of the noise that is drawn on the device, see
-      `noise.add_noise`; None where images come with degraded partners, one for
-      each point.
+      `noise.add_noise`; None if images come with one degraded partner per
+      point.
     mesh: devices, one axis `data`.
   """
 
@@ -133,11 +133,11 @@ def draw_batch(
   Args:
     recipe: of the stage.
     key: of the run and step.
-    source: training images; or patches of them, as `banks.sample` draws them.
+    source: training images, or patches as `banks.sample` draws them.
 
   Returns:
-    (clean, degraded, which): float32 [batch, patch, patch, C] in [0, 1]; and
-    the index of each patch's point, int32 [batch], or [1] if there is one only.
+    (clean, degraded, which): float32 [batch, patch, patch, C] in [0, 1], and
+    the index of each patch's point, int32 [batch], or [1] if there is only one.
   """
   place, grain = jax.random.split(key)
   stage, count = recipe.stage, len(recipe.points.level)
@@ -169,7 +169,7 @@ def train_step(
   source: banks.Bank | jax.Array,
   state: TrainState,
 ) -> tuple[TrainState, jax.Array, jax.Array]:
-  """One step.
+  """Takes one optimizer step.
 
   Args:
     recipe: of the stage.
@@ -178,7 +178,7 @@ def train_step(
     state: before the step.
 
   Returns:
-    The state after it, the L1 loss and the mean squared error before it.
+    The new state, and the L1 loss and mean squared error before the update.
   """
   step_key = jax.random.fold_in(key, state.step)
   clean, degraded, which = draw_batch(recipe, step_key, source)
@@ -207,7 +207,7 @@ def train_step(
 
 
 def _average(decay: float, state: TrainState, params: Any) -> Any:
-  """Moves the average a little; young averages follow faster.
+  """Updates the moving average, which follows faster in early steps.
 
   Written as a difference, so that a frozen weight's average stays exact.
   """
@@ -227,14 +227,14 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
   Args:
     recipe: of the stage.
     key: of the run.
-    per_call: 1 runs each step as a call of its own, which is as fast on the
-      CPU, where XLA runs convolutions inside a loop on one thread; more loops
-      on the device. Batches that are read from disk need 1.
+    per_call: 1 calls each step separately; more loops on the device. Use 1 for
+      batches read from disk, and on the CPU, where XLA runs convolutions inside
+      a loop on one thread.
 
   Returns:
-    dispatch(state, feed, steps) -> (state, metrics). The state handed in is
-    donated. One compilation serves every number of steps, and a step does the
-    same arithmetic wherever a dispatch begins or ends.
+    dispatch(state, feed, steps) -> (state, metrics). The state passed in is
+    donated. One compilation serves every number of steps, and the arithmetic of
+    a step does not depend on where a dispatch begins or ends.
   """
 
   def body(_, carry, source):
@@ -278,17 +278,17 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
 
 
 def _shares_threads(mesh: Mesh) -> bool:
-  """Whether devices are simulated on one CPU, and so on one pool of threads.
+  """Whether several devices are simulated on one CPU, with one thread pool.
 
-  The first devices of a step then hold threads while they wait for the others,
-  whose threads may be held by the step after: with several steps under way,
-  training would stand still, and XLA end the process.
+  The first devices of a step hold threads while they wait for the others, and
+  the next step may hold the threads that those need. With several steps in
+  flight, training would stall until XLA ends the process.
   """
   local = mesh.local_mesh.devices.ravel()
   return len(local) > 1 and local[0].platform == 'cpu'
 
 
 def _no_metrics(sharding: NamedSharding) -> Metrics:
-  """Metrics of no steps, on the mesh."""
+  """Metrics of zero steps, on the mesh."""
   zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
   return Metrics(*jax.device_put((zero, zero + 0, none, none - 1), sharding))

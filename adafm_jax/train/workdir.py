@@ -1,4 +1,4 @@
-"""What makes a workdir one run's own: a lock, and its config."""
+"""Reserves a workdir for one run: a lock, and its config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adafm_jax.config.fields import Config
 from adafm_jax.errors import UserError
 from adafm_jax.train import stages
 
-# Fields of `calibrate` in workdirs that earlier versions began.
+# Fields of `calibrate` that earlier versions wrote, and that are ignored.
 _RETIRED = ('layer_coefficients', 'layer_steps')
 
 
@@ -22,7 +22,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
   """Keeps other processes from training in the same workdir.
 
   Raises:
-    UserError: another process holds it, or the folder can't be written to.
+    UserError: another process trains there, or the folder is not writable.
   """
   busy = (
     f'Another process trains in {workdir}; wait until it ends, or give another'
@@ -36,15 +36,15 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
   """Compares a config with the one that a workdir holds, if any.
 
   Args:
-    config: None takes the workdir's own.
+    config: None takes that of the workdir.
     workdir: of the experiment.
 
   Returns:
     The config to run.
 
   Raises:
-    UserError: there is no config at all, or the workdir has another one; all
-      differences are told.
+    UserError: there is no config, or the workdir has a different one; the
+      message lists all differences.
   """
   path = workdir / 'config.json'
   if not path.exists():
@@ -66,22 +66,22 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     return old
   if changed := configs.differences(old, config):
     raise UserError(
-      f'{workdir} holds a run of another config; give another --workdir, or'
-      f' mend: {"; ".join(changed)} (there -> now).'
+      f'{workdir} holds a run with another config; give another --workdir, or'
+      f' undo these changes (there -> now): {"; ".join(changed)}.'
     )
   _check_steps(workdir, old, config)
   return config
 
 
 def _check_steps(workdir: pathlib.Path, old: Config, new: Config) -> None:
-  """Refuses other `steps` for a stage whose learning rate falls already."""
+  """Refuses to change `steps` once the learning rate of the stage falls."""
   for name, field in stages.FIELDS.items():
     before, after = getattr(old, field), getattr(new, field)
     done = stages.latest_step(workdir, name) or 0
     flat = min(before.constant_steps, after.constant_steps)
     if before.steps != after.steps and done > flat:
       raise UserError(
-        f'{field}.steps is {after.steps}, was {before.steps}, but the'
-        f' checkpoint in {workdir} has {done} steps, of which only the first'
-        f' {flat} have the same learning rate in both; give another --workdir.'
+        f'{field}.steps is {after.steps} and was {before.steps}, but the'
+        f' checkpoint in {workdir} has {done} steps, and only the first {flat}'
+        ' have the same learning rate in both; give another --workdir.'
       )

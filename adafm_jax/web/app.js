@@ -1,6 +1,6 @@
 // The page: wires what is seen to what is computed.
 
-import {openDevice} from './engine/gpu.js';
+import {openDevice} from './engine/device.js';
 import {GpuEngine} from './engine/webgpu.js';
 import {ServerEngine} from './engine/server.js';
 import {Instrument} from './instrument.js';

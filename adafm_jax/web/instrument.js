@@ -10,6 +10,12 @@ export function label({prefix, whole}, level) {
   return `${sign}${Number(level.toFixed(whole ? 0 : prefix === 'x' ? 2 : 1))}`;
 }
 
+/** The number alone, as short as it can be told from its neighbours. */
+function short({prefix}, level) {
+  return prefix === 'x' ? `×${level.toFixed(2)}`
+    : String(Math.round(level));
+}
+
 export class Instrument {
   #session;
   #at;
@@ -55,7 +61,7 @@ export class Instrument {
       const button = document.createElement('button');
       button.type = 'button';
       const text = document.createElement('span');
-      text.textContent = label(levels, level);
+      text.textContent = short(levels, level);
       button.append(canvasOf(1, 1), text);
       button.setAttribute('aria-label', `Restore for ${label(levels, level)}`);
       button.addEventListener('click', () => this.#change(level, false));
@@ -107,13 +113,14 @@ export class Instrument {
   sweep() {
     const {sweep, model} = this.#session;
     const {rect, results, scores} = sweep;
+    const centre = detail(results.at(-1), rect);
     [...this.#at('strip').children].forEach((button, i) => {
       const canvas = button.querySelector('canvas');
       const box = button.getBoundingClientRect();
       const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
       canvas.width = Math.max(1, Math.round(box.width * ratio));
       canvas.height = Math.max(1, Math.round(box.height * ratio));
-      paint(canvas, results[i + 1], rect);
+      paint(canvas, results[i + 1], rect, centre);
     });
     if (!scores) return;
     const low = Math.min(...scores);
@@ -127,6 +134,11 @@ export class Instrument {
     curve.replaceChildren(
       shape('path', {d: `${line} L 1000 100 L 0 100 Z`, class: 'area'}),
       shape('path', {d: line, class: 'line'}));
+    for (const [id, score] of [['start', scores[0]], ['end', scores.at(-1)]]) {
+      const figure = document.createElement('b');
+      figure.textContent = `${score.toFixed(1)} dB`;
+      this.#at(id)[id === 'start' ? 'append' : 'prepend'](figure);
+    }
     const best = sweep.levels[scores.indexOf(high)];
     curve.setAttribute('aria-label', `PSNR over the slider: from`
       + ` ${scores[0].toFixed(1)} dB at ${label(model.levels, sweep.levels[0])}`
@@ -227,13 +239,37 @@ function height(points, x) {
     + t * t * (3 - 2 * t) * y1 + t * t * (t - 1) * size * slopes[i + 1];
 }
 
-/** The middle of a result, pixel by pixel if it is large enough. */
-function paint(canvas, data, {width, height}) {
+/** Where the most is to be seen: the middle of the liveliest 32 pixels. */
+function detail(data, {width, height}) {
+  const size = 32;
+  let [best, most] = [{x: width / 2, y: height / 2}, 0];
+  for (let top = 0; top + size <= height; top += size / 2) {
+    for (let left = 0; left + size <= width; left += size / 2) {
+      let [sum, square] = [0, 0];
+      for (let y = top; y < top + size; y += 2) {
+        for (let x = left; x < left + size; x += 2) {
+          const green = data[4 * (y * width + x) + 1];
+          sum += green;
+          square += green * green;
+        }
+      }
+      const spread = square / 256 - (sum / 256) ** 2;
+      if (spread > most) {
+        [best, most] = [{x: left + size / 2, y: top + size / 2}, spread];
+      }
+    }
+  }
+  return best;
+}
+
+/** A part of a result around a place, pixel by pixel if it is large enough. */
+function paint(canvas, data, {width, height}, {x, y}) {
   const source = canvasOf(width, height);
   source.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
   const scale = Math.max(1, canvas.width / width, canvas.height / height);
-  canvas.getContext('2d').drawImage(source,
-    (width - canvas.width / scale) / 2, (height - canvas.height / scale) / 2,
-    canvas.width / scale, canvas.height / scale,
-    0, 0, canvas.width, canvas.height);
+  const [wide, high] = [canvas.width / scale, canvas.height / scale];
+  const within = (at, size, all) =>
+    Math.round(Math.min(all - size, Math.max(0, at - size / 2)));
+  canvas.getContext('2d').drawImage(source, within(x, wide, width),
+    within(y, high, height), wide, high, 0, 0, canvas.width, canvas.height);
 }

@@ -2,7 +2,7 @@
 
 import {clamp} from './session.js';
 import {label} from './instrument.js';
-import {readMask} from './viewer.js';
+import {readMask} from './mask.js';
 
 const BRUSH_PIXELS = 44;
 const WORDS = {
@@ -69,6 +69,7 @@ export class Panel {
   /** Another picture, or another level of harm. */
   input() {
     this.#harm();
+    this.#at('download-note').textContent = '';
     if (!this.#viewer.mask) this.#dropMask();
     this.update();
   }
@@ -179,8 +180,7 @@ export class Panel {
   #toggle(erase) {
     const {brush} = this.#viewer;
     const off = brush && brush.erase === erase;
-    this.#viewer.brush = off ? null : {size: BRUSH_PIXELS, erase,
-      colour: getComputedStyle(document.body).getPropertyValue('--accent')};
+    this.#viewer.brush = off ? null : {size: BRUSH_PIXELS, erase};
     const [painting, erasing] = [!off && !erase, !off && erase];
     this.#at('brush').setAttribute('aria-pressed', String(painting));
     this.#at('erase').setAttribute('aria-pressed', String(erasing));

@@ -6,6 +6,7 @@ import {canvasOf} from './pictures.js';
 const MAX_SCALE = 16;
 const GRAB = 22; // CSS pixels on either side of the line that take hold of it
 const WHEEL = 0.0015;
+const PAINT = '#5b8cff';
 
 /** @typedef {import('./engine/tiles.js').Rect} Rect */
 
@@ -193,7 +194,7 @@ export class Viewer {
     };
     part(this.#before, left, line);
     part(this.#after, line, right);
-    if (this.mask && this.brush) {
+    if (this.mask && this.#drag === 'paint') {
       place();
       context.globalAlpha = 0.45;
       context.drawImage(this.mask, 0, 0);
@@ -284,7 +285,9 @@ export class Viewer {
     const what = this.#drag;
     this.#drag = this.#pointers.size ? 'pan' : null;
     stage(this.stage, this.#drag);
-    if (what === 'paint') this.report.painted();
+    if (what !== 'paint') return;
+    this.redraw();
+    this.report.painted();
   }
 
   #span() {
@@ -314,7 +317,7 @@ export class Viewer {
     const context = this.mask.getContext('2d', {willReadFrequently: true});
     context.globalCompositeOperation =
       this.brush.erase ? 'destination-out' : 'source-over';
-    context.strokeStyle = this.brush.colour;
+    context.strokeStyle = PAINT;
     context.lineCap = 'round';
     context.lineWidth = this.brush.size * to.ratio / this.#scale;
     context.beginPath();
@@ -333,31 +336,4 @@ export class Viewer {
 function stage(element, drag) {
   if (drag) element.dataset.drag = drag;
   else delete element.dataset.drag;
-}
-
-/**
- * What has been painted, for the scheduler.
- *
- * @param {?HTMLCanvasElement} canvas
- * @returns {?import('./scheduler.js').Mask}
- */
-export function readMask(canvas) {
-  if (!canvas) return null;
-  const {width, height} = canvas;
-  const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
-  const weights = new Uint8Array(width * height);
-  let [left, top, right, bottom] = [width, height, 0, 0];
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      weights[i] = data[4 * i + 3];
-      if (!weights[i]) continue;
-      if (x < left) left = x;
-      if (x >= right) right = x + 1;
-      if (y < top) top = y;
-      bottom = y + 1;
-    }
-  }
-  const bounds = bottom ? {x: left, y: top, width: right - left,
-    height: bottom - top} : null;
-  return {weights, width, bounds};
 }

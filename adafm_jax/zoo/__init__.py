@@ -1,4 +1,4 @@
-"""Released models, found by name: their weights lie beside registry.json.
+"""Released models by name; their weights are beside registry.json.
 
 Needs neither JAX nor the weights until a model is loaded.
 """
@@ -27,12 +27,12 @@ class Entry:
   """A released model.
 
   Attributes:
-    name: what users call it by.
-    file: its file's name, in this folder.
+    name: by which users call it.
+    file: name of the file in this folder.
     sha256: checksum of the file.
-    description: what it is for, one line.
-    licence: of the weights, such as 'Apache-2.0'.
-    quality: what was measured, one line with data set, protocol and unit.
+    description: one line.
+    licence: of the weights, e.g. 'Apache-2.0'.
+    quality: measurements in one line, with data set, protocol and unit.
   """
 
   name: str
@@ -52,7 +52,7 @@ def entries() -> dict[str, Entry]:
   """The released models by name, in the registry's order.
 
   Raises:
-    UserError: the registry is not one that this version wrote.
+    UserError: the registry is missing or damaged.
   """
   path = FOLDER / REGISTRY
   try:
@@ -68,14 +68,13 @@ def entries() -> dict[str, Entry]:
 def locate(model: str | os.PathLike[str]) -> pathlib.Path:
   """The file of a model given by name or by path.
 
-  A text without folder and suffix is a name; './NAME' is a file whatever it is
-  called.
+  Text without folder and suffix is a name; './NAME' is always a file.
 
   Args:
     model: name of a released model, or path of a model file.
 
   Returns:
-    The path. That of a released model has been checked against its checksum.
+    The path. The file of a released model has the right checksum.
 
   Raises:
     UserError: no released model has this name, or its file is damaged.
@@ -99,11 +98,10 @@ def load(model: str | os.PathLike[str]) -> Model:
       model file.
 
   Returns:
-    The model, weights and all, as NumPy arrays.
+    The model, with weights as NumPy arrays.
 
   Raises:
-    UserError: the model is unknown, or its file is broken, see
-      `model.load`.
+    UserError: the model is unknown, or its file is damaged, see `Model.load`.
   """
   from adafm_jax.model import Model
 
@@ -123,17 +121,17 @@ def _unknown(name: str, known: list[str]) -> str:
   if close:
     hint = f'did you mean {" or ".join(close)}?'
   elif known:
-    hint = f'there are {", ".join(known)} (see `adafm models`).'
+    hint = f'choose one of {", ".join(known)} (see `adafm models`).'
   else:
     hint = 'none come with this version.'
   return (
-    f'There is no released model {name!r}: {hint} A model file is given by its'
+    f'There is no released model {name!r}: {hint} Give a model file by its'
     ' path, ending in .safetensors.'
   )
 
 
 def _check(entry: Entry) -> None:
-  """Raises UserError unless the weights are those that were registered."""
+  """Raises UserError unless the file has the registered checksum."""
   if not entry.path.is_file():
     raise UserError(
       f'The weights of model {entry.name!r} are missing ({entry.path}); install'

@@ -3,10 +3,10 @@
   python -m release.card.card            # all
   python -m release.card.card denoise --pictures
 
-A card is NAME.md: text made of the registry, the model file's header and the
-NAME.json that `release.evaluate` wrote, and of nothing else, so that a test can
-tell a stale one. Beside it come NAME_levels.png and NAME_gains.png. --pictures
-makes the contact sheets anew, which takes the network.
+A card is NAME.md. It is made from the registry, the model file's header and the
+NAME.json of `release.evaluate` alone, so that a test can find a stale card.
+With it come NAME_levels.png and NAME_gains.png. --pictures also makes the
+contact sheets again, which runs the network.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from release.card.results import Results
 
 
 def read(name: str, folder: pathlib.Path) -> Results:
-  """What is known of a released model.
+  """Reads what is known about a released model.
 
   Args:
     name: of the model.
     folder: of NAME.json.
 
   Raises:
-    UserError: there is no such model, it has not been measured, or another
-      model file was.
+    UserError: the model is unknown or not measured, or the results are of
+      another model file.
   """
   path = folder / f'{name}.json'
   header = model_file.read_header(zoo.locate(name))
@@ -51,7 +51,7 @@ def read(name: str, folder: pathlib.Path) -> Results:
     ) from error
   if found['sha256'] != zoo.entries()[name].sha256:
     raise UserError(
-      f'{path} measures another model file than the released {name}; run python'
+      f'{path} is about another model file than the released {name}; run python'
       f' -m release.evaluate {name}.'
     )
   return Results(header, found)
@@ -95,7 +95,7 @@ def _purpose(results: Results) -> str:
 
 
 def _results(results: Results) -> list[str]:
-  """Every set and protocol, and what rounding the weights costs."""
+  """Every set and protocol, and the cost of rounding the weights."""
   parts = [
     '## Results\n',
     'PSNR in dB and SSIM, each the mean over the images.'
@@ -157,15 +157,16 @@ def _dedicated(results: Results) -> list[str]:
   )
   return [
     '## Networks for one level\n',
-    'What the range costs: the start network, all of its weights trained on at'
-    f' one level alone ({about}) by `release/dedicated.py`, beside this'
-    ' model (PSNR, dB; the difference is that of the default path).\n',
+    'What it costs to serve a range. The dedicated networks are the start'
+    ' network with all of its weights trained further at one level alone'
+    f' ({about}) by `release/dedicated.py`. PSNR in dB; the difference is the'
+    ' default path minus the dedicated network.\n',
     table,
   ]
 
 
 def _published(results: Results, facts: card_facts.Facts) -> list[str]:
-  """Beside the literature, and why it is where it is."""
+  """The model beside published results, with the reasons for the gap."""
   parts = []
   for name, noise, by_level in results.parts():
     table = card_results.published_table(
@@ -192,14 +193,14 @@ def _pictures(results: Results) -> list[str]:
   if shown := made.get('sheet'):
     parts += [
       '## What it looks like\n',
-      'True pixels, the detail of most texture; PSNR is that of the whole'
-      ' photograph.\n',
+      'The most textured detail of each photograph, not scaled. PSNR is that of'
+      ' the whole photograph.\n',
       f'![Details of photographs at three levels]({shown["file"]})\n',
     ]
   if shown := made.get('failures'):
     parts += [
       '## Where it fails\n',
-      'Every pixel is shown as four; PSNR is that of the detail.\n',
+      'Every pixel is shown as 2 x 2. PSNR is that of the detail.\n',
       *_rows(shown),
     ]
   if shown := made.get('camera'):
@@ -219,7 +220,7 @@ def _pictures(results: Results) -> list[str]:
 
 
 def _rows(shown: Mapping[str, Any]) -> list[str]:
-  """A picture and the numbered list of what its rows show."""
+  """A picture and a numbered list that explains its rows."""
   lines = [
     f'{i + 1}. **{row["title"]}.** {row["text"]}\n'
     for i, row in enumerate(shown['rows'])
@@ -261,7 +262,7 @@ def write(name: str, folder: pathlib.Path) -> None:
 
 
 def add_pictures(name: str, folder: pathlib.Path) -> None:
-  """Makes the pictures of a model anew, and enters them in its JSON.
+  """Makes the pictures of a model again, and enters them in its JSON.
 
   Raises:
     UserError: see `read`.
@@ -281,9 +282,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Makes the cards of released models, and their index.',
   )
   add = parser.add_argument
-  add('names', nargs='*', help='of models (default: all that are measured)')
+  add('names', nargs='*', help='models (default: all that are measured)')
   add('-o', '--output', type=pathlib.Path, default=pathlib.Path('docs/models'))
-  add('--pictures', action='store_true', help='make the contact sheets anew')
+  add('--pictures', action='store_true', help='make the contact sheets again')
   options = parser.parse_args(argv)
   folder = options.output
   names = options.names or card_index.measured(folder)

@@ -18,7 +18,7 @@ from release.card.results import Results
 
 
 class Facts(NamedTuple):
-  """What the table says, and what other parts of the card need of it.
+  """The table of facts, and values that other parts of the card need.
 
   Attributes:
     rows: (name, text).
@@ -32,12 +32,7 @@ class Facts(NamedTuple):
 
 
 def collect(entry: zoo.Entry, results: Results) -> Facts:
-  """Everything a reader may look up.
-
-  Args:
-    entry: of the registry.
-    results: of the model.
-  """
+  """Collects everything a reader may look up."""
   header = results.header
   shapes = model_file.read_shapes(entry.path)
   counts = count_parameters(shapes)
@@ -71,7 +66,7 @@ def table(facts: Facts) -> str:
 
 
 def path_lines(results: Results) -> str:
-  """The lambda curve as a formula, and the path in words."""
+  """The lambda curve as a formula, and a sentence about the path."""
   header, task = results.header, levels.TASKS[results.task]
   if not header.arch.kernel:
     return 'None: the model has no AdaFM layers.\n'
@@ -160,8 +155,8 @@ def _held_out(config: Mapping[str, Any]) -> str:
   if not data.get('holdout'):
     return ''
   return (
-    f'the {data["holdout"]} last training images by name: for validation, the'
-    ' lambda curve and every choice of settings'
+    f'the last {data["holdout"]} training images by name, used for validation,'
+    ' the lambda curve and every choice of settings'
   )
 
 
@@ -169,7 +164,7 @@ def _steps(config: Mapping[str, Any]) -> str:
   stages = [(config.get(key) or {}).get('steps') for key in ('train', 'adapt')]
   if None in stages:
     return ''
-  return f'{stages[0]:,} steps, and {stages[1]:,} of the AdaFM layers'
+  return f'{stages[0]:,} steps, then {stages[1]:,} for the AdaFM layers'
 
 
 def _batch(config: Mapping[str, Any]) -> str:

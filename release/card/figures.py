@@ -15,7 +15,7 @@ from release.card.results import Results
 
 
 def names(name: str, results: Results) -> dict[str, str]:
-  """File of each figure, and what it shows."""
+  """The file of each figure, with a caption."""
   found = {f'{name}_levels.png': 'PSNR of every method over the levels'}
   if _compared(results):
     found[f'{name}_gains.png'] = 'Gain over the straight path'
@@ -23,15 +23,15 @@ def names(name: str, results: Results) -> dict[str, str]:
 
 
 def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
-  """Writes the figures of the first set, as the model was trained.
+  """Writes the figures of the set and protocol of `Results.main`.
 
   Args:
     name: of the model.
-    results: of it.
+    results: of the model.
     folder: to write to, under the names of `names`.
 
   Returns:
-    The figures, one line a method on each.
+    The figures, with one line per method each.
   """
   set_name, _, by_level = results.main()
   titles = results.titles
@@ -72,7 +72,7 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
 
 
 def _compared(results: Results) -> list[str]:
-  """Methods near enough to 'line' that only a difference shows them."""
+  """Methods so close to 'line' that only a difference shows them."""
   by_level = results.main()[2]
   return [
     m

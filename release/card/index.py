@@ -16,8 +16,8 @@ _INTRODUCTION = """\
 
 Small networks, trained on a CPU, that come with the package: `adafm models`
 lists them, `adafm restore -m NAME` uses them. Each has a card: what it is for,
-how it was made, what it reaches beside simple and published methods, and where
-it fails.
+how it was made, how it compares with simple and published methods, and where it
+fails.
 """
 
 
@@ -27,7 +27,7 @@ def measured(folder: pathlib.Path) -> list[str]:
 
 
 def render(folder: pathlib.Path) -> str:
-  """The index as Markdown; what was written by hand in it stays.
+  """The index as Markdown; its hand-written part is kept.
 
   Args:
     folder: of the cards.

@@ -1,7 +1,7 @@
-"""Results that papers publish, for a model card to stand beside.
+"""Published results, for comparison on model cards.
 
 PSNR in dB on the sets and protocols that cards use. Sizes are trainable
-parameters; where a paper does not state one, there is none here.
+parameters; None if a paper does not state one.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-  """What a paper reports of one method, on one set, under one protocol.
+  """Results of one method in a paper, on one set, under one protocol.
 
   Attributes:
     method: its name.
-    parameters: in millions; None where there are none, or it is not known.
-    set: as evaluation sets are named, see `data.known`.
-    noise: of denoising, 'clipped' or 'float'; '' for other tasks.
+    parameters: in millions; None if there are none, or if unknown.
+    set: name of the evaluation set, see `data.known`.
+    noise: 'clipped' or 'float' for denoising; '' for other tasks.
     psnr: dB by level.
-    paper: where the numbers are from.
+    paper: source of the numbers.
   """
 
   method: str
@@ -164,12 +164,12 @@ TASKS: dict[str, tuple[Published, ...]] = {
 
 
 def find(task: str, set_name: str, noise: str) -> list[Published]:
-  """What was published on a set, the weakest first.
+  """The published results on a set, weakest first.
 
   Args:
     task: a key of `degrade.level.TASKS`.
     set_name: in lower case.
-    noise: of denoising, 'clipped' or 'float'; '' for other tasks.
+    noise: 'clipped' or 'float' for denoising; '' for other tasks.
   """
   return [
     one for one in TASKS[task] if (one.set, one.noise) == (set_name, noise)

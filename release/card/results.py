@@ -12,15 +12,15 @@ from release.card import published
 from release.card import words as card_words
 
 ORDER = ('input', 'classical', 'line', 'bent', 'dedicated')
-_BIG = 0.01  # dB: what is less is not called a difference
+_BIG = 0.01  # dB; smaller differences are not shown
 
 
 class Results(NamedTuple):
-  """What was measured of a model.
+  """The measurements of a model.
 
   Attributes:
     header: of its file.
-    found: the JSON.
+    found: the JSON of `release.evaluate`.
   """
 
   header: Header
@@ -60,14 +60,14 @@ class Results(NamedTuple):
       yield name, noise, by_level
 
   def main(self) -> tuple[str, str, dict[float, dict[str, Any]]]:
-    """The part that figures show: the first set, as the model was trained."""
+    """The part that figures show: the first set, with the training noise."""
     parts = list(self.parts())
     wanted = main_noise(self.header)
     return next((p for p in parts if p[1] == wanted), parts[0])
 
 
 def main_noise(header: Header) -> str:
-  """The protocol that a card shows first: photographs have 8 bits."""
+  """The noise protocol that a card shows first, 8-bit noise if possible."""
   if header.levels.task != 'denoise':
     return ''
   return 'float' if header.noise == 'float' else 'clipped'
@@ -81,7 +81,7 @@ def part_title(results: Results, name: str, by_level: Mapping) -> str:
 
 
 def result_table(results: Results, by_level: Mapping[float, Mapping]) -> str:
-  """PSNR of every method, and SSIM of those that matter, a level a row."""
+  """PSNR of every method, and SSIM of the main ones, one row per level."""
   here = [m for m in ORDER if any(m in row for row in by_level.values())]
   ssim = [m for m in here if m in ('input', 'classical', results.default)]
   titles = results.titles
@@ -104,7 +104,7 @@ def result_table(results: Results, by_level: Mapping[float, Mapping]) -> str:
 def remarks(
   results: Results, name: str, by_level: Mapping[float, Mapping]
 ) -> str:
-  """What a reader should not miss in a table, in sentences."""
+  """Remarks on a table that a reader should not miss."""
   default = {x: row[results.default] for x, row in by_level.items()}
   worst = min(default, key=lambda x: default[x]['least_gain'])
   least = default[worst]['least_gain']
@@ -128,7 +128,7 @@ def remarks(
 
 
 def float16_table(results: Results) -> str:
-  """What rounding the weights costs: dB, a level a row; '' if not measured."""
+  """The cost of rounding the weights in dB, by level; '' if not measured."""
   parts = [
     (name, noise, by_level)
     for name, noise, by_level in results.parts()
@@ -155,7 +155,7 @@ def short_title(name: str, noise: str) -> str:
 
 
 def dedicated_table(results: Results) -> str:
-  """The model beside networks of one level each; '' if there are none."""
+  """The model beside networks for one level; '' if there are none."""
   rows = []
   for name, noise, by_level in results.parts():
     for level, row in by_level.items():
@@ -184,7 +184,7 @@ def dedicated_table(results: Results) -> str:
 def paths_table(results: Results) -> str:
   """Both paths on held-out images, from the model file; or ''."""
   made = results.header.provenance
-  # Models of format 2 compared curves: one lambda, or one a layer.
+  # Models of format 2 compared curves: one lambda, or one per layer.
   measured = made.get('paths') or [
     {'level': row['level'], 'line': row['single'], 'bent': row['layers']}
     for row in made.get('curves') or []
@@ -207,14 +207,14 @@ def paths_table(results: Results) -> str:
 def published_table(
   results: Results, name: str, noise: str, by_level: Mapping, millions: float
 ) -> str:
-  """The model beside what papers publish; '' where there is nothing.
+  """The model beside published results; '' if there are none.
 
   Args:
     results: of the model.
     name: of the set.
     noise: protocol of the noise, or ''.
     by_level: level -> method -> row.
-    millions: of parameters of the model.
+    millions: parameters of the model, in millions.
   """
   others = published.find(results.task, name, noise)
   columns = [x for x in by_level if any(x in one.psnr for one in others)]

@@ -1,4 +1,4 @@
-"""What a card says in words that no measurement changes."""
+"""The texts of a card that do not depend on measurements."""
 
 from __future__ import annotations
 
@@ -6,34 +6,33 @@ from release import classical
 
 PURPOSE = {
   'denoise': """\
-Removes white Gaussian noise from colour photographs, from {start} to {end}, the
-strength chosen by one number. It is small, so that it runs and trains on a CPU:
-it is not the best denoiser there is. It is not made for noise that a camera's
-processing has smoothed (see the end of this card), nor for noise below {start},
-text, drawings, or pictures that somebody's health or rights depend on.
+Removes white Gaussian noise from colour photographs, from {start} to {end}; one
+number sets the strength. The model is small, so that it runs and trains on a
+CPU; larger denoisers are better. Do not use it for noise that a camera's
+processing has smoothed (see the end of this card), for noise below {start}, for
+text or drawings, or for images that someone's health or rights depend on.
 """,
   'dejpeg': """\
 Removes the artefacts of JPEG compression from photographs, from quality
-{start_level} to {end_level}, the strength chosen by one number. It is small, so
-that it runs and trains on a CPU: it is not the best there is. It restores luma
-alone: colour stays as the file has it. It is not made for text, drawings and
-screenshots, nor for pictures that somebody's health or rights depend on.
+{start_level} to {end_level}; one number sets the strength. The model is small,
+so that it runs and trains on a CPU; larger models are better. It restores luma
+alone: colour stays as it is in the file. Do not use it for text, drawings and
+screenshots, or for images that someone's health or rights depend on.
 """,
   'sr': """\
-Sharpens photographs that are enlarged, from {start} to {end}, any scale between
-included. It is small, so that it runs and trains on a CPU: it is not the best
-there is. It invents no detail, so that results stay soft; and it undoes bicubic
-reduction alone: an image that is noisy, blurred or compressed comes out so,
-only larger. It is not made for text, nor for pictures that somebody's health or
-rights depend on.
+Enlarges photographs by any scale from {start} to {end}. The model is small, so
+that it runs and trains on a CPU; larger models are better. It does not invent
+detail, so results stay soft. It undoes bicubic reduction alone: noise, blur and
+compression artefacts of the image are still there, only larger. Do not use it
+for text, or for images that someone's health or rights depend on.
 """,
 }
 
-# What is known of a set, by task and set.
+# Remarks on a set, by task and set.
 NOTES = {
   ('dejpeg', 'set5'): (
-    'Its image "woman" comes from a JPEG file: at quality 80 it is saved again'
-    ' almost without loss (50.1 dB), so that restoring it can only harm.'
+    'Its image "woman" comes from a JPEG file. Saving it again at quality 80'
+    ' loses almost nothing (50.1 dB), so restoring it can only harm it.'
   ),
 }
 
@@ -51,7 +50,7 @@ restored = model.restore(image, level=32)  # sigma, of 255; or strength=0.4
 ```
 
 `image` is uint8, uint16 or float, [H, W], [H, W, 1] or [H, W, 3]. A grey image
-goes through as three equal channels, see [restore.md](../restore.md).
+is restored as three equal channels, see [restore.md](../restore.md).
 """,
   'dejpeg': """\
 ```bash
@@ -80,8 +79,8 @@ model = adafm_jax.load_model('{name}')
 enlarged = model.restore(image, level=3.5)  # 3.5 times as wide and high
 ```
 
-`image` is uint8, uint16 or float, [H, W], [H, W, 1] or [H, W, 3], as it is: the
-bicubic enlargement that the network starts from is made inside.
+`image` is uint8, uint16 or float, [H, W], [H, W, 1] or [H, W, 3], at its
+original size: the model enlarges it itself.
 """,
 }
 
@@ -104,49 +103,49 @@ SETS = {
 }
 
 CAMERA = """\
-The model has learnt from noise that is white: every pixel and channel for
-itself, of the same strength everywhere. The noise of a camera is stronger in
-bright parts, and demosaicing, smoothing, resizing and JPEG spread it over
-neighbouring pixels: grain. A denoiser takes a pattern wider than a pixel for
-the picture.
+The model was trained on white noise: independent in every pixel and channel,
+and equally strong everywhere. Camera noise is stronger in bright parts, and
+demosaicing, smoothing, resizing and JPEG spread it over neighbouring pixels: it
+becomes grain. A denoiser takes a pattern wider than a pixel for part of the
+picture.
 """
 
-# Beside a published number that comes from other degradations than ours.
+# How the degradations of published results differ from ours.
 PROTOCOL_NOTES = {
   'denoise': (
-    'The authors crop images to even sizes; here they are whole. Noise is drawn'
-    ' with another seed in every paper.'
+    'The authors crop images to even sizes; we use whole images. Every paper'
+    ' draws its noise with another seed.'
   ),
   'dejpeg': (
-    'Papers compress with MATLAB, here libjpeg does, with the same tables: the'
-    ' input itself shows what that changes.'
+    'Papers compress with MATLAB, we compress with libjpeg and the same tables;'
+    " the input's PSNR shows the difference."
   ),
   'sr': (
-    "Reduction is MATLAB's imresize, reimplemented: the bicubic input itself"
-    ' shows that it agrees.'
+    "Images are reduced with a reimplementation of MATLAB's imresize; the PSNR"
+    ' of the bicubic input shows that it agrees.'
   ),
 }
 
 # Below the published numbers.
 WHY = (
-  'The model has {millions:.2f} M parameters, and was trained on a few small'
-  ' patches a step ({steps}); most networks of the papers are larger, and all'
+  'The model has {millions:.2f} M parameters and was trained on a few small'
+  ' patches per step ({steps}). Most networks in the papers are larger, and all'
   ' were trained on GPUs for far longer.'
 )
 
 
 def set_title(name: str) -> str:
-  """What a card calls a set of images."""
+  """Name of a set of images on cards."""
   return SETS.get(name, name)
 
 
 def method_titles(task: str, default: str, both: bool) -> dict[str, str]:
-  """What tables call each method.
+  """Names of the methods in tables.
 
   Args:
     task: of the model.
-    default: 'line' or 'bent', the path it is used on.
-    both: whether it has a bent one.
+    default: 'line' or 'bent', the path that `adafm restore` uses.
+    both: whether the model has a bent path.
   """
   paths = {'line': 'the model', 'bent': 'the model'}
   if both:

@@ -1,6 +1,6 @@
 """The pictures of a card: a contact sheet, and where the model fails.
 
-They show photographs of scikit-image and matplotlib alone.
+All photographs come with scikit-image or matplotlib.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def make(name: str, folder: pathlib.Path) -> dict[str, Any]:
       NAME_camera.png.
 
   Returns:
-    JSON values: of each picture its file, and the title and text of its rows.
+    JSON values: the file of each picture, and the title and text of its rows.
 
   Raises:
-    UserError: there is no such model, or a file can't be written.
+    UserError: the model is unknown, or a file can't be written.
   """
   taken = studio.open_studio(zoo.load(name))
   task = taken.model.levels.task
@@ -76,7 +76,7 @@ def write_scenes(path: pathlib.Path, scenes: Sequence[Scene]) -> dict[str, Any]:
 
 
 def write_sheet(taken: Studio, path: pathlib.Path) -> dict[str, Any]:
-  """Writes photographs at three levels: every method, true pixels."""
+  """Writes photographs at three levels by every method, not scaled."""
   model = taken.model
   known = measure.default_levels(model)
   chosen = [known[0], known[len(known) // 2], known[-1]]

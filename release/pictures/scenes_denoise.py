@@ -13,7 +13,7 @@ from adafm_jax.report.sheet import Cell
 from release.pictures import studio
 from release.pictures.studio import Scene, Studio
 
-_BLUR = 0.7  # pixels, Gaussian: what makes grain of white noise here
+_BLUR = 0.7  # pixels; this Gaussian blur turns white noise into grain
 _BY_EYE = 25.0
 
 
@@ -113,7 +113,7 @@ def _wrong_level(taken: Studio) -> Scene:
 
 
 def camera(taken: Studio) -> list[Scene]:
-  """A photograph with grain of its own, and grain that is made."""
+  """A photograph with real grain, and one with artificial grain."""
   return [_grainy(taken), _correlated(taken)]
 
 

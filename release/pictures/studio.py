@@ -1,7 +1,7 @@
-"""What the pictures of a card are made with: photographs, details, a network.
+"""Makes the pictures of a card: photographs, details, a network.
 
-Photographs are those that come with scikit-image and matplotlib, free to show;
-no released model has learnt from them.
+The photographs come with scikit-image and matplotlib and are free to show. No
+released model was trained on them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FACE = (slice(20, 20 + DETAIL), slice(180, 180 + DETAIL))  # of the astronaut
 
 
 class Scene(NamedTuple):
-  """One row of a picture, and what it shows in words.
+  """One row of a picture, and a text about it.
 
   Attributes:
     title: a few words.
@@ -53,7 +53,7 @@ class Studio(NamedTuple):
   protocol: Protocol
 
   def case(self, image: NamedImage, level: float, noise: str = '') -> Case:
-    """Degrades a photograph; `noise` other than the model's own is possible."""
+    """Degrades a photograph; `noise` may differ from the model's."""
     protocol = self.protocol
     if noise:
       protocol = Protocol.of(self.model.levels.task, noise)
@@ -70,13 +70,13 @@ class Studio(NamedTuple):
     return NamedImage(name, images.to_channels(pixels, channels))
 
   def near(self, level: float) -> float:
-    """The level of the range that is nearest to one."""
+    """The nearest level in the model's range."""
     low, high = sorted((self.model.levels.start, self.model.levels.end))
     return float(min(max(level, low), high))
 
 
 def open_studio(model: Model) -> Studio:
-  """A model at work under the protocol that its card shows first."""
+  """A studio with the protocol that the model's card shows first."""
   return Studio(
     model, Protocol.of(model.levels.task, main_noise(model) or 'clipped')
   )
@@ -102,11 +102,9 @@ def photograph(name: str) -> np.ndarray:
 
 
 def worst(clean: np.ndarray, picture: np.ndarray) -> tuple[slice, slice]:
-  """The window in which a picture errs most, of `DETAIL` pixels a side.
+  """The window of `DETAIL` pixels a side in which a picture errs most.
 
-  Args:
-    clean: uint8 [H, W, C].
-    picture: likewise.
+  Both images are uint8 [H, W, C].
   """
   error = (clean.astype(np.float64) - picture) ** 2
   return highest(error.mean(axis=-1))
@@ -115,7 +113,7 @@ def worst(clean: np.ndarray, picture: np.ndarray) -> tuple[slice, slice]:
 def at_worst(
   taken: Studio, photo: str, level: float
 ) -> tuple[Case, np.ndarray, tuple[slice, slice]]:
-  """A photograph degraded, restored, and the window in which that errs most."""
+  """A degraded photograph, its restoration, and where that errs most."""
   case = taken.case(taken.photo(photo), level)
   restored = taken.restore(case, level)
   return case, restored, worst(case.clean, restored)
@@ -131,7 +129,7 @@ def flattest(clean: np.ndarray) -> tuple[slice, slice]:
 def highest(values: np.ndarray) -> tuple[slice, slice]:
   """The window of [H, W] with the highest sum, `DETAIL` pixels a side.
 
-  Of equals the first; a smaller side is taken whole.
+  The first of equals wins; a smaller side is taken whole.
   """
   height, width = (min(DETAIL, side) for side in values.shape)
   total = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
@@ -145,13 +143,13 @@ def highest(values: np.ndarray) -> tuple[slice, slice]:
 
 
 def cell(case: Case, picture: np.ndarray, window, words: str) -> Cell:
-  """A detail with its own PSNR below it.
+  """A detail of a picture, with its PSNR in the caption.
 
   Args:
-    case: whose original it is compared with.
+    case: has the original.
     picture: uint8 [H, W, C].
     window: slices of rows and columns.
-    words: of the caption.
+    words: start of the caption.
   """
   detail = picture[window]
   psnr = metrics.psnr(case.clean[window], detail)
@@ -172,10 +170,10 @@ def row(
 
 
 def texture_kept(clean: np.ndarray, picture: np.ndarray) -> float:
-  """Variance of fine detail that is the original's, 0 to 1.
+  """The share of fine detail that is the original's, 0 to 1.
 
-  The squared correlation of both images less what a Gaussian of 2 pixels leaves
-  of them: 1 where all detail is there, at whatever contrast.
+  The squared correlation of both images after subtracting a Gaussian blur of 2
+  pixels. It is 1 if all detail is there, at any contrast.
   """
   fine = []
   for image in (clean, picture):

@@ -1,23 +1,14 @@
-import importlib.util
 import json
-import pathlib
 
+import numpy as np
 import pytest
 import skimage
 from PIL import Image
 
-PATH = pathlib.Path(__file__).parents[2] / 'benchmarks' / 'estimators.py'
+from benchmarks import estimators
 
 
-@pytest.fixture(scope='module')
-def estimators():
-  spec = importlib.util.spec_from_file_location('estimators', PATH)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
-def test_tables_hold_what_was_measured(estimators, tmp_path):
+def test_tables_hold_what_was_measured(tmp_path):
   folder = tmp_path / 'photos'
   folder.mkdir()
   for name in ('astronaut', 'coffee'):
@@ -49,8 +40,6 @@ def test_tables_hold_what_was_measured(estimators, tmp_path):
   assert set(halves) == {1}
 
 
-def test_the_baseline(estimators):
-  import numpy as np
-
+def test_the_baseline():
   noise = np.random.default_rng(0).normal(0.5, 10 / 255, (200, 200, 3))
   assert estimators.haar_mad(noise) == pytest.approx(10, rel=0.02)

@@ -4,13 +4,14 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from adafm_jax.commands import sweep, sweep_results
 from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import memory, plan
 from adafm_jax.evaluate import metrics
+from adafm_jax.images.photo import Photo
 from adafm_jax.model import Model
 from adafm_jax.model_file import curve as curves
 from adafm_jax.models import restorer
@@ -278,6 +279,53 @@ def test_a_bad_image_does_not_stop_the_others(folder, tmp_path, capsys):
   assert 'cut.png' in errors
 
 
+def test_alpha_profile_and_texts_are_kept(folder, tmp_path):
+  root, model, _ = folder
+  pixels, alpha = _pixels((13, 18, 3)), np.full((13, 18, 1), 255, np.uint8)
+  alpha[:4], alpha[4:8] = 0, 128
+  icc = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+  exif = Image.Exif()
+  exif[0x013B] = 'Zoe'
+  image = Image.fromarray(np.concatenate([pixels, alpha], axis=-1))
+  (tmp_path / 'in').mkdir()
+  image.save(tmp_path / 'in' / 'a.png', icc_profile=icc, exif=exif)
+  out = tmp_path / 'out'
+  model_file = root / 'model.safetensors'
+  assert _sweep(model_file, tmp_path / 'in', out, '--lambdas', '0,1') == 0
+  # What is hidden is neither seen by the network nor changed.
+  seen = (pixels / 255.0 * (alpha / 255.0)).astype(np.float32)
+  restored = _separately(model, seen, 1.0)
+  share = np.maximum(alpha / 255.0, 1e-6)
+  wanted = np.rint(np.clip(np.clip(restored, 0, 1) / share, 0, 1) * 255)
+  with Image.open(out / 'a_coef_1.00.png') as result:
+    found = np.asarray(result).astype(int)
+    assert result.info['icc_profile'] == icc
+    assert result.getexif()[0x013B] == 'Zoe'
+  np.testing.assert_array_equal(found[..., 3:], alpha)
+  np.testing.assert_array_equal(found[:4, :, :3], pixels[:4])
+  assert np.abs(found[4:, :, :3] - wanted[4:]).max() <= 1
+
+
+def test_further_frames_and_what_is_lost_are_told(folder, tmp_path, capsys):
+  root, _, _ = folder
+  first = Image.fromarray(_pixels((13, 18, 3)))
+  more = [Image.fromarray(_pixels((13, 18, 3), seed=1))]
+  (tmp_path / 'in').mkdir()
+  first.save(tmp_path / 'in' / 'film.png', save_all=True, append_images=more)
+  first.save(
+    tmp_path / 'in' / 'two.jpg', 'MPO', save_all=True, append_images=more
+  )
+  out = tmp_path / 'out'
+  model = root / 'model.safetensors'
+  assert _sweep(model, tmp_path / 'in', out, '--lambdas', '1') == 2
+  told = capsys.readouterr()
+  assert 'film.png: it is animated, with 2 frames' in told.err
+  assert 'two.jpg: Of the 2 pictures in the file' in told.out
+  assert {p.name for p in out.iterdir()} == {
+    'two_coef_1.00.png', 'contact_sheet.png'
+  }  # fmt: skip
+
+
 def test_names_that_plots_could_misread(folder, tmp_path):
   root, _, _ = folder
   names = ['_hidden', 'a$b$\\frac', 'two words, "quoted"', 'b\udcff']
@@ -297,6 +345,7 @@ def test_only_what_is_shown_is_kept(tmp_path):
   result = sweep_results.write_image(
     tmp_path,
     'x',
+    Photo(np.zeros((300, 400, 3), np.float32)),
     _pixels((300, 400, 3)),
     outputs,
     ['s 0', 's 1'],
@@ -332,8 +381,8 @@ def test_names_of_strengths(strengths, names):
     (['--lambdas', '0.5,0.50'], 'are the same strength; leave one out'),
     (['--levels', '90'], 'outside the range sigma 15 to sigma 75'),
     (['--scale', '2'], '--scale is for super-resolution'),
-    (['--memory', 'much'], "'much' is no size"),
-    (['--memory', '1kB'], 'a.png: Images 47 pixels wide take'),
+    (['--memory', 'much'], "'much' is not a size"),
+    (['--memory', '1kB'], 'a.png: Images 47 pixels wide need'),
     (['--references', 'nowhere'], 'There is no file or folder nowhere'),
   ],
 )

@@ -48,30 +48,6 @@ def test_no_config():
     command_line.take_config(['--config.seed=3'])
 
 
-def test_all_mistakes_at_once(file):
-  right = {
-    'trian.steps': 'train.steps or adapt.steps or path.steps?',
-    'train': 'group of fields',
-    'train.steps': 'a whole number',
-    'train.batch': '1 or more',
-    'model.compute': 'one of float32, bfloat16',
-    'evaluate.ssim': 'true or false',
-    'end': 'a number',
-    'seed.x': 'mean seed?',
-    'adapt.patch': 'even',
-  }
-  texts = ('3', '3', '1.5', '0', 'float16', 'yes', 'x', '1', '33')
-  arguments = [
-    f'--config.{name}={text}' for name, text in zip(right, texts, strict=True)
-  ]
-  with pytest.raises(UserError) as caught:
-    command_line.take_config(['--config', file, *arguments])
-  problems = caught.value.problems
-  assert len(problems) == len(right)
-  for name, meaning in right.items():
-    assert any(name in p and meaning in p for p in problems), name
-
-
 @pytest.mark.parametrize(
   ('text', 'words'),
   [

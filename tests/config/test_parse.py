@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import pytest
+import small_configs
 
 from adafm_jax.config import command_line, default
 from adafm_jax.config import parse as configs
@@ -15,25 +16,9 @@ from adafm_jax.models import architecture
 FILES = sorted((pathlib.Path(__file__).parents[2] / 'configs').glob('*.py'))
 
 
-def _nested(fields):
-  """'train__steps'-like names as nested dicts."""
-  values = {}
-  for name, value in fields.items():
-    *groups, leaf = name.split('__')
-    node = values
-    for group in groups:
-      node = node.setdefault(group, {})
-    node[leaf] = value
-  return values
-
-
-def _parse(**fields):
-  return configs.parse(_nested(fields))
-
-
 def _problems(**fields):
   with pytest.raises(UserError) as caught:
-    _parse(**fields)
+    small_configs.parse(**fields)
   return caught.value.problems
 
 
@@ -94,7 +79,7 @@ def test_every_field_is_documented():
 
 
 def test_round_trips():
-  config = _parse(seed=3, adapt__batch=5, model__kernel=7)
+  config = small_configs.parse(seed=3, adapt__batch=5, model__kernel=7)
   assert configs.parse(json.loads(json.dumps(dataclasses.asdict(config)))) == (
     config
   )
@@ -175,6 +160,13 @@ def test_what_follows_from_a_mistake_is_not_one_more():
     ({'zzz': 5}, '--help'),
     ({'evaluate__ssim': 1}, 'true or false'),
     ({'train__batch': True}, 'a whole number'),
+    # As text, from the command line.
+    ({'evaluate__ssim': 'yes'}, 'true or false'),
+    ({'train__steps': '1.5'}, 'a whole number'),
+    ({'train__batch': '0'}, '1 or more'),
+    ({'model__compute': 'float16'}, 'one of float32, bfloat16'),
+    ({'end': 'x'}, 'a number'),
+    ({'seed': {'x': '1'}}, 'did you mean seed?'),
   ],
 )
 def test_one_sentence_each(fields, words):
@@ -184,15 +176,16 @@ def test_one_sentence_each(fields, words):
 
 
 def test_evaluation_sets_are_named_or_have_sources():
-  config = _parse(evaluate__sets='cbsd68,mine=/a=b,set5')
+  config = small_configs.parse(evaluate__sets='cbsd68,mine=/a=b,set5')
   found = configs.evaluation_sets(config)
   assert found == {'cbsd68': '', 'mine': '/a=b', 'set5': ''}
   assert configs.evaluation_sets(Config()) == {}
 
 
 def test_differences():
-  old = _parse(run__log_every=7, evaluate__ssim=False, calibrate__order=1)
-  new = _parse(train__steps=3, task='sr', start=2.0, end=3.0)
+  parse = small_configs.parse
+  old = parse(run__log_every=7, evaluate__ssim=False, calibrate__order=1)
+  new = parse(train__steps=3, task='sr', start=2.0, end=3.0)
   assert configs.differences(old, new) == [
     "task: 'denoise' -> 'sr'",
     'start: 15.0 -> 2.0',

@@ -92,13 +92,13 @@ def test_grey_images_keep_one_channel():
   assert steps == {(0, 1), (1, 0)}
 
 
-def test_no_images_is_told():
+def test_no_images_is_reported():
   with pytest.raises(UserError, match='no training images'):
     banks.build([])
 
 
-def test_more_pixels_than_int32_can_address_are_told():
+def test_more_pixels_than_int32_can_address_are_reported():
   # A view of one pixel: 2**31 pixels without their memory.
   huge = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2**16, 2**15, 3))
-  with pytest.raises(UserError, match=r'2,147,483,648 pixels; at most'):
+  with pytest.raises(UserError, match='2,147,483,648 pixels'):
     banks.build([huge])

@@ -55,7 +55,7 @@ def test_the_document_shows_the_table():
   assert table.strip() in (ROOT / 'docs/data.md').read_text()
 
 
-def test_sets_can_be_told_by_their_sizes():
+def test_sets_are_recognised_by_their_sizes():
   assert known.get('div2k').size_problem(1356, 2040) == ''
   assert known.get('div2k').size_problem(2040, 1356) == ''
   assert '2040' in known.get('div2k').size_problem(1356, 1020)
@@ -72,6 +72,6 @@ def test_cbsd68_has_68_names_and_evaluation_splits_exist():
     assert rule.splits[rule.evaluate].count
 
 
-def test_an_unknown_set_is_told():
+def test_an_unknown_set_is_reported():
   with pytest.raises(UserError, match=r"no data set 'set6'; choose one of div"):
     known.get('set6')

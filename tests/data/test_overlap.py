@@ -1,17 +1,15 @@
 import numpy as np
 import pytest
+import small_sets
 
 from adafm_jax.data import overlap
 from adafm_jax.data.image import Seen, fingerprint
 from adafm_jax.errors import UserError
 
 
-def _random(seed, *shape):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
 def test_fingerprints_tell_images_apart_and_not_their_forms():
-  colour, grey = _random(0, 9, 14, 3), _random(1, 9, 14, 1)
+  colour = small_sets.random_pixels(0, 9, 14, 3)
+  grey = small_sets.random_pixels(1, 9, 14, 1)
   found = fingerprint(colour)
   assert found == fingerprint(colour[::1].copy(order='F'))
   assert fingerprint(grey) == fingerprint(np.repeat(grey, 3, axis=-1))

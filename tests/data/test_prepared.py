@@ -11,7 +11,7 @@ def _records(where):
   return sorted(where.glob('*train*record*'))[0]
 
 
-def test_a_truncated_file_of_records_is_told_before_it_is_used(tmp_path):
+def test_a_truncated_file_of_records_is_reported_before_it_is_used(tmp_path):
   source = small_sets.write(tmp_path / 'in', small_sets.make_images(3))
   path = _records(small_sets.make_set(tmp_path, source=source, holdout=1))
   whole = path.read_bytes()
@@ -21,10 +21,10 @@ def test_a_truncated_file_of_records_is_told_before_it_is_used(tmp_path):
       sources.load(
         'tfds:image_folder', field='x', channels=3, data_dir=str(tmp_path)
       )
-    assert f'{path} has {len(data):,} bytes and not' in str(caught.value)
+    assert f'{path} has {len(data):,} bytes' in str(caught.value)
     assert 'prepare image_folder again with --overwrite' in str(caught.value)
   path.unlink()
-  with pytest.raises(UserError, match='has 0 bytes and not'):
+  with pytest.raises(UserError, match='has 0 bytes'):
     prepared.find('image_folder', tmp_path)
 
 
@@ -42,7 +42,7 @@ def test_changed_bytes_of_records_are_found(tmp_path):
     list(part.records())
 
 
-def test_a_broken_index_is_told(tmp_path):
+def test_a_broken_index_is_reported(tmp_path):
   source = small_sets.write(tmp_path / 'in', small_sets.make_images(3))
   where = small_sets.make_set(tmp_path, source=source, holdout=1)
   for text in ('{', '[]', '{"base": "x"}'):

@@ -187,7 +187,7 @@ def test_tfds_name_may_have_a_config(data_dir):
   }
 
 
-def test_tfds_records_without_images_are_told(data_dir):
+def test_tfds_records_without_images_are_reported(data_dir):
   with pytest.raises(UserError, match=r'no feature `image` or `hr` but text'):
     _load('tfds:imageless/train', data_dir=data_dir)
 
@@ -217,7 +217,7 @@ def test_missing_folder_says_what_a_source_may_be(tmp_path):
     assert part in str(caught.value)
 
 
-def test_empty_folder_is_told(tmp_path):
+def test_empty_folder_is_reported(tmp_path):
   with pytest.raises(UserError, match='holds no images'):
     _load(tmp_path)
 

@@ -1,9 +1,12 @@
 import io
+import itertools
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from adafm_jax.data import known
+from adafm_jax.degrade import level as levels
 from adafm_jax.degrade import resize
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError
@@ -68,16 +71,17 @@ def test_sr_rounds_once_after_shrinking_and_enlarging(scale):
   assert np.abs(error).max() < 0.5 + 1e-4
 
 
-def test_sr_at_scale_one_changes_nothing():
+def test_every_task_has_a_degradation_and_a_protocol():
   image = random_image()
-  np.testing.assert_allclose(
-    Degradation('sr').apply(image, 1), image / 255, atol=1e-7
-  )
+  degraded = [Degradation(task).apply(image, 4) for task in levels.TASKS]
+  for one, other in itertools.combinations(degraded, 2):
+    assert np.abs(one - other).max() > 0.01
+  assert known.USUAL.keys() == levels.TASKS.keys()
 
 
 def test_only_noise_can_be_drawn_per_crop():
-  tasks = ('denoise', 'dejpeg', 'sr')
-  assert [Degradation(t).whole_image for t in tasks] == [False, True, True]
+  whole = {task: Degradation(task).whole_image for task in levels.TASKS}
+  assert whole == {'denoise': False, 'dejpeg': True, 'sr': True}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,6 @@ def test_only_noise_can_be_drawn_per_crop():
     ('sr', 'clipped', 0.5, 'from 1 to 16'),
   ],
 )
-def test_mistakes_are_told(task, noise, level, message):
+def test_mistakes_are_reported(task, noise, level, message):
   with pytest.raises(UserError, match=message):
     Degradation(task, noise).apply(random_image(), level)

@@ -82,12 +82,12 @@ def test_chroma_has_half_the_resolution():
 
 
 @pytest.mark.parametrize('quality', [0, 101, -5, 80.5, float('nan')])
-def test_bad_quality_is_told(quality):
+def test_bad_quality_is_reported(quality):
   with pytest.raises(UserError, match='whole number from 1 to 100'):
     jpeg.jpeg(np.zeros((8, 8, 1), np.uint8), quality)
 
 
 @pytest.mark.parametrize('shape', [(8, 8), (8, 8, 4), (8, 8, 2), (1, 8, 8, 3)])
-def test_bad_shape_is_told(shape):
+def test_bad_shape_is_reported(shape):
   with pytest.raises(UserError, match='not one of shape'):
     jpeg.jpeg(np.zeros(shape, np.uint8), 50)

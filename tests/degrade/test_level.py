@@ -36,7 +36,7 @@ def test_legal_levels(task, legal, illegal):
     assert kind.unit in problem
 
 
-def test_unknown_task_is_told():
+def test_unknown_task_is_reported():
   with pytest.raises(UserError, match=r"'blur'.*'denoise', 'dejpeg', 'sr'"):
     levels.get_task('blur')
 
@@ -70,7 +70,7 @@ def test_position_and_level(span, places):
     (SR, [2.9, 4.1], ['x3 to x4', 'scale factor']),
   ],
 )
-def test_levels_outside_the_range_are_told(span, outside, words):
+def test_levels_outside_the_range_are_reported(span, outside, words):
   for value in outside:
     assert not span.contains(value)
     with pytest.raises(UserError) as caught:
@@ -94,7 +94,7 @@ def test_check_demands_a_legal_level():
     ('sr', 0, 0, ['Level 0', 'Level 0', 'both 0']),
   ],
 )
-def test_range_problems_are_all_told(task, start, end, words):
+def test_range_problems_are_all_reported(task, start, end, words):
   problems = levels.range_problems(task, start, end)
   assert len(problems) == len(words)
   for problem, word in zip(problems, words, strict=True):
@@ -133,7 +133,7 @@ nan 0:inf:1 1e400 0:1:1e-999999999"""
 
 
 @pytest.mark.parametrize('text', ['', *NONSENSE.split()])
-def test_nonsense_is_told_and_named(text):
+def test_nonsense_is_reported_and_named(text):
   with pytest.raises(UserError) as caught:
     levels.parse_values(text)
   assert repr(text) in str(caught.value)

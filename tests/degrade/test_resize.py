@@ -171,6 +171,6 @@ def test_modcrop_cuts_bottom_and_right():
     ({'size': (0, 4)}, 'must have pixels'),
   ],
 )
-def test_bad_sizes_are_told(options, message):
+def test_bad_sizes_are_reported(options, message):
   with pytest.raises(UserError, match=message):
     resize.imresize(np.zeros((4, 4)), **options)

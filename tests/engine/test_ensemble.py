@@ -47,15 +47,3 @@ def test_every_orientation_is_seen_once():
   expected = {(x.shape, x.tobytes()) for x, _, _ in _eight(image)}
   assert {(x.shape, x.tobytes()) for x in seen} == expected
   assert len(seen) == len(expected) == 8
-
-
-def test_it_commutes_with_turning_the_image():
-  model = tiny_models.random_model()
-  image = np.random.default_rng(1).random((1, 8, 12, 3), np.float32)
-  network = Network(model.arch, model.params, self_ensemble=True)
-  turned = np.ascontiguousarray(np.rot90(image, 1, (1, 2)))
-  np.testing.assert_allclose(
-    np.rot90(network.restore(image, 0.5), 1, (1, 2)),
-    network.restore(turned, 0.5),
-    atol=1e-6,
-  )

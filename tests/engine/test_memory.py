@@ -29,7 +29,7 @@ def test_sizes_as_people_write_them(text, size):
   ['', 'B', 'much', '0', '-1', '2 XB', '1e999', '1..2', 'e', 'inf', '0.5'],
 )
 def test_no_sizes(text):
-  with pytest.raises(UserError, match=r'is no size; write such as 2GiB'):
+  with pytest.raises(UserError, match=r'not a size.*2GiB'):
     memory.parse(text)
 
 
@@ -41,7 +41,20 @@ def test_sizes_for_people(size, text):
   assert memory.show(size).startswith(text)
 
 
-def _machine(tmp_path, meminfo=None, limit=None):
+MEMINFO = 'MemTotal:  9 kB\nMemFree:  2 kB\nMemAvailable:     7 kB\n'
+TOTAL = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+
+
+@pytest.mark.parametrize(
+  ('meminfo', 'limit', 'free'),
+  [
+    (MEMINFO, None, 7 * 1024),  # the file cache counts as free
+    (MEMINFO, '5000\n', 5000),  # a container's limit
+    (MEMINFO, 'max\n', 7 * 1024),
+    (None, None, TOTAL),  # without /proc
+  ],
+)
+def test_free_memory_of_the_machine(tmp_path, meminfo, limit, free):
   for path, text in (
     ('proc/meminfo', meminfo),
     ('sys/fs/cgroup/memory.max', limit),
@@ -49,27 +62,7 @@ def _machine(tmp_path, meminfo=None, limit=None):
     if text is not None:
       (tmp_path / path).parent.mkdir(parents=True)
       (tmp_path / path).write_text(text)
-  return min(memory._machine(tmp_path))
-
-
-MEMINFO = 'MemTotal:  9 kB\nMemFree:  2 kB\nMemAvailable:     7 kB\n'
-
-
-def test_what_the_file_cache_holds_is_free(tmp_path):
-  assert _machine(tmp_path, MEMINFO) == 7 * 1024
-
-
-def test_a_container_has_less(tmp_path):
-  assert _machine(tmp_path, MEMINFO, '5000\n') == 5000
-
-
-def test_a_container_without_a_limit(tmp_path):
-  assert _machine(tmp_path, MEMINFO, 'max\n') == 7 * 1024
-
-
-def test_without_proc_all_memory_counts(tmp_path):
-  total = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-  assert _machine(tmp_path) == total
+  assert min(memory._machine(tmp_path)) == free
 
 
 def test_half_of_what_the_device_has_free(monkeypatch):

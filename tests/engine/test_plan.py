@@ -55,8 +55,8 @@ def test_tiles_of_a_side_asked_for():
   assert plan.make_plan(ARCH, (100, 100), 1, GIB, side=32).side == 32
 
 
-def test_too_little_memory_is_told():
-  with pytest.raises(UserError, match=r'9000 pixels wide take .* tiles of 64'):
+def test_too_little_memory_is_reported():
+  with pytest.raises(UserError, match=r'9000 pixels wide .* tiles of 64'):
     plan.make_plan(ARCH, (9000, 9000), 1, 2**20)
 
 

@@ -42,13 +42,8 @@ def test_smooth_pixels_come_out_right_and_kinks_nearly():
   assert error[2] < 0.02
 
 
-def test_weights_sum_to_one():
-  for strength in (0.0, 0.21, 1.0):
-    assert preview.weights(strength).sum() == pytest.approx(1)
-
-
 def test_mistakes():
-  with pytest.raises(UserError, match='takes 4 results or more, not 3'):
+  with pytest.raises(UserError, match='4 results or more, not 3'):
     preview.make(np.zeros((3, 2, 2, 3)))
   with pytest.raises(UserError, match='must be from 0 to 1'):
     preview.at(preview.make(np.zeros((4, 2))), 1.1)

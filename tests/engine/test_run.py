@@ -3,11 +3,11 @@
 import jax
 import numpy as np
 import pytest
+import tiny_models
 
 from adafm_jax.engine import plan
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
-from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 
@@ -17,11 +17,7 @@ SIZE = (150, 170)
 
 @pytest.fixture(scope='module')
 def params():
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda leaf: rng.normal(0, 0.15, leaf.shape).astype(np.float32),
-    restorer.parameter_shapes(ARCH),
-  )
+  return tiny_models.random_params(ARCH)
 
 
 @pytest.fixture(scope='module')
@@ -52,19 +48,10 @@ def test_a_sweep_in_tiles_equals_one_of_whole_images(params, images, tiles):
   np.testing.assert_allclose(np.concatenate(parts), whole[0], rtol=0, atol=1e-5)
 
 
-def test_too_little_memory_is_told(params, images):
-  with pytest.raises(UserError, match=r'170 pixels wide .* 1 KiB may be used'):
-    Network(ARCH, params, memory=1024).restore(images, 0.5)
-
-
 @pytest.mark.parametrize('side', [None, 64])
 def test_one_strength_of_small_filters_is_folded_away(images, side):
   arch = Architecture(features=6, blocks=1, kernel=1)
-  rng = np.random.default_rng(2)
-  params = jax.tree.map(
-    lambda leaf: rng.normal(0, 0.15, leaf.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+  params = tiny_models.random_params(arch)
   network = Network(arch, params, side=side)
   apply = jax.jit(restorer.make_apply(arch))
   for strength in (0.0, 0.7, np.array([0.7, 0.7]), np.array([0.1, 0.9])):

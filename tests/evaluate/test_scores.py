@@ -1,6 +1,6 @@
-import jax
 import numpy as np
 import pytest
+import tiny_models
 from skimage import metrics as oracle
 
 from adafm_jax.data.image import NamedImage
@@ -24,11 +24,7 @@ def _image(name, shape, seed=0):
 
 def _network(channels=3, memory=10**9):
   arch = Architecture(features=8, blocks=1, channels=channels, kernel=3)
-  rng = np.random.default_rng(0)
-  params = jax.tree.map(
-    lambda leaf: rng.normal(0, 0.15, leaf.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+  params = tiny_models.random_params(arch)
   params['tail']['kernel'] *= np.float32(0.3)
   params['tail']['bias'] += np.float32(0.5)
   return Network(arch, params, memory=memory)
@@ -187,26 +183,16 @@ def test_unclipped_input_is_judged_as_it_is():
   assert rows[0].psnr == pytest.approx(14.15 + gain, abs=0.05)
 
 
-def test_an_input_without_error_counts_as_100_db():
+@pytest.mark.parametrize(('task', 'level'), [('sr', 2), ('denoise', 0)])
+def test_an_input_without_error_counts_as_100_db(task, level):
   image = NamedImage('flat', np.full((16, 16, 3), 77, np.uint8))
-  rows = scores.score_set(
-    _network(),
+  rows = scores.score_methods(
     [image],
+    {},
+    lambda case: [],
     name='s',
-    level=2,
-    strength=0.5,
-    protocol=Protocol.of('sr'),
-    ssim=False,
-  )
-  assert rows[0].psnr == 100
-  clean = Protocol.of('denoise')
-  rows = scores.score_set(
-    _network(),
-    [image],
-    name='s',
-    level=0,
-    strength=0,
-    protocol=clean,
+    level=level,
+    protocol=Protocol.of(task),
     ssim=False,
   )
   assert rows[0].psnr == 100

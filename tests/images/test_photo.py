@@ -435,7 +435,7 @@ def test_text_that_cannot_be_read_is_left_out(tmp_path):
 def test_compressions_of_tiff(tmp_path, compression, capfd):
   """Those that need no part of the picture lost, in 8 and 16 bits."""
   smooth = np.add.outer(np.arange(32) * 3, np.arange(48) * 2)[..., None]
-  rgb = ([*smooth, 0, 9, 60]).astype(np.uint8)
+  rgb = (smooth + np.array([0, 9, 60])).astype(np.uint8)
   grey, alpha = rgb[..., :1], np.concatenate([rgb, rgb[..., :1]], axis=-1)
   exif = (0x013B, 2, 0, 'Zoe', True)
   cases = [(rgb, 255), (alpha, 255)]

@@ -43,7 +43,7 @@ def test_files_that_are_not_there(tmp_path):
   [
     (b'GIF89a', 'a GIF'),
     (b'8BPS\0\1', 'a Photoshop document'),
-    (b'\0\0\0\x18ftypheic', 'a HEIC, AVIF or video'),
+    (b'\0\0\0\x18ftypqt  ', 'a video'),
     (b'hello, world', 'no image of a known kind'),
   ],
 )
@@ -51,16 +51,16 @@ def test_other_kinds_are_named(tmp_path, head, name):
   (tmp_path / 'a.png').write_bytes(head + bytes(100))
   reason = _refused(tmp_path / 'a.png')
   assert reason.startswith(f'it is {name}')
-  assert 'PNG, JPEG, TIFF, WebP or BMP' in reason
+  assert 'PNG, JPEG, TIFF, WebP, AVIF' in reason
 
 
 def _files(folder):
   image = Image.fromarray(RGB)
-  for name in ('a.png', 'a.jpg', 'a.tif', 'a.webp', 'a.bmp'):
+  for name in ('a.png', 'a.jpg', 'a.tif', 'a.webp', 'a.bmp', 'a.avif'):
     image.save(folder / name)
   image.save(folder / 'lzw.tif', compression='tiff_lzw')
   like = photo.Photo(RGB / np.float32(255), depth=16)
-  for name in ('deep.png', 'deep.tif'):
+  for name in ('deep.png', 'deep.tif', 'deep.avif', 'deep.jxl'):
     photo_write.write_photo(folder / name, like.pixels, like)
   tifffile.imwrite(folder / 'raw.tif', DEEP, photometric='rgb')
   return sorted(folder.iterdir())
@@ -179,7 +179,9 @@ def test_a_folder_that_is_read_only():
 
 
 @pytest.mark.parametrize('depth', [8, 16, 32])
-@pytest.mark.parametrize('suffix', ['png', 'tif', 'jpg', 'webp', 'bmp'])
+@pytest.mark.parametrize(
+  'suffix', ['png', 'tif', 'jpg', 'webp', 'bmp', 'avif', 'jxl']
+)
 def test_a_full_disk(tmp_path, suffix, depth):
   big = np.random.default_rng(2).random((256, 256, 3), np.float32)
   path = tmp_path / f'a.{suffix}'

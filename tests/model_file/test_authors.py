@@ -2,42 +2,27 @@ import re
 
 import jax
 import numpy as np
+import numpy_network
 import pytest
+import tiny_models
 
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import authors as convert
-from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 
 F, BLOCKS, CHANNELS = 4, 2, 3
 
 
 def _state(kernel, trunk=False):
-  """The authors' names and shapes, spelt out; random values."""
-  conv = {
-    'model.0': (F, CHANNELS, 3, 3),
-    'model.1.sub.0.res.0': (F, F, 3, 3),
-    'model.1.sub.0.res.3': (F, F, 3, 3),
-    'model.1.sub.1.res.0': (F, F, 3, 3),
-    'model.1.sub.1.res.3': (F, F, 3, 3),
-    'model.1.sub.2': (F, F, 3, 3),
-    'model.2': (4 * F, F, 3, 3),
-    'model.5': (F, F, 3, 3),
-    'model.7': (CHANNELS, F, 3, 3),
-  }
-  adafm = [f'model.1.sub.{i}.res.{j}' for i in (0, 1) for j in (1, 4)]
-  adafm += ['model.1.sub.3'] if trunk else []
-  shapes = conv | (
-    {f'{name}.transformer': (F, 1, kernel, kernel) for name in adafm}
-    if kernel
-    else {}
+  """The authors' names and shapes; random values."""
+  return numpy_network.random_state(
+    np.random.default_rng(kernel),
+    features=F,
+    blocks=BLOCKS,
+    channels=CHANNELS,
+    kernel=kernel,
+    trunk=trunk,
   )
-  rng = np.random.default_rng(kernel)
-  state = {}
-  for name, shape in shapes.items():
-    state[f'{name}.weight'] = rng.normal(size=shape).astype(np.float32)
-    state[f'{name}.bias'] = rng.normal(size=shape[0]).astype(np.float32)
-  return state
 
 
 def _check_equal(actual, expected):
@@ -62,11 +47,7 @@ def test_there_and_back_is_exact(kernel, trunk):
 @pytest.mark.parametrize('placement', ['block', 'block+trunk'])
 def test_back_and_there_is_exact(placement):
   arch = Architecture(3, 11, 1, 3, placement)  # two-digit block numbers
-  rng = np.random.default_rng(0)
-  params = jax.tree.map(
-    lambda x: rng.normal(size=x.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+  params = tiny_models.random_params(arch)
   again_arch, again = convert.from_authors(convert.to_authors(params, arch))
   assert again_arch == arch
   jax.tree.map(np.testing.assert_array_equal, again, params)
@@ -132,28 +113,23 @@ def test_shapes_that_do_not_fit_are_user_errors():
     convert.from_authors(state)
 
 
-def test_the_authors_have_no_layers_after_activations():
-  arch = Architecture(F, BLOCKS, CHANNELS, 1, 'activation')
-  params = jax.tree.map(
-    lambda x: np.zeros(x.shape, x.dtype), restorer.parameter_shapes(arch)
-  )
-  with pytest.raises(UserError, match="'activation' can't be converted"):
-    convert.to_authors(params, arch)
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({'placement': 'activation'}, "'activation' can't be converted"),
+    ({'path': 'poly', 'bends': 2}, 'straight paths only.*--path line'),
+  ],
+)
+def test_what_the_authors_network_lacks_is_refused(fields, words):
+  arch = Architecture(F, BLOCKS, CHANNELS, 1, **fields)
+  with pytest.raises(UserError, match=words):
+    convert.to_authors(tiny_models.random_params(arch), arch)
 
 
 def test_parameters_of_another_architecture_are_user_errors():
   arch, params = convert.from_authors(_state(3))
   with pytest.raises(UserError, match='Tensor block_00/adafm_1/bias is not'):
     convert.to_authors(params, arch.basic)
-
-
-def test_bent_paths_have_no_name_there():
-  arch = Architecture(F, BLOCKS, CHANNELS, 1, path='poly', bends=2)
-  params = jax.tree.map(
-    lambda x: np.zeros(x.shape, x.dtype), restorer.parameter_shapes(arch)
-  )
-  with pytest.raises(UserError, match=r'straight paths only.*--path line'):
-    convert.to_authors(params, arch)
 
 
 def test_names_of_dataparallel_are_known():

@@ -112,7 +112,7 @@ def _bad_files(model):
   """Files of every bad kind, and what is said of each."""
   state = _state(model)
   whole = safetensors.numpy.save(state)
-  yield 'cut.safetensors', whole[:-3], 'cut short'
+  yield 'cut.safetensors', whole[:-3], 'not a whole safetensors file'
   yield 'empty.safetensors', b'', 'not a whole safetensors file'
   yield 'text.safetensors', b'hello there, this is text', 'not a whole'
   del state['model.2.bias']

@@ -49,7 +49,7 @@ def test_impossible_values_are_user_errors(field, value, right):
     Architecture.from_json(values)
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
   values = Architecture().to_json() | {'features': 0, 'channels': 4}
   with pytest.raises(UserError) as caught:
     Architecture.from_json(values)

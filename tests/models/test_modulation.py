@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpy_network
 import pytest
+import tiny_models
 
 from adafm_jax.errors import UserError
-from adafm_jax.model_file import authors as convert
 from adafm_jax.models import border, modulation, restorer
 from adafm_jax.models.architecture import Architecture
 
@@ -75,7 +75,7 @@ def test_gradients_equal_numpy(size, lowering):
 @pytest.mark.parametrize('lowering', ['grouped', 'shifted', 'reverse'])
 def test_whole_network_agrees_in_gradients_of_every_lowering(lowering):
   """The AdaFM weights' gradient against a central difference, float64 NumPy."""
-  state, arch, params = _network(3)
+  state, arch, params = tiny_models.authors_network(3)
   image = np.random.default_rng(1).random((1, 6, 10, 3), np.float32)
   apply = restorer.make_apply(arch, lowering=lowering)
   gradient = jax.jit(jax.grad(lambda p: apply(p, image, 0.7).sum()))(params)
@@ -93,17 +93,9 @@ def test_whole_network_agrees_in_gradients_of_every_lowering(lowering):
     assert kernel[dy, dx, 0, channel] == pytest.approx(expected, rel=1e-3)
 
 
-def _network(kernel, trunk=True):
-  rng = np.random.default_rng(kernel)
-  state = numpy_network.random_state(
-    rng, features=4, blocks=2, channels=3, kernel=kernel, trunk=trunk
-  )
-  return state, *convert.from_authors(state)
-
-
 @pytest.mark.parametrize('trunk', [False, True])
 def test_folding_equals_the_unfolded_network(trunk):
-  _, arch, params = _network(1, trunk)
+  _, arch, params = tiny_models.authors_network(1, trunk=trunk)
   image = np.random.default_rng(1).random((2, 7, 10, 3), np.float32)
   apply = jax.jit(restorer.make_apply(arch))
   basic = jax.jit(restorer.make_apply(arch.basic))
@@ -120,49 +112,11 @@ def test_folding_equals_the_unfolded_network(trunk):
 
 
 def test_folding_refuses_what_it_cannot_do():
-  _, arch, params = _network(3)
-  with pytest.raises(UserError, match=r'Only 1x1 AdaFM layers .* kernel 3'):
-    restorer.fold(params, arch, 0.5)
   after = Architecture(4, 2, 3, 1, 'activation')
-  with pytest.raises(UserError, match="placement 'activation'"):
-    restorer.fold({}, after, 0.5)
-  with pytest.raises(UserError, match='kernel 0'):
-    restorer.fold({}, after.basic, 0.5)
-
-
-@pytest.mark.parametrize('kernel', [1, 5])
-def test_vmap_over_strength_equals_separate_calls(kernel):
-  _, arch, params = _network(kernel)
-  image = np.random.default_rng(1).random((2, 6, 10, 3), np.float32)
-  apply = restorer.make_apply(arch)
-  values = np.array([0.0, 0.25, 0.8], np.float32)
-  together = jax.jit(jax.vmap(apply, (None, None, 0)))(params, image, values)
-  single = jax.jit(apply)
-  assert together.shape == (3, *image.shape)
-  for value, actual in zip(values, together, strict=True):
-    expected = single(params, image, value)
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=3e-6)
-  assert np.abs(np.asarray(together[1] - together[2])).max() > 0.01
-
-
-def test_vmap_over_strength_keeps_one_set_of_weights():
-  """A merged batch: no conv of the sweep sees more filters than the network."""
-  _, arch, params = _network(3)
-  image = np.zeros((2, 6, 10, 3), np.float32)
-  sweep = jax.vmap(restorer.make_apply(arch), (None, None, 0))
-  jaxpr = jax.make_jaxpr(sweep)(params, image, np.zeros(7, np.float32))
-  shapes = _conv_weights(jaxpr.jaxpr)
-  assert len(shapes) == 9  # head, 2 x 2, trunk, upsample, hidden, tail
-  assert {shape[-1] for shape in shapes} <= {4, 16, 3}
-
-
-def _conv_weights(jaxpr):
-  """Shapes of the filters of every convolution, inner functions included."""
-  found = []
-  for equation in jaxpr.eqns:
-    if equation.primitive.name == 'conv_general_dilated':
-      found.append(equation.invars[1].aval.shape)
-    for value in equation.params.values():
-      if hasattr(value, 'jaxpr'):
-        found += _conv_weights(value.jaxpr)
-  return found
+  for arch, words in (
+    (Architecture(4, 2, 3, 3), 'kernel 3'),
+    (after, "placement 'activation'"),
+    (after.basic, 'kernel 0'),
+  ):
+    with pytest.raises(UserError, match=words):
+      restorer.fold({}, arch, 0.5)

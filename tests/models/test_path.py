@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_models
 
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
@@ -20,12 +21,8 @@ def _arch(kind='poly', bends=3, kernel=3, placement='block+trunk'):
   return Architecture(6, 1, 3, kernel, placement, kind, bends)
 
 
-def _params(arch, seed=1):
-  rng = np.random.default_rng(seed)
-  return jax.tree.map(
-    lambda leaf: rng.normal(0, 0.2, leaf.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+def _params(arch):
+  return tiny_models.random_params(arch, seed=1, scale=0.2)
 
 
 def _weights(s, kind, bends):

@@ -4,24 +4,15 @@ import jax
 import numpy as np
 import numpy_network
 import pytest
+import tiny_models
 from flax import traverse_util
 
 from adafm_jax.errors import UserError
-from adafm_jax.model_file import authors as convert
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 
 BLOCKS = 2
 SIZES = {'features': 6, 'blocks': BLOCKS}
-
-
-def _network(kernel, channels=3, trunk=False):
-  """The authors' state dict, and ours converted from it."""
-  rng = np.random.default_rng(10 * kernel + channels)
-  state = numpy_network.random_state(
-    rng, **SIZES, channels=channels, kernel=kernel, trunk=trunk
-  )
-  return state, *convert.from_authors(state)
 
 
 def _images(height, width, channels=3):
@@ -44,7 +35,9 @@ def _check_close(actual, expected):
   ],
 )
 def test_equals_numpy_at_every_strength(kernel, channels, trunk):
-  state, arch, params = _network(kernel, channels, trunk)
+  state, arch, params = tiny_models.authors_network(
+    kernel, channels=channels, trunk=trunk
+  )
   assert arch.placement == ('block+trunk' if trunk else 'block')
   image = _images(10, 14, channels)
   apply = jax.jit(restorer.make_apply(arch))
@@ -60,7 +53,7 @@ def test_equals_numpy_at_every_strength(kernel, channels, trunk):
 
 @pytest.mark.parametrize('lowering', ['grouped', 'shifted'])
 def test_placement_after_the_activation_equals_numpy(lowering):
-  state, arch, params = _network(3)
+  state, arch, params = tiny_models.authors_network(3)
   arch = Architecture(**SIZES, kernel=3, placement='activation')
   for i in range(BLOCKS):
     del params[f'block_{i:02d}']['adafm_2']
@@ -75,7 +68,7 @@ def test_placement_after_the_activation_equals_numpy(lowering):
 
 @pytest.mark.parametrize(('height', 'width'), [(9, 14), (10, 13), (7, 11)])
 def test_odd_sizes_equal_the_network_on_an_edge_padded_image(height, width):
-  state, arch, params = _network(5)
+  state, arch, params = tiny_models.authors_network(5)
   image = _images(height, width)
   padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
   padded = np.pad(image, padding, mode='edge')
@@ -87,7 +80,7 @@ def test_odd_sizes_equal_the_network_on_an_edge_padded_image(height, width):
 
 
 def test_bfloat16_is_close_and_returns_float32():
-  state, arch, params = _network(3)
+  state, arch, params = tiny_models.authors_network(3)
   image = _images(8, 12)
   apply = jax.jit(restorer.make_apply(arch, dtype='bfloat16'))
   actual = apply(params, image, 0.7)
@@ -98,7 +91,7 @@ def test_bfloat16_is_close_and_returns_float32():
 
 
 def test_wrong_number_of_channels_is_a_user_error():
-  _, arch, params = _network(1, channels=1)
+  _, arch, params = tiny_models.authors_network(1, channels=1)
   with pytest.raises(UserError, match=r'images of 1 channel\(s\).* has 3'):
     restorer.make_apply(arch)(params, _images(4, 6), 0.0)
 
@@ -151,10 +144,7 @@ def test_initial_weights_are_kaiming_times_a_tenth():
 
 @pytest.mark.parametrize('placement', ['block', 'block+trunk', 'activation'])
 def test_inserted_adafm_layers_change_nothing(placement):
-  state = numpy_network.random_state(
-    np.random.default_rng(0), **SIZES, channels=3, kernel=0
-  )
-  _, basic = convert.from_authors(state)
+  state, _, basic = tiny_models.authors_network(0)
   arch = Architecture(**SIZES, kernel=3, placement=placement)
   params = restorer.insert_adafm(basic, arch)
   shapes = jax.tree.map(lambda x: x.shape, restorer.parameter_shapes(arch))

@@ -170,7 +170,7 @@ def test_usual_levels_are_those_within_the_range(small):
     ({'wanted': [80]}, 'outside the range'),
     ({'wanted': [15], 'dedicated': {40.0: None}}, 'add it to --levels'),
     ({'dedicated': {50.0: None}}, 'has no AdaFM layers: it restores sigma 40'),
-    ({'float32': None}, 'another network than the released one'),
+    ({'float32': None}, 'not the released network'),
   ],
 )
 def test_what_does_not_fit_is_refused(small, sets, tmp_path, options, words):
@@ -216,7 +216,7 @@ def test_held_out_images_are_measured_and_seen_ones_refused(small, tmp_path):
   images.write_png(tmp_path / 'test/012.png', _pixels(1))
   with pytest.raises(UserError, match='012'):
     evaluate.load_sets(header, f'mine={ours}', train)
-  with pytest.raises(UserError, match='is not the whole set'):
+  with pytest.raises(UserError, match='the whole training set'):
     evaluate.load_sets(header, '', str(_folder(tmp_path / 'few', 2)))
   with pytest.raises(UserError, match='--sets NAME=FOLDER'):
     evaluate.load_sets(header, '')

@@ -61,6 +61,7 @@ def test_every_step_is_done_once(release, tmp_path):
     'release.register',
     'release.evaluate',
     'release.card.card',
+    'release.same_picture',
   ]
   assert f'--config.data.train={data}/BSD431' in asked[0]
   assert f'--config.evaluate.sets=cbsd68={data}/CBSD68' in asked[0]
@@ -73,6 +74,7 @@ def test_every_step_is_done_once(release, tmp_path):
     'release.register',
     'release.evaluate',
     'release.card.card',
+    'release.same_picture',
   ]
   _, asked = release('sr', data, runs)
   assert '--dedicated' not in asked[2]
@@ -80,9 +82,9 @@ def test_every_step_is_done_once(release, tmp_path):
 
 def test_a_stretch_ends_in_peace_and_a_failure_does_not(release, tmp_path):
   words = 'dejpeg', str(tmp_path / 'data'), str(tmp_path / 'runs')
-  done, asked = release(*words, MINUTES='0.01', SLEEPS='30')
+  done, asked = release(*words, MINUTES='0.05', SLEEPS='30')
   assert done.returncode == 0
-  assert 'the same command goes on' in done.stdout
+  assert 'the same command continues' in done.stdout
   assert len(asked) == 1
   done, asked = release(*words, CODE='7')
   assert done.returncode == 7

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from PIL import Image
 
 from adafm_jax.report import sheet
 
@@ -150,11 +149,3 @@ def test_crop_detail_of_a_flat_or_small_image():
   flat = np.full((50, 70, 3), 9, np.uint8)
   assert sheet.crop_detail(flat, 16) == (slice(0, 16), slice(0, 16))
   assert sheet.crop_detail(flat, 60) == (slice(0, 50), slice(0, 60))
-
-
-def test_sheet_is_an_rgb_image_that_png_keeps(tmp_path):
-  made = sheet.contact_sheet([[sheet.Cell(_noise(0, 20, 90), 'a')]], title='t')
-  made.save(tmp_path / 'sheet.png')
-  with Image.open(tmp_path / 'sheet.png') as again:
-    np.testing.assert_array_equal(np.asarray(again), np.asarray(made))
-    assert again.mode == 'RGB'

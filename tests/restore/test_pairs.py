@@ -28,6 +28,7 @@ def _plan(inputs, output, **options):
     if name in options
   }
   pairs = pairing.find(inputs, output, **options)
+  checks['keep'] = [*checks.get('keep', ()), *inputs]
   pairing.check(pairs, **checks)
   return [(str(pair.source), str(pair.target)) for pair in pairs]
 

@@ -14,10 +14,11 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def _state(step, size=300, optimizer=None):
-  params = {'w': jnp.full((size, size), float(step))}
+def _state(step, size=300, optimizer=None, name='w', ema=False):
+  params = {name: jnp.full((size, size), float(step))}
   optimizer = optimizer or optax.adam(1e-3)
-  return TrainState(jnp.int32(step), params, {}, optimizer.init(params))
+  average = params if ema else {}
+  return TrainState(jnp.int32(step), params, average, optimizer.init(params))
 
 
 @pytest.fixture
@@ -62,10 +63,16 @@ def test_no_whole_checkpoint_is_one_sentence(folder):
 
 
 @pytest.mark.parametrize(
-  'other', [_state(0, size=200), _state(0, optimizer=optax.sgd(1e-3))]
+  'other',
+  [
+    {'size': 200},
+    {'name': 'v'},
+    {'ema': True},
+    {'optimizer': optax.sgd(1e-3)},
+  ],
 )
 def test_a_checkpoint_of_another_run_is_refused_and_kept(folder, other):
   with Store(folder, 3) as store:
-    with pytest.raises(UserError, match='does not fit this run'):
-      store.restore(other)
+    with pytest.raises(UserError, match=r'step 3 .* does not fit .*--workdir'):
+      store.restore(_state(0, **other))
     assert store.latest == 3

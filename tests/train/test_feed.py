@@ -5,15 +5,14 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+import small_configs
+import small_sets
+import tiny_models
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from PIL import Image
 
-from adafm_jax.config import parse as configs
 from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.prepare import prepare
-from adafm_jax.prepare.request import Request
 from adafm_jax.train import feed
 from adafm_jax.train import images as training
 from adafm_jax.train import mesh as meshes
@@ -22,41 +21,27 @@ from adafm_jax.train import step as steps
 STAGE = StageConfig(steps=9, batch=8, patch=8, learning_rate=1e-2)
 
 
-def _smooth(seed, height, width):
-  y, x = np.mgrid[:height, :width]
-  slopes = np.random.default_rng(seed).uniform(0.05, 0.3, (3, 2))
-  waves = [np.sin(a * x + b * y) for a, b in slopes]
-  return np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
-
-
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('images')
-  for i in range(5):
-    Image.fromarray(_smooth(i, 20, 30 + i)).save(folder / f'{i}.png')
+  images = {f'{i}': small_sets.smooth_pixels(i, 20, 30 + i) for i in range(5)}
+  source = small_sets.write(tmp_path_factory.mktemp('images'), images)
   data_dir = tmp_path_factory.mktemp('data')
-  request = Request('image_folder', data_dir, folder, holdout=1)
-  prepare.prepare(request)
-  prepare.prepare(
-    dataclasses.replace(request, task='dejpeg', levels=(80.0, 10.0))
-  )
+  for partners in ({}, {'task': 'dejpeg', 'levels': (80.0, 10.0)}):
+    small_sets.make_set(data_dir, source=source, holdout=1, **partners)
   return data_dir
 
 
 def _config(data_dir, placement, **fields):
-  values = dataclasses.asdict(configs.Config())
-  values['data'].update(
-    train='tfds:image_folder/train',
-    data_dir=str(data_dir),
-    placement=placement,
+  stage = dataclasses.asdict(STAGE)
+  return small_configs.parse(
+    data__train='tfds:image_folder/train',
+    data__data_dir=str(data_dir),
+    data__placement=placement,
+    run__workers=0,
+    train=stage,
+    adapt=stage,
+    **fields,
   )
-  values['run']['workers'] = 0
-  for stage in ('train', 'adapt'):
-    values[stage].update(dataclasses.asdict(STAGE))
-  if fields.get('task') == 'dejpeg':
-    values['model']['channels'] = 1
-    fields.update(start=80.0, end=10.0)
-  return configs.parse({**values, **fields})
 
 
 def _open(config, *, levels=(15.0,), index=0, start=0, mesh=None):
@@ -72,20 +57,11 @@ def _open(config, *, levels=(15.0,), index=0, start=0, mesh=None):
   )
 
 
-def _apply(params, image, strength):
-  del strength
-  return image * params['w'].reshape(1, 1, 1, 1)
-
-
 def _train(config, mesh, count, start=0):
   """The weight after some steps, and their losses."""
-  recipe = steps.Recipe(
-    apply=_apply,
-    stage=STAGE,
-    labels={'w': 'train'},
-    points=steps.Points.single(25, 0),
-    noise='clipped' if config.task == 'denoise' else None,
-    mesh=mesh,
+  stage = dataclasses.asdict(STAGE)
+  recipe = tiny_models.make_recipe(
+    tiny_models.one_weight, {'w': 'train'}, mesh=mesh, **stage
   )
   fresh = steps.init_state(recipe, {'w': np.float32(0.5)})
   state = steps.TrainState(*meshes.replicate(fresh, mesh))
@@ -144,7 +120,8 @@ def test_stages_and_seeds_draw_other_patches(data_dir):
 @pytest.mark.parametrize('placement', ['device', 'stream'])
 @pytest.mark.parametrize('levels', [(80.0,), (10.0,), (10.0, 80.0)])
 def test_partners_are_those_of_the_stages_levels(data_dir, placement, levels):
-  config = _config(data_dir, placement, task='dejpeg')
+  task = {'task': 'dejpeg', 'start': 80.0, 'end': 10.0, 'model__channels': 1}
+  config = _config(data_dir, placement, **task)
   for image in training.load(config).heldout:  # the set's partners are not
     assert image.pixels.shape[-1] == 1
   with _open(config, levels=levels) as opened:

@@ -1,6 +1,5 @@
 """What an experiment learns from, and where it is kept."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -9,65 +8,51 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+import small_configs
+import small_sets
 
-from adafm_jax.config import parse as configs
 from adafm_jax.data import bank, prepared
 from adafm_jax.data.image import NamedImage, identify
 from adafm_jax.engine import memory
 from adafm_jax.errors import UserError
-from adafm_jax.prepare import prepare
-from adafm_jax.prepare.request import Request
 from adafm_jax.train import images as training
 from adafm_jax.train import sets
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def _random(seed, *shape):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+IMAGES = {
+  f'{i:03d}': small_sets.random_pixels(i, 24, 33 + i, 3) for i in range(6)
+}
 
 
 @pytest.fixture(scope='module')
-def images():
-  return {f'{i:03d}': _random(i, 24, 33 + i, 3) for i in range(6)}
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory, images):
-  folder = tmp_path_factory.mktemp('images')
-  for name, pixels in images.items():
-    Image.fromarray(pixels).save(folder / f'{name}.png')
-  return folder
+def folder(tmp_path_factory):
+  return small_sets.write(tmp_path_factory.mktemp('images'), IMAGES)
 
 
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory, folder):
   data_dir = tmp_path_factory.mktemp('data')
-  whole = Request(
-    'image_folder', data_dir, folder, holdout=2, side=0, called='whole'
-  )
-  prepare.prepare(whole)
-  cut = dataclasses.replace(whole, called='cut', side=12, step=12)
-  # So small an image is not cut but for a rest of more than 48 pixels.
+  made = {'source': folder, 'holdout': 2}
+  small_sets.make_set(data_dir, **made, called='whole', side=0)
+  # Images this small are cut only if the rest may be small too.
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr('adafm_jax.data.tiles._REST', 4)
-    prepare.prepare(cut)
-    prepare.prepare(
-      dataclasses.replace(cut, task='dejpeg', levels=(80.0, 10.0), channels=1)
-    )
+    for partners in ({}, {'task': 'dejpeg', 'levels': (80.0, 10.0)}):
+      cut = {'called': 'cut', 'side': 12, 'step': 12}
+      small_sets.make_set(data_dir, **made, **cut, **partners)
     yield data_dir
 
 
 def _config(data_dir, train='tfds:whole/train', **fields):
-  values = dataclasses.asdict(configs.Config())
-  for stage in ('train', 'adapt'):
-    values[stage].update(patch=8, batch=2)
-  values['data'].update(train=str(train), data_dir=str(data_dir), holdout=2)
-  for name, value in fields.items():
-    node, _, leaf = name.rpartition('__')
-    (values[node] if node else values)[leaf] = value
-  return configs.parse(values)
+  given = {
+    'data__train': str(train),
+    'data__data_dir': str(data_dir),
+    'data__holdout': 2,
+    **{f'{stage}__patch': 8 for stage in ('train', 'adapt')},
+  }
+  return small_configs.parse(**given | fields)
 
 
 def _jpeg(data_dir, train, **fields):
@@ -89,13 +74,11 @@ def test_a_folder_is_loaded_and_its_last_images_held_out(data_dir, folder):
   assert [s.name for s in found.seen] == ['000', '001', '002', '003']
 
 
-def test_a_prepared_set_is_not_loaded_and_has_its_own_validation(
-  data_dir, images
-):
+def test_a_prepared_set_is_not_loaded_and_has_its_own_validation(data_dir):
   found = training.load(_config(data_dir, data__holdout=1))
   assert isinstance(found.train, prepared.Split)
   assert [i.name for i in found.heldout] == ['004', '005']
-  np.testing.assert_array_equal(found.heldout[0].pixels, images['004'])
+  np.testing.assert_array_equal(found.heldout[0].pixels, IMAGES['004'])
   other = training.load(
     _config(data_dir, data__heldout='tfds:cut/valid', model__channels=1)
   )
@@ -144,7 +127,7 @@ def test_missing_partners_say_how_to_make_them(data_dir):
 def test_only_prepared_sets_can_be_streamed(data_dir, folder):
   for source in (folder, 'photos:train'):
     sentence = _problem(_config(data_dir, source, data__placement='stream'))
-    assert 'only sets that python -m adafm_jax.data.prepare' in sentence
+    assert 'adafm_jax.data.prepare' in sentence
 
 
 def test_shrinking_takes_whole_images(data_dir):
@@ -155,19 +138,19 @@ def test_shrinking_takes_whole_images(data_dir):
     {'data__placement': 'stream'},
   ):
     sentence = _problem(_config(data_dir, data__shrink=2, **fields))
-    assert 'data.shrink is 2, but data.train is read as it was' in sentence
+    assert 'data.shrink is 2, but data.train' in sentence
 
 
-def test_small_records_are_told_by_name_before_any_is_read(data_dir):
+def test_small_records_are_reported_by_name_before_any_is_read(data_dir):
   sentence = _problem(_config(data_dir, 'tfds:cut/train', train__patch=14))
   assert sentence.startswith('data.train has ')
   assert '000_s001' in sentence
 
 
 def test_a_set_without_validation_needs_some(tmp_path, folder):
-  prepare.prepare(Request('image_folder', tmp_path, folder, holdout=0))
+  small_sets.make_set(tmp_path, source=folder, holdout=0)
   config = _config(tmp_path, 'tfds:image_folder/train')
-  assert 'has no split "valid"; name images' in _problem(config)
+  assert 'has no split "valid"' in _problem(config)
   config = _config(
     tmp_path, 'tfds:image_folder/train', data__heldout=str(folder)
   )
@@ -222,7 +205,7 @@ def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   note = json.loads((tmp_path / 'data.json').read_text())
   assert note == {'placement': 'device', 'identity': learnt.train.identity}
   other = training.load(_config(data_dir, 'tfds:cut/train'))
-  with pytest.raises(UserError, match='prepared again'):
+  with pytest.raises(UserError, match='have changed'):
     training.place(config, other, tmp_path)
 
 
@@ -232,14 +215,14 @@ def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):
   assert training.place(config, learnt, tmp_path)[0] == 'device'
   assert training.place(config, learnt, tmp_path)[0] == 'device'
   fewer = learnt._replace(seen=learnt.seen[1:])
-  with pytest.raises(UserError, match='images were changed'):
+  with pytest.raises(UserError, match='have changed'):
     training.place(config, fewer, tmp_path)
 
 
 def test_an_experiment_refuses_to_measure_what_it_learns_from(
-  data_dir, folder, tmp_path, images
+  data_dir, folder, tmp_path
 ):
-  Image.fromarray(images['002']).save(tmp_path / 'renamed.bmp')
+  small_sets.write(tmp_path, {'renamed': IMAGES['002']}, '.bmp')
   for train in (folder, 'tfds:whole/train', 'tfds:cut/train'):
     config = _config(data_dir, train, evaluate__sets=f'mine={tmp_path}')
     with pytest.raises(UserError, match=r'evaluation set mine .*\(renamed\)'):
@@ -259,17 +242,16 @@ def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
     '--config.evaluate.sets=kodak24=/path',
   ):
     assert part in sentence
-  for i in range(2):
-    Image.fromarray(_random(70 + i, 20, 30, 3)).save(tmp_path / f'{i}.png')
-  prepare.prepare(Request('kodak24', data_dir, tmp_path, unchecked=True))
+  small_sets.write(tmp_path, small_sets.make_images(2))
+  small_sets.make_set(data_dir, 'kodak24', source=tmp_path, unchecked=True)
   data = sets.load(config)
-  assert [i.name for i in data.sets['kodak24']] == ['0', '1']
+  assert [i.name for i in data.sets['kodak24']] == ['000', '001']
   assert list(data.sets) == ['heldout', 'kodak24']
 
 
 def test_images_that_are_too_small_to_be_measured_are_refused(folder, tmp_path):
   """Before training begins, not at its end; SSIM's window is 11 x 11."""
-  Image.fromarray(_random(0, 10, 20, 3)).save(tmp_path / 'small.png')
+  small_sets.write(tmp_path, {'small': small_sets.random_pixels(0, 10, 20, 3)})
   measured = {'train': folder, 'evaluate__sets': f'mine={tmp_path}'}
   with pytest.raises(UserError, match=r'mine has 1 image.*11 x 11.*\(small\)'):
     sets.load(_config('', **measured))

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh
+import tiny_models
 from tensorboardX.proto import event_pb2
 
-from adafm_jax.config.fields import RunConfig, StageConfig
+from adafm_jax.config.fields import RunConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.errors import UserError
 from adafm_jax.train import checkpoint, logs, loop
+from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 from adafm_jax.train.step import Metrics, TrainState
 
@@ -90,41 +91,23 @@ def _heads(text, words=3):
   return [' '.join(line.split()[:words]) for line in text.splitlines()]
 
 
-def test_order_is_log_evaluate_save_step(clock, capsys):
-  _run(_Recorder(clock))
-  assert _heads(capsys.readouterr().out) == [
-    'dispatch 0 5',
-    'basic 5/20 4.0',
-    'dispatch 5 10',
-    'basic 10/20 4.0',
-    'basic 10: validation',
-    'save 10',
-    'dispatch 10 15',
-    'basic 15/20 4.0',
-    'dispatch 15 20',
-    'basic 20/20 4.0',
-    'basic 20: validation',
-    'save 20',
-  ]
+ORDER = {
+  1: ['dispatch 0', 'basic 5/20', 'dispatch 5', 'basic 10/20'],
+  # On accelerators a line is logged while the next call runs.
+  5: ['dispatch 0', 'dispatch 5', 'basic 5/20', 'basic 10/20'],
+}
 
 
-def test_on_accelerators_a_line_is_told_while_the_next_call_runs(clock, capsys):
-  _run(_Recorder(clock), per_call=5)
+@pytest.mark.parametrize('per_call', ORDER)
+def test_order_is_log_evaluate_save_step(clock, capsys, per_call):
+  _run(_Recorder(clock), per_call=per_call)
   lines = _heads(capsys.readouterr().out, 2)
-  assert lines == [
-    'dispatch 0',
-    'dispatch 5',
-    'basic 5/20',
-    'basic 10/20',
-    'basic 10:',
-    'save 10',
-    'dispatch 10',
-    'dispatch 15',
-    'basic 15/20',
-    'basic 20/20',
-    'basic 20:',
-    'save 20',
-  ]
+  first, second = lines[:6], lines[6:]
+  assert first == [*ORDER[per_call], 'basic 10:', 'save 10']
+  later = {'0': '10', '5': '15', '5/20': '15/20', '10/20': '20/20'}
+  later |= {'10:': '20:', '10': '20'}
+  shifted = [x.split()[0] + ' ' + later[x.split()[1]] for x in first]
+  assert second == shifted
 
 
 def test_a_resumed_run_continues_with_what_was_left(clock, capsys):
@@ -212,26 +195,14 @@ def test_released_weights_are_the_average_if_there_is_one():
 # From here on with real steps, checkpoints and event files.
 
 
-def _apply(params, image, strength):
-  del strength
-  return image * params['w'].reshape(1, 1, 1, 1)
-
-
 def _real(**stage):
   """A recipe, its first state and a bank, of one weight."""
-  mesh = Mesh(np.array(jax.devices()[:1]), ('data',))
-  recipe = steps.Recipe(
-    apply=_apply,
-    stage=StageConfig(batch=2, patch=4, **stage),
-    labels={'w': 'train'},
-    points=steps.Points.single(25, 0),
-    noise='clipped',
-    mesh=mesh,
+  recipe = tiny_models.make_recipe(
+    tiny_models.one_weight, {'w': 'train'}, batch=2, patch=4, **stage
   )
-  replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
   state = steps.init_state(recipe, {'w': jnp.float32(0.5)})
   bank = banks.build([np.full((6, 9, 3), 200, np.uint8)])
-  return recipe, *jax.device_put((state, bank), replicated)
+  return recipe, *meshes.replicate((state, bank), recipe.mesh)
 
 
 def _train(folder, *, stop, wrap=lambda dispatch: dispatch, **stage):
@@ -349,30 +320,3 @@ def test_events_and_checkpoints_hold_what_the_run_did(tmp_path, capsys):
     '15',
     '20',
   ]
-
-
-@pytest.mark.parametrize(
-  'params',
-  [{'w': np.zeros(2, np.float32)}, {'v': np.float32(0)}],
-  ids=['shape', 'name'],
-)
-def test_checkpoint_of_another_network_is_told(tmp_path, params):
-  _train(tmp_path, stop=5)
-  _, state, _ = _real(steps=1)
-  other = state._replace(params=jax.tree.map(jnp.asarray, params))
-  with (
-    checkpoint.Store(tmp_path / 'checkpoints', 2) as store,
-    pytest.raises(UserError, match=r'step 5 in .* does not fit .* --workdir'),
-  ):
-    store.restore(other)
-
-
-def test_checkpoint_of_another_optimizer_is_told(tmp_path):
-  _train(tmp_path, stop=5)
-  _, state, _ = _real(steps=1)
-  other = state._replace(ema={'w': jnp.float32(0)})
-  with (
-    checkpoint.Store(tmp_path / 'checkpoints', 2) as store,
-    pytest.raises(UserError, match=r'step 5 in .* does not fit .* --workdir'),
-  ):
-    store.restore(other)

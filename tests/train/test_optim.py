@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import Mesh
+import tiny_models
 
 from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
@@ -15,15 +15,8 @@ from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps
 
+pytestmark = pytest.mark.usefixtures('quick_compile')
 ARCH = Architecture(features=4, blocks=1, kernel=3, placement='block+trunk')
-
-
-@pytest.fixture(autouse=True)
-def _settings():
-  """Quick to compile."""
-  jax.config.update('jax_disable_most_optimizations', True)
-  yield
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 def _shapes(arch=ARCH):
@@ -86,38 +79,36 @@ def test_a_rule_that_matches_nothing_is_an_error():
     optim.label_parameters(_shapes(ARCH.basic), optim.STAGE_RULES['adapt'])
 
 
-def test_step_schedule_decays_at_the_papers_step():
-  rate = optim.schedule(StageConfig())
-  for step, expected in (
-    (0, 1e-4),
-    (499_999, 1e-4),
-    (500_000, 1e-5),
-    (999_999, 1e-5),
-    (1_000_000, 1e-6),
-  ):
-    assert float(rate(step)) == pytest.approx(expected, rel=1e-5)
+@pytest.mark.parametrize(
+  ('fields', 'expected'),
+  [
+    (  # the paper's
+      {},
+      {0: 1e-4, 499_999: 1e-4, 500_000: 1e-5, 999_999: 1e-5, 1_000_000: 1e-6},
+    ),
+    (  # decays are counted from the end of the warm-up
+      {'learning_rate': 0.8, 'decay': 0.5, 'decay_every': 10, 'warmup': 4},
+      {0: 0.0, 1: 0.2, 3: 0.6, 4: 0.8, 13: 0.8, 14: 0.4, 24: 0.2},
+    ),
+    (
+      {'steps': 100, 'learning_rate': 0.4, 'warmup': 10}
+      | {'schedule': 'trapezoid'},
+      {0: 0.0, 5: 0.2, 10: 0.4, 79: 0.4, 80: 0.4, 90: 0.2, 100: 0.0},
+    ),
+    (  # 0.2 (1 + cos(pi t)) at t = 0, 1/4, 1/2, 1 after the warm-up
+      {'steps': 110, 'learning_rate': 0.4, 'warmup': 10, 'schedule': 'cosine'},
+      {0: 0.0, 5: 0.2, 10: 0.4, 35: 0.2 * (1 + 0.5**0.5), 60: 0.2, 110: 0.0},
+    ),
+  ],
+)
+def test_schedules(fields, expected):
+  rate = optim.schedule(StageConfig(**fields))
+  values = [float(rate(step)) for step in expected]
+  np.testing.assert_allclose(values, list(expected.values()), 1e-5, 1e-8)
 
 
-def test_step_schedule_counts_decays_from_the_end_of_the_warm_up():
-  rate = optim.schedule(
-    StageConfig(
-      steps=50, learning_rate=0.8, decay=0.5, decay_every=10, warmup=4
-    )
-  )
-  values = [float(rate(step)) for step in (0, 1, 3, 4, 13, 14, 24)]
-  expected = [0.0, 0.2, 0.6, 0.8, 0.8, 0.4, 0.2]
-  np.testing.assert_allclose(values, expected, rtol=1e-6)
-
-
-def test_trapezoid_schedule_falls_over_the_last_fifth():
-  stage = StageConfig(
-    steps=100, learning_rate=0.4, schedule='trapezoid', warmup=10
-  )
-  rate = optim.schedule(stage)
-  values = [float(rate(step)) for step in (0, 5, 10, 79, 80, 90, 100)]
-  expected = [0.0, 0.2, 0.4, 0.4, 0.4, 0.2, 0.0]
-  np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-8)
-  assert stage.constant_steps == 80
+def test_trapezoid_is_constant_until_its_last_fifth():
+  assert StageConfig(steps=100, schedule='trapezoid').constant_steps == 80
 
 
 def test_muon_makes_the_update_of_a_kernel_orthogonal():
@@ -144,27 +135,18 @@ def test_muon_makes_the_update_of_a_kernel_orthogonal():
       np.testing.assert_allclose(np.abs(update), first, rtol=1e-3)
 
 
-def test_cosine_schedule_falls_to_zero_at_the_last_step():
-  rate = optim.schedule(
-    StageConfig(steps=110, learning_rate=0.4, schedule='cosine', warmup=10)
-  )
-  # 0.2 (1 + cos(pi t)) at t = 0, 1/4, 1/2, 1 after the warm-up.
-  values = [float(rate(step)) for step in (0, 5, 10, 35, 60, 110)]
-  expected = [0.0, 0.2, 0.4, 0.2 * (1 + 0.5**0.5), 0.2, 0.0]
-  np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-8)
-
-
 @pytest.fixture(scope='module')
 def adapt():
   """The adaptation's recipe and a bank of four images."""
   images = np.random.default_rng(0).integers(0, 256, (4, 20, 24, 3), np.uint8)
-  recipe = steps.Recipe(
-    apply=restorer.make_apply(ARCH),
-    stage=StageConfig(steps=10, batch=2, patch=12, learning_rate=1e-2, ema=0.9),
-    labels=_labels(),
-    points=steps.Points.single(75, 1),
-    noise='clipped',
-    mesh=Mesh(np.array(jax.devices()[:1]), ('data',)),
+  stage = {'steps': 10, 'batch': 2, 'patch': 12, 'ema': 0.9}
+  recipe = tiny_models.make_recipe(
+    restorer.make_apply(ARCH),
+    _labels(),
+    level=75,
+    strength=1,
+    learning_rate=1e-2,
+    **stage,
   )
   return recipe, jax.tree.map(jnp.asarray, banks.build(list(images)))
 
@@ -193,16 +175,6 @@ def test_frozen_parameters_have_no_moments(adapt):
   # Three AdaFM layers of 4 filters 3x3 with biases: two moments for each
   # weight, and two step counters (Adam's and the schedule's).
   assert held == 2 * 3 * 4 * (9 + 1) + 2
-
-
-def test_bare_adam_would_hold_moments_for_all(adapt):
-  """That the count above says something: without labels it is far larger."""
-  recipe, _ = adapt
-  everything = jax.tree.map(lambda _: 'train', recipe.labels)
-  optimizer = optim.make_optimizer(recipe.stage, everything)
-  held = sum(x.size for x in jax.tree.leaves(optimizer.init(_params())))
-  total = sum(x.size for x in jax.tree.leaves(_params()))
-  assert held == 2 * total + 2
 
 
 WIDE = Architecture(features=32, blocks=2, kernel=1)

@@ -5,13 +5,14 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+import tiny_models
 
 from adafm_jax.config import parse as configs
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters, restorer
 from adafm_jax.train import stages
 from adafm_jax.train.step import Points
 
@@ -38,18 +39,11 @@ def _run(tmp_path, **model):
   return stages.Run(config, tmp_path, images, validate)
 
 
-def _flat(params):
-  return {
-    jax.tree_util.keystr(path): np.asarray(leaf)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-  }
-
-
 def test_the_path_moves_its_bends_alone_and_resumes(tmp_path):
   run = _run(tmp_path)
   line = stages.train(run)
   bent = stages.bend(run, line, POINTS)
-  before, after = _flat(line), _flat(bent)
+  before, after = parameters.flatten(line), parameters.flatten(bent)
   for name, value in after.items():
     if 'bend_' in name:
       assert np.abs(value).max() > 1e-4, name
@@ -63,11 +57,7 @@ def test_the_path_moves_its_bends_alone_and_resumes(tmp_path):
 def test_training_begins_with_given_weights(tmp_path, steps):
   run = _run(tmp_path / 'run', init=str(tmp_path / 'start.safetensors'))
   arch = run.config.arch
-  rng = np.random.default_rng(1)
-  params = jax.tree.map(
-    lambda x: rng.normal(0, 0.1, x.shape).astype(np.float32),
-    restorer.parameter_shapes(arch),
-  )
+  params = tiny_models.random_params(arch)
   Model(arch=arch, levels=LevelRange('denoise', 15, 75), params=params).save(
     run.config.model.init
   )
@@ -76,8 +66,9 @@ def test_training_begins_with_given_weights(tmp_path, steps):
     still, steps=steps, learning_rate=0.01 if not steps else 0
   )
   config = dataclasses.replace(run.config, train=basic, adapt=still)
-  found = _flat(stages.train(dataclasses.replace(run, config=config)))
-  for name, value in _flat(restorer.backbone(params)).items():
+  run = dataclasses.replace(run, config=config)
+  found = parameters.flatten(stages.train(run))
+  for name, value in parameters.flatten(restorer.backbone(params)).items():
     np.testing.assert_array_equal(found[name], value, err_msg=name)
   wide = dataclasses.replace(config.model, features=5)
   config = dataclasses.replace(config, model=wide)

@@ -13,6 +13,7 @@ from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.train import step as steps
 
+pytestmark = pytest.mark.usefixtures('quick_compile')
 KEY = jax.random.key(7)
 LABELS = {'learn': 'train', 'freeze': 'freeze'}
 PARAMS = {
@@ -23,14 +24,6 @@ PARAMS = {
     'bias': np.array([0.05, -0.1, 0.02], np.float32),
   }
 }
-
-
-@pytest.fixture(autouse=True)
-def _settings():
-  """Quick to compile."""
-  jax.config.update('jax_disable_most_optimizations', True)
-  yield
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 def _apply(params, image, strength):
@@ -207,7 +200,7 @@ def test_looping_on_the_device_is_the_same_to_rounding():
   _assert_close(many_metrics, one_metrics, rtol=1e-5)
 
 
-def test_the_first_step_whose_loss_is_not_finite_is_told():
+def test_the_first_step_whose_loss_is_not_finite_is_reported():
   state, metrics = _run(5, learning_rate=1e38)
   # The first step's loss is fine; its update takes the next one's out of range.
   assert metrics.bad_step == 1

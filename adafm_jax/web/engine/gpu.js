@@ -2,7 +2,7 @@
 // moving the slider sends the few factors of a strength, 32 bytes.
 
 import {passes, halo} from './layers.js';
-import {layoutConvolutions, layoutModulation} from './layout.js';
+import {halves, layoutConvolutions, layoutModulation} from './layout.js';
 import {pathFactors} from './model.js';
 import {around, cut} from './tiles.js';
 
@@ -11,33 +11,6 @@ const {STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ} =
 const FRAME_BYTES = 80;
 // Of a tile and its surroundings, pixels: with 32 features, 118 MB a map.
 const MAX_SIDE = 960;
-
-/** The device, or null where there is no WebGPU. */
-export async function openDevice() {
-  const adapter = await navigator.gpu?.requestAdapter(
-    {powerPreference: 'high-performance'});
-  if (!adapter) return null;
-  const {maxBufferSize, maxStorageBufferBindingSize} = adapter.limits;
-  const half = adapter.features.has('shader-f16');
-  const device = await adapter.requestDevice({
-    requiredFeatures: half ? ['shader-f16'] : [],
-    requiredLimits: {maxBufferSize, maxStorageBufferBindingSize},
-  });
-  const {isFallbackAdapter: software = false} = adapter.info ?? {};
-  return {device, half, software};
-}
-
-/** Fetches the shaders, once for all models. */
-export async function loadShaders(base = new URL('../shaders/', import.meta.url)) {
-  const names = ['grid', 'luma', 'head', 'conv', 'features', 'pixels',
-    'depthwise', 'modulate'];
-  const texts = await Promise.all(names.map(async (name) => {
-    const answer = await fetch(new URL(`${name}.wgsl`, base));
-    if (!answer.ok) throw new Error(`The shader ${name} did not load.`);
-    return answer.text();
-  }));
-  return Object.fromEntries(names.map((name, i) => [name, texts[i]]));
-}
 
 /** A model on the device. */
 export class GpuNetwork {
@@ -195,10 +168,11 @@ export class GpuNetwork {
       }
       entries.push([kind === 'head' ? 4 : 5, {buffer: buffers[to]}]);
       const scale = kind === 'tail' || options.FULL ? 1 : 2;
-      const wide = kind === 'conv' || kind === 'tail' ? 32 : 8;
+      // Pixels of a workgroup: 8 x 8 invocations, of 4 x 2 pixels in conv.wgsl.
+      const [wide, high] = kind === 'conv' || kind === 'tail' ? [32, 16] : [8, 8];
       const deep = this.#depth(pass);
       bound.push(this.#step(index, entries, (width, height) => [
-        Math.ceil(width / scale / wide), Math.ceil(height / scale / 8), deep]));
+        Math.ceil(width / scale / wide), Math.ceil(height / scale / high), deep]));
     }
     this.#bound = bound;
   }
@@ -215,12 +189,7 @@ export class GpuNetwork {
   /** Workgroups over the channels that a pass writes. */
   #depth({kind, options = {}}) {
     if (kind === 'tail') return 1;
-    const groups = this.#groups * (options.SHUFFLE ? 4 : 1);
-    return kind === 'conv' && this.#pair(options) ? groups / 2 : groups;
-  }
-
-  #pair(options) {
-    return this.#groups * (options.SHUFFLE ? 4 : 1) % 2 === 0;
+    return this.#groups * (options.SHUFFLE ? 4 : 1);
   }
 
   async #compile(shaders) {
@@ -240,7 +209,9 @@ export class GpuNetwork {
         code: `${real}alias real4 = vec4<real>;\n${parts.join('\n')}`,
       })]));
     const made = new Map();
-    const make = async (key, kind, constants) => {
+    const make = async (key, kind, given) => {
+      const constants = Object.fromEntries(Object.entries(given).map(
+        ([name, value]) => [name, Number(value)]));
       const id = kind + JSON.stringify(constants);
       if (!made.has(id)) {
         made.set(id, this.#device.createComputePipelineAsync({
@@ -255,11 +226,11 @@ export class GpuNetwork {
       const constants = {
         head: () => ({CHANNELS: channels}),
         conv: () => ({
-          ...inputs, PAIR: this.#pair(options), FULL: false, MODULATE: false,
+          ...inputs, FULL: false, MODULATE: false,
           RELU: false, RELU_FIRST: false, ADD: false, SHUFFLE: false,
           GROUPS: this.#groups, ...options,
         }),
-        tail: () => ({...inputs, PAIR: false, FULL: true, CHANNELS: channels}),
+        tail: () => ({...inputs, FULL: true, CHANNELS: channels}),
         depthwise: () => ({
           SIDE: kernel, GROUPS: this.#groups, RELU: false, ADD: false,
           ...options,
@@ -296,10 +267,10 @@ export class GpuNetwork {
     this.#bound = [];
   }
 
-  /** A plane has room for the last pixels of four, and for their filters. */
+  /** A plane has room for the last pixels of eight, and for their filters. */
   #grid(width, height) {
     const row = Math.ceil(width / 4) * 4 + 2 * this.#border;
-    const plane = row * (height + 2 * this.#border);
+    const plane = row * (Math.ceil(height / 2) * 2 + 2 * this.#border);
     return {width, height, row, plane};
   }
 
@@ -329,23 +300,4 @@ export class GpuNetwork {
   #empty(size, usage) {
     return this.#device.createBuffer({size: Math.max(16, size), usage});
   }
-}
-
-/** Floats as half floats, rounded to the nearest, as Uint16Array. */
-export function halves(floats) {
-  const bits = new Uint32Array(1);
-  const float = new Float32Array(bits.buffer);
-  return Uint16Array.from(floats, (value) => {
-    float[0] = value;
-    const sign = (bits[0] >>> 16) & 0x8000;
-    const exponent = ((bits[0] >>> 23) & 255) - 112;
-    if (exponent > 30) return sign | 0x7c00;
-    const fraction = (bits[0] & 0x7fffff) | 0x800000;
-    const shift = exponent > 0 ? 13 : 14 - exponent;
-    if (shift > 24) return sign;
-    const rounded = (fraction + (1 << (shift - 1)) - 1
-      + ((fraction >>> shift) & 1)) >>> shift;
-    // The leading bit of a normal number counts as one of its exponent.
-    return sign + (exponent > 0 ? ((exponent - 1) << 10) : 0) + rounded;
-  });
 }

@@ -1,7 +1,8 @@
 // Parameters in the order in which the shaders read them: matrices of four
 // input by four output channels, channels filled up with zeros to fours.
 
-const STRIDE = 64; // floats: a binding must begin at a multiple of 256 bytes
+// Floats, or half floats: a binding begins at a multiple of 256 bytes.
+const STRIDE = 128;
 
 const fours = (count) => Math.ceil(count / 4);
 
@@ -123,4 +124,23 @@ export function layoutModulation({arch, tensors}, passes) {
   const all = new Float32Array(terms.length * length);
   terms.forEach((parts, i) => all.set(parts.join(), i * length));
   return {terms: all, length, places};
+}
+
+/** Floats as half floats, rounded to the nearest, as Uint16Array. */
+export function halves(floats) {
+  const bits = new Uint32Array(1);
+  const float = new Float32Array(bits.buffer);
+  return Uint16Array.from(floats, (value) => {
+    float[0] = value;
+    const sign = (bits[0] >>> 16) & 0x8000;
+    const exponent = ((bits[0] >>> 23) & 255) - 112;
+    if (exponent > 30) return sign | 0x7c00;
+    const fraction = (bits[0] & 0x7fffff) | 0x800000;
+    const shift = exponent > 0 ? 13 : 14 - exponent;
+    if (shift > 24) return sign;
+    const rounded = (fraction + (1 << (shift - 1)) - 1
+      + ((fraction >>> shift) & 1)) >>> shift;
+    // The leading bit of a normal number counts as one of its exponent.
+    return sign + (exponent > 0 ? ((exponent - 1) << 10) : 0) + rounded;
+  });
 }

@@ -121,7 +121,8 @@ export class ServerEngine {
     this.#abort = new AbortController();
   }
 
-  #weights(strength) {
+  /** How much of each anchor is in the picture at a strength. */
+  weights(strength) {
     const last = this.#nodes - 2;
     const i = Math.min(last, Math.floor(strength * (last + 1)));
     const d = strength - i / (last + 1);
@@ -131,7 +132,7 @@ export class ServerEngine {
 
   #blend(strength) {
     const {results} = this.#anchors;
-    const weights = this.#weights(strength);
+    const weights = this.weights(strength);
     const sums = new Float32Array(results[0].length);
     results.forEach((data, j) => {
       const weight = weights[j];

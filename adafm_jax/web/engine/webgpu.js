@@ -1,6 +1,7 @@
 // The engine of the page where there is WebGPU.
 
-import {GpuNetwork, loadShaders} from './gpu.js';
+import {loadShaders} from './device.js';
+import {GpuNetwork} from './gpu.js';
 
 const STEP = 1 / 255;
 

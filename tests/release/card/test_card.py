@@ -98,8 +98,8 @@ def test_facts_are_those_of_the_model_file(folder):
     'trained on noisy images in 8 bits',
     '400 images of the Berkeley segmentation data set',
     'non-commercial research and education',
-    'the 31 last training images by name',
-    '1,234 steps, and 567 of the AdaFM layers',
+    'last 31 training images by name',
+    '1,234 steps, then 567',
     '8 patches of 48 x 48',
     '1.049 megapixels per second',
     f'at revision {"a" * 12}+changes, JAX 0.9',
@@ -210,7 +210,7 @@ def test_pictures_stand_with_their_numbered_rows(folder):
 
 def test_results_of_another_file_make_no_card(folder):
   _change(folder, sha256='0' * 64)
-  with pytest.raises(UserError, match='measures another model file'):
+  with pytest.raises(UserError, match='another model file'):
     card.render('small', folder)
 
 

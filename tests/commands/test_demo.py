@@ -1,0 +1,75 @@
+import json
+import socket
+import sys
+
+import pytest
+import tiny_models
+from skimage import data
+
+from adafm_jax import cli
+from adafm_jax.demo import serve, site
+from adafm_jax.images import eight_bit
+
+
+def test_build_writes_all_that_the_page_asks_for(tmp_path, capsys):
+  model = tmp_path / 'mine.safetensors'
+  tiny_models.random_model().save(model)
+  image = tmp_path / 'photo.png'
+  eight_bit.write_png(image, data.chelsea()[:20, :20])
+  folder = tmp_path / 'site'
+  argv = ['demo', '--build', str(folder), '-m', str(model)]
+  assert cli.main([*argv, '--image', str(image)]) == 0
+  assert str(folder) in capsys.readouterr().out
+  found = json.loads((folder / 'site.json').read_text())
+  assert found['server'] is False
+  names = [each['name'] for each in found['models']]
+  assert names == ['mine', 'denoise', 'dejpeg', 'sr']
+  for each in found['models'] + found['samples']:
+    assert (folder / each['file']).stat().st_size > 1000
+  assert (folder / found['open']).read_bytes() == image.read_bytes()
+  for path in site.WEB.rglob('*.*'):
+    name = path.relative_to(site.WEB)
+    assert (folder / name).read_bytes() == path.read_bytes()
+
+
+def test_a_released_model_is_shown_first(tmp_path):
+  folder = tmp_path / 'site'
+  assert cli.main(['demo', '--build', str(folder), '-m', 'sr']) == 0
+  found = json.loads((folder / 'site.json').read_text())
+  assert [x['name'] for x in found['models']] == ['sr', 'denoise', 'dejpeg']
+  assert found['models'][0]['title'] == 'Enlarge'
+
+
+@pytest.mark.parametrize(
+  ('argv', 'words'),
+  [
+    (['--build', 'x', '--no-ui'], '--no-ui'),
+    (['--port', '70000'], '65535'),
+    (['-m', 'denoisy'], 'denoise'),
+    (['--build', 'x', '--image', 'none.png'], 'none.png'),
+  ],
+)
+def test_mistakes_are_one_sentence(argv, words, tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  assert cli.main(['demo', *argv]) == 2
+  out, err = capsys.readouterr()
+  assert words in err
+  assert (out, err.count('\n')) == ('', 1)
+  assert not (tmp_path / 'x').exists()
+
+
+def test_a_port_that_is_taken(capsys):
+  with socket.socket() as taken:
+    taken.bind(('127.0.0.1', 0))
+    taken.listen()
+    port = str(taken.getsockname()[1])
+    assert cli.main(['demo', '--no-ui', '--port', port]) == 2
+  assert f'127.0.0.1:{port}' in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
+  monkeypatch.delitem(sys.modules, serve.__name__)
+  monkeypatch.delattr('adafm_jax.demo.serve')
+  monkeypatch.setitem(sys.modules, 'uvicorn', None)
+  assert cli.main(['demo', '--no-ui']) == 2
+  assert 'adafm_jax[demo]' in capsys.readouterr().err

@@ -1,0 +1,276 @@
+"""The page, used as a visitor would, on both engines."""
+
+import base64
+import contextlib
+import gzip
+import io
+import socket
+import subprocess
+import sys
+import threading
+
+import browsers
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+from adafm_jax.demo import api, serve, site
+
+PHONE = {'width': 390, 'height': 844}
+DESKTOP = {'width': 1280, 'height': 800}
+
+
+@contextlib.contextmanager
+def _served():
+  """The address of a server of two small models, in this process."""
+  models = browsers.tiny_served()
+  app = api.make_app(models, site.pages(models, server=True))
+  listening = serve.listen('127.0.0.1', 0)
+  server = uvicorn.Server(uvicorn.Config(app, log_level='error'))
+  thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+  thread.start()
+  try:
+    yield f'http://127.0.0.1:{listening.getsockname()[1]}/'
+  finally:
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope='module')
+def address():
+  with _served() as found:
+    yield found
+
+
+def _small_picture(tmp_path):
+  """A noisy picture of an odd size, as a file."""
+  rng = np.random.default_rng(0)
+  pixels = rng.normal(128, 30, (61, 83, 3)).clip(0, 255).astype(np.uint8)
+  path = tmp_path / 'small.png'
+  Image.fromarray(pixels).save(path)
+  return path, pixels
+
+
+def _shown(page):
+  """What is on the stage, above its buttons: int [h, w, 3]."""
+  image = Image.open(io.BytesIO(page.locator('#stage').screenshot()))
+  return np.asarray(image.convert('RGB')).astype(int)[:-70]
+
+
+@pytest.mark.parametrize('engine', ['webgpu', 'server'])
+def test_a_visit(visit, address, engine, tmp_path):
+  seen = visit(address, viewport=DESKTOP)
+  page = seen.page
+  # It opens with a picture that is harmed and restored at once.
+  seen.waits_for_result(lambda: page.goto(f'{address}?engine={engine}'))
+  assert page.locator('body').get_attribute('data-engine') == engine
+  assert 'dB' in page.inner_text('#score')
+  assert page.inner_text('#mark').startswith('estimated sigma 4')
+  # A file of one's own is not harmed: there is nothing to compare it with.
+  path, pixels = _small_picture(tmp_path)
+  seen.waits_for_result(lambda: page.set_input_files('#file', path))
+  assert not page.is_visible('#score')
+  assert page.inner_text('#mark').startswith('estimated sigma ')
+  # The keyboard moves the slider; each step is another result.
+  slider = page.locator('#level')
+  seen.waits_for_result(lambda: slider.press('Home'))
+  assert page.inner_text('#value') == 'sigma 15'
+  assert page.inner_text('#strength') == 'strength 0.00'
+  at_start = _shown(page)
+  seen.waits_for_result(lambda: slider.press('End'))
+  assert slider.get_attribute('aria-valuetext') == 'sigma 75, strength 1.00'
+  assert np.abs(_shown(page) - at_start).max() > 20
+  # So does dragging it: released in the middle, it stays there.
+  box = slider.bounding_box()
+  middle = box['y'] + box['height'] / 2
+
+  def drag():
+    page.mouse.move(box['x'] + box['width'] - 13, middle)
+    page.mouse.down()
+    for share in (0.9, 0.7, 0.5):
+      page.mouse.move(box['x'] + box['width'] * share, middle)
+      page.wait_for_timeout(20)
+    page.mouse.up()
+
+  seen.waits_for_result(drag)
+  assert page.inner_text('#value') == 'sigma 45'
+  _wipes(page)
+  _brushes(seen, page)
+  # What is saved is the whole picture.
+  with page.expect_download() as download:
+    page.click('#download')
+  saved = np.asarray(Image.open(download.value.path()).convert('RGB'))
+  assert saved.shape == pixels.shape
+  assert download.value.suggested_filename == 'restored-sigma-45.png'
+  assert np.abs(saved.astype(int) - pixels).max() > 20
+  # Another model takes the picture as it is.
+  seen.waits_for_result(
+    lambda: page.locator('#models input[value=jpeg]').check(force=True)
+  )
+  assert page.inner_text('#value').startswith('q ')
+
+
+def _wipes(page):
+  """The line uncovers what was there before; so does holding the button."""
+  wipe = page.locator('#wipe')
+  wipe.press('Home')
+  page.wait_for_timeout(80)
+  restored = _shown(page)
+  wipe.press('End')
+  page.wait_for_timeout(80)
+  before = _shown(page)
+  assert wipe.get_attribute('aria-valuenow') == '100'
+  inside = np.s_[150:300, 350:550]
+  assert np.abs(restored[inside] - before[inside]).max() > 20
+  wipe.press('Home')
+  box = page.locator('#hold').bounding_box()
+  page.mouse.move(box['x'] + 10, box['y'] + 10)
+  page.mouse.down()
+  page.wait_for_timeout(80)
+  np.testing.assert_array_equal(_shown(page)[inside], before[inside])
+  page.mouse.up()
+  page.wait_for_timeout(80)
+  np.testing.assert_array_equal(_shown(page)[inside], restored[inside])
+
+
+def _brushes(seen, page):
+  """A stroke gets another level, the rest of the picture stays."""
+  unpainted = _shown(page)
+  page.click('#brush')
+  box = page.locator('#stage').bounding_box()
+
+  def paint():
+    page.mouse.move(box['x'] + 400, box['y'] + 200)
+    page.mouse.down()
+    page.mouse.move(box['x'] + 460, box['y'] + 220, steps=3)
+    page.mouse.up()
+
+  seen.waits_for_result(paint)
+  page.click('#brush')
+  page.wait_for_timeout(80)
+  changed = np.abs(_shown(page) - unpainted).max(axis=-1)
+  assert changed[195:215, 400:450].max() > 10
+  assert changed[150:170, 600:700].max() == 0
+  seen.waits_for_result(lambda: page.click('#clear'))
+  page.wait_for_timeout(80)
+  np.testing.assert_array_equal(_shown(page), unpainted)
+
+
+def test_dropping_zooming_and_mistakes(visit, address, tmp_path):
+  seen = visit(address, viewport=DESKTOP)
+  page = seen.page
+  seen.waits_for_result(lambda: page.goto(f'{address}?engine=webgpu'))
+  path, _ = _small_picture(tmp_path)
+  drop = """async ([name, type, text]) => {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], name, {type}));
+    document.body.dispatchEvent(new DragEvent('drop',
+      {dataTransfer, bubbles: true, cancelable: true}));
+  }"""
+  text = base64.b64encode(path.read_bytes()).decode()
+  name = '<img src=x onerror=alert(1)>.png'
+  seen.waits_for_result(lambda: page.evaluate(drop, [name, 'image/png', text]))
+  page.locator('#stage').focus()
+  before = _shown(page)
+  page.keyboard.press('1')
+  page.keyboard.press('+')
+  page.wait_for_timeout(100)
+  assert np.abs(_shown(page) - before).max() > 20
+  page.keyboard.press('0')
+  page.wait_for_timeout(100)
+  np.testing.assert_array_equal(_shown(page), before)
+  # What is no picture is told in a sentence, and the picture stays.
+  broken = base64.b64encode(b'no picture').decode()
+  page.evaluate(drop, ['a.png', 'image/png', broken])
+  page.wait_for_selector('#sorry:not([hidden])')
+  assert 'no picture' in page.inner_text('#sorry')
+  np.testing.assert_array_equal(_shown(page)[:300], before[:300])
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('size', [DESKTOP, PHONE], ids=['desktop', 'phone'])
+def test_it_fits_any_screen(visit, address, size, scheme):
+  seen = visit(
+    address, viewport=size, color_scheme=scheme, has_touch=size is PHONE
+  )
+  page = seen.page
+  seen.waits_for_result(lambda: page.goto(f'{address}?engine=server'))
+  wide = page.evaluate('document.documentElement.scrollWidth')
+  assert wide <= size['width']
+  for name in ('#level', '#hold', '#fit', '#wipe .grip'):
+    box = page.locator(name).bounding_box()
+    assert box['x'] >= 0
+    assert box['x'] + box['width'] <= size['width'] + 1
+    assert box['y'] + box['height'] <= size['height'], name
+  ground, ink = (
+    [
+      int(x)
+      for x in page.evaluate(f'getComputedStyle(document.body).{what}')[
+        4:-1
+      ].split(',')
+    ]
+    for what in ('backgroundColor', 'color')
+  )
+  assert (sum(ground) < sum(ink)) == (scheme == 'dark')
+
+
+def test_the_strip_and_the_curve(visit, address):
+  seen = visit(address, viewport=DESKTOP)
+  page = seen.page
+  seen.waits_for_result(lambda: page.goto(f'{address}?engine=server'))
+  page.wait_for_selector('#curve path')
+  assert 'best near' in page.get_attribute('#curve', 'aria-label')
+  cells = page.locator('#strip button')
+  assert cells.count() == 9
+  seen.waits_for_result(lambda: cells.nth(0).click())
+  assert cells.nth(0).get_attribute('aria-pressed') == 'true'
+  assert page.inner_text('#value') == 'sigma 18.3'
+
+
+def test_static_files_need_no_server_of_ours(browser, visit, tmp_path):
+  models = browsers.tiny_served()
+  folder = tmp_path / 'site'
+  site.build(folder, site.pages(models, server=False))
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    port = free.getsockname()[1]
+  command = [sys.executable, '-m', 'http.server', str(port), '-d', str(folder)]
+  process = subprocess.Popen(
+    [*command, '-b', '127.0.0.1'],
+    stderr=subprocess.DEVNULL,
+    stdout=subprocess.DEVNULL,
+  )
+  try:
+    for _ in range(100):
+      with (
+        contextlib.suppress(OSError),
+        socket.create_connection(('127.0.0.1', port), 1),
+      ):
+        break
+    address = f'http://127.0.0.1:{port}/'
+    seen = visit(address, viewport=DESKTOP)
+    seen.waits_for_result(lambda: seen.page.goto(address))
+    assert seen.page.get_attribute('body', 'data-engine') == 'webgpu'
+    # Without WebGPU it says what to do.
+    plain = visit(address, viewport=DESKTOP)
+    plain.page.add_init_script(
+      "Object.defineProperty(Navigator.prototype, 'gpu', {value: undefined})"
+    )
+    plain.page.goto(address)
+    plain.page.wait_for_selector('#sorry:not([hidden])')
+    assert 'no WebGPU' in plain.page.inner_text('#sorry')
+    assert 'adafm demo' in plain.page.inner_text('#sorry')
+  finally:
+    process.terminate()
+    process.wait()
+
+
+def test_the_page_weighs_less_than_100_kilobytes():
+  sent = [
+    len(gzip.compress(path.read_bytes(), 6))
+    for path in site.WEB.rglob('*')
+    if path.suffix in site.TYPES
+  ]
+  assert sum(sent) < 100_000

@@ -1,0 +1,71 @@
+import io
+import zlib
+
+import pytest
+from PIL import Image
+
+from adafm_jax.demo import store as stores
+from adafm_jax.errors import UserError
+
+
+def _png(width=4, height=3):
+  file = io.BytesIO()
+  Image.new('RGB', (width, height)).save(file, 'PNG')
+  return file.getvalue()
+
+
+def test_images_expire_after_their_last_use():
+  now = [0.0]
+  store = stores.Store(lifetime=10, clock=lambda: now[0])
+  stored = store.add(_png())
+  now[0] = 9
+  assert store.get(stored.id) == stored
+  now[0] = 18
+  assert store.get(stored.id) == stored
+  now[0] = 29
+  assert store.get(stored.id) is None
+  assert len(store) == 0
+
+
+def test_the_least_used_go_when_the_total_is_full():
+  data = _png()
+  store = stores.Store(total=3 * len(data))
+  first, second, third = (store.add(data) for _ in range(3))
+  store.get(first.id)
+  fourth = store.add(data)
+  assert [x for x in (first, second, third, fourth) if store.get(x.id)] == [
+    first,
+    third,
+    fourth,
+  ]
+  for _ in range(50):
+    store.add(data)
+  assert len(store) == 3
+
+
+def test_ids_cannot_be_guessed_and_sizes_are_read_off_the_header():
+  store = stores.Store()
+  found = [store.add(_png(5, 2)) for _ in range(20)]
+  assert len({x.id for x in found}) == 20
+  assert min(len(x.id) for x in found) >= 24
+  assert (found[0].width, found[0].height) == (5, 2)
+
+
+def test_what_is_no_picture_or_too_large_is_refused(monkeypatch):
+  store = stores.Store()
+  for data in (b'', b'no picture', _png()[:20], b'GIF89a....'):
+    with pytest.raises(UserError):
+      store.add(data)
+  # A few bytes that claim to unfold to 10^10 pixels are not decoded.
+  png = bytearray(_png())
+  png[16:24] = (100_000).to_bytes(4, 'big') * 2
+  png[29:33] = zlib.crc32(bytes(png[12:29])).to_bytes(4, 'big')
+  with pytest.raises(UserError):
+    store.add(bytes(png))
+  monkeypatch.setattr(stores, 'MAX_PIXELS', 11)
+  with pytest.raises(stores.TooLargeError, match='4 x 3'):
+    store.add(_png())
+  monkeypatch.setattr(stores, 'MAX_BYTES', 10)
+  with pytest.raises(stores.TooLargeError, match='file'):
+    store.add(_png())
+  assert len(store) == 0
