@@ -56,8 +56,27 @@ class _Sample(NamedTuple):
   partial: bool
 
 
+class Noise(NamedTuple):
+  """What is found in an image.
+
+  Attributes:
+    sigma: standard deviation in 0..255 units; 0 for an image that is too small
+      or without noise anywhere.
+    spread: how much larger the middle one is of the variances that `sigma` was
+      read off: about 1 for noise, more for fine texture.
+  """
+
+  sigma: float
+  spread: float
+
+
 def estimate_sigma(pixels: np.ndarray) -> float:
-  """Standard deviation of the noise in an image, in 0..255 units.
+  """Standard deviation of the noise in an image; see `estimate`."""
+  return estimate(pixels).sigma
+
+
+def estimate(pixels: np.ndarray) -> Noise:
+  """Estimates the noise in an image.
 
   The noise is taken to be white, the same wherever there is any, and clipped to
   the range of the image. Noise that a camera has smoothed counts for less than
@@ -66,33 +85,27 @@ def estimate_sigma(pixels: np.ndarray) -> float:
   Args:
     pixels: float32 [H, W, 1 or 3] in [0, 1], of any size; of large images some
       24,000 patches are taken. Below about 6 x 6 pixels nothing can be told.
-
-  Returns:
-    Sigma, 0 for an image that is too small or without noise anywhere.
   """
   rounding = parts.rounding(pixels)
   sample = _sample(pixels, rounding)
   if sample is None:
-    return 0.0
-  sigma, spread = _settle(sample, rounding)
+    return Noise(0.0, 1.0)
+  found = _settle(sample, rounding)
   sure = (
     len(sample.patches) >= _MIN_PATCHES
-    and sigma >= _MIN_PART[sample.shape[2] > 1]
-    and spread <= _MAX_SPREAD
+    and found.sigma >= _MIN_PART[sample.shape[2] > 1]
+    and found.spread <= _MAX_SPREAD
   )
   if sample.partial and not sure:
     everywhere = _sample(pixels, rounding, everywhere=True)
-    return min(sigma, _settle(everywhere, rounding)[0]) if everywhere else 0.0
-  return sigma
+    if everywhere is None:
+      return Noise(0.0, 1.0)
+    return min(found, _settle(everywhere, rounding))
+  return found
 
 
-def _settle(sample: _Sample, rounding: float) -> tuple[float, float]:
-  """Estimates sigma from ever better choices of patches.
-
-  Returns:
-    Sigma; and the median of the eigenvalues it was read off, over its square:
-    about 1 where little but noise was left.
-  """
+def _settle(sample: _Sample, rounding: float) -> Noise:
+  """Estimates the noise from ever better choices of patches."""
   patches, shape = sample.patches, sample.shape
   channels, side = shape[2:]
   smooth = _texture(patches, side)
@@ -109,7 +122,7 @@ def _settle(sample: _Sample, rounding: float) -> tuple[float, float]:
       break
     limit = _most_texture(*shape) * (sigma**2 + rounding)
     chosen = _weak(patches, smooth, limit)
-  return float(sigma), spread
+  return Noise(float(sigma), spread)
 
 
 def _sample(
