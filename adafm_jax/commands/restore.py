@@ -203,6 +203,10 @@ def make_job(options: argparse.Namespace):
       jax.device_put(model.params, device),
       side=engine.parse_tile(options.tile),
       self_ensemble=asked.self_ensemble,
+      # What is to be repeated bit for bit gets sizes of its own.
+      shares_sizes=not (
+        options.manifest or options.recipe or options.from_recipe
+      ),
       runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     name=pathlib.Path(options.model).name,

@@ -57,6 +57,8 @@ class Network:
     side: of the tiles, pixels, even; None lets `plan.make_plan` choose.
     memory: limit of a pass in bytes; None: half of the free memory.
     self_ensemble: whether `restore` averages over the eight orientations.
+    shares_sizes: whether small images of many sizes share compiled ones, see
+      `canvas`. The last bits then depend on which images came before.
     runtime: runs the network in place of JAX, with weights of its own; dtype
       and params are not used then.
   """
@@ -68,6 +70,7 @@ class Network:
   memory: int | None = None
   self_ensemble: bool = False
   runtime: overlap.Runtime | None = None
+  shares_sizes: bool = False
 
   def restore(self, images: np.ndarray, strength: Any) -> np.ndarray:
     """Restores images of one size.
@@ -103,7 +106,7 @@ class Network:
       if planned.side:
         tiler = _tiler(arch, planned.side, self.dtype)
         tiles.restore(tiler, params, images[part], given, output[part])
-      elif len(images[part]) == 1 and self._is_small(images):
+      elif self.shares_sizes and len(images) == 1 and self._is_small(images):
         most = self._free() // plan.whole_bytes(arch, 1, 1)
         output[part] = canvas.restore(
           arch, params, images[part], given, dtype=self.dtype, most=most

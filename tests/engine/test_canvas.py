@@ -31,7 +31,7 @@ def _params(arch):
 def test_images_of_any_size_are_what_they_are_alone(arch):
   params, rng = _params(arch), np.random.default_rng(1)
   canvas.canvases.cache_clear()
-  network = Network(arch, params)
+  network = Network(arch, params, shares_sizes=True)
   alone = jax.jit(restorer.make_apply(arch))
   for size in ((52, 66), (40, 60), (33, 61), (1, 9), (70, 20)):
     image = rng.random((1, *size, arch.channels), np.float32)
@@ -74,7 +74,12 @@ def test_a_canvas_takes_no_more_memory_than_there_is():
   assert found.fit((150, 150), 150 * 160) == (150, 150)
   arch = Architecture(features=6, blocks=1, kernel=0)
   canvas.canvases.cache_clear()
-  network = Network(arch, _params(arch), memory=plan.whole_bytes(arch, 30, 40))
+  network = Network(
+    arch,
+    _params(arch),
+    memory=plan.whole_bytes(arch, 30, 40),
+    shares_sizes=True,
+  )
   for size in ((30, 40), (20, 22)):
     network.restore(np.zeros((1, *size, 3), np.float32), np.float32(0))
   assert canvas.canvases(arch, 'float32').sizes == [(30, 40)]
