@@ -6,6 +6,7 @@ GPUs and TPUs. Batch, height and width are symbols, the weights constants.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from jax import export as jax_export
 
 from adafm_jax import files
+from adafm_jax.errors import UserError
 from adafm_jax.model_file.header import Header
 from adafm_jax.models import restorer
 
@@ -35,8 +37,13 @@ def write(
     as_map: whether strength is a map [B, H, W], and not one value an image.
 
   Raises:
-    UserError: the file can't be written.
+    UserError: the package flatbuffers is missing, or the file can't be written.
   """
+  if importlib.util.find_spec('flatbuffers') is None:
+    raise UserError(
+      'StableHLO files need the package flatbuffers: pip install'
+      " 'adafm_jax[stablehlo]'."
+    )
   data = build(header, params, as_map=as_map)
   with files.atomic_path(path) as temporary:
     temporary.write_bytes(data)

@@ -1,5 +1,6 @@
 """`adafm export` from command line to file."""
 
+import importlib.util
 import json
 import pathlib
 import sys
@@ -75,6 +76,27 @@ def test_without_onnx_one_sentence_says_what_to_install(monkeypatch, capsys):
   monkeypatch.setitem(sys.modules, 'onnx', None)
   assert _export('a.onnx') == 2
   assert "pip install 'adafm_jax[onnx]'" in capsys.readouterr().err
+
+
+def test_without_flatbuffers_one_sentence_says_what_to_install(
+  monkeypatch, capsys
+):
+  found = importlib.util.find_spec
+  monkeypatch.setattr(
+    importlib.util,
+    'find_spec',
+    lambda name, *rest: None if name == 'flatbuffers' else found(name, *rest),
+  )
+  assert _export('a.stablehlo') == 2
+  assert "pip install 'adafm_jax[stablehlo]'" in capsys.readouterr().err
+  assert not pathlib.Path('a.stablehlo').exists()
+
+
+def test_a_stablehlo_file_is_written(capsys):
+  pytest.importorskip('flatbuffers', reason='the extra is not installed')
+  assert _export('a.stablehlo', '--map') == 0
+  assert 'cpu, cuda, tpu' in capsys.readouterr().out
+  assert len(pathlib.Path('a.stablehlo').read_bytes()) > 1000
 
 
 def test_broken_models_are_a_sentence(capsys):

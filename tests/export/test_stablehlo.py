@@ -14,6 +14,10 @@ from jax import export as jax_export
 from adafm_jax.export import stablehlo
 from adafm_jax.models import restorer
 
+pytest.importorskip(
+  'flatbuffers', reason='the extra stablehlo is not installed'
+)
+
 CALL = """
 import sys
 sys.modules['adafm_jax'] = sys.modules['flax'] = None  # neither is needed
