@@ -7,6 +7,7 @@ import io
 import socket
 import subprocess
 import sys
+import time
 import threading
 
 import browsers
@@ -243,12 +244,13 @@ def test_static_files_need_no_server_of_ours(browser, visit, tmp_path):
     stdout=subprocess.DEVNULL,
   )
   try:
-    for _ in range(100):
+    for _ in range(300):
       with (
         contextlib.suppress(OSError),
         socket.create_connection(('127.0.0.1', port), 1),
       ):
         break
+      time.sleep(0.1)  # a refused connection does not wait
     address = f'http://127.0.0.1:{port}/'
     seen = visit(address, viewport=DESKTOP)
     seen.waits_for_result(lambda: seen.page.goto(address))
