@@ -7,8 +7,8 @@ import io
 import socket
 import subprocess
 import sys
-import time
 import threading
+import time
 
 import browsers
 import numpy as np
