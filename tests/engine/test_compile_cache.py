@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 PROGRAM = """
-import jax, jax.numpy as jnp
+import jax, jax.numpy as jnp, numpy as np
 from adafm_jax.engine import compile_cache
 compile_cache.enable()
 @jax.jit
@@ -13,7 +13,7 @@ def f(x):
   for _ in range(400):
     x = jnp.sin(x @ x) + jnp.cumsum(x, axis=0)
   return x
-f(jnp.ones((9, 9)))
+f(np.ones((9, 9), np.float32))
 """
 
 
