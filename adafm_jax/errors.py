@@ -35,11 +35,16 @@ def raise_all(problems: Iterable[str], limit: int = 20) -> None:
     problems: one sentence each.
     limit: show at most this many, so that the first stays on the screen.
   """
-  problems = list(problems)
+  if shown := first(list(problems), limit):
+    raise UserError(shown)
+
+
+def first(problems: Sequence[str], limit: int = 20) -> list[str]:
+  """The first sentences, and one that counts the rest; see `raise_all`."""
+  shown = list(problems[:limit])
   if (more := len(problems) - limit) > 0:
-    problems[limit:] = [f'There are {more} more of these.']
-  if problems:
-    raise UserError(problems)
+    shown.append(f'There are {more} more of these.')
+  return shown
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:
@@ -47,9 +52,9 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
   return ', '.join([*names[:limit], *['...'] * (len(names) > limit)])
 
 
-def show(error: UserError) -> None:
-  """Prints the sentences to stderr."""
-  for problem in error.problems:
+def show(problems: Iterable[str]) -> None:
+  """Prints sentences to stderr."""
+  for problem in problems:
     print(f'error: {problem}', file=sys.stderr)
 
 
@@ -69,7 +74,7 @@ def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
     try:
       return main(*args, **kwargs) or 0
     except UserError as error:
-      show(error)
+      show(error.problems)
       return EXIT_USER_ERROR
     except KeyboardInterrupt:
       print('interrupted', file=sys.stderr)

@@ -105,10 +105,15 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
     yield
 
 
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+  """Writes a file atomically."""
+  with atomic_path(path) as temporary:
+    temporary.write_bytes(data)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
   """Writes UTF-8 text atomically."""
-  with atomic_path(path) as temporary:
-    temporary.write_text(text, encoding='utf-8')
+  write_bytes(path, text.encode())
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -88,10 +88,8 @@ class Study:
 
   def psnr(self, network: Network, level: float, strength: float) -> float:
     """Mean PSNR of the images that calibration did not use, dB."""
-    grid = scores.psnr_grid(
-      network, self._cases[level], np.array([strength]), self._protocol, level
-    )
-    return float(grid.mean())
+    cases = self._cases[level]
+    return scores.mean_psnr(network, cases, strength, self._protocol, level)
 
   def along(self, name: str, network: Network, steps: int = 0) -> Result:
     """Measures a network on every level, along the lambda curve."""

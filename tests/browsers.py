@@ -107,6 +107,21 @@ def files_served(found):
     thread.join()
 
 
+@contextlib.contextmanager
+def blank_page(browser):
+  """A page of no content that has the engine: (files served, its visit)."""
+  found = {
+    path.relative_to(site.WEB).as_posix(): path.read_bytes()
+    for path in site.WEB.rglob('*.*')
+  }
+  found['index.html'] = b'<!doctype html><link rel="icon" href="data:,">'
+  with files_served(found) as address:
+    visit = Visit(browser, address)
+    visit.page.goto(address)
+    yield found, visit
+    assert visit.complaints == []
+
+
 @functools.cache
 def tiny_served():
   """Two small models of random weights, as the page is offered them."""

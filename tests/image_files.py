@@ -9,6 +9,18 @@ from PIL import Image
 
 RGB = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 
+# What a camera stored by orientation, and how that is turned to stand upright.
+UPRIGHT = {
+  1: lambda a: a,
+  2: lambda a: a[:, ::-1],
+  3: lambda a: a[::-1, ::-1],
+  4: lambda a: a[::-1],
+  5: lambda a: a.transpose(1, 0, 2),
+  6: lambda a: np.rot90(a, -1),
+  7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+  8: lambda a: np.rot90(a),
+}
+
 
 def encoded(format, samples=RGB, **options):
   """An image file as bytes, by Pillow."""

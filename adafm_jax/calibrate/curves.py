@@ -153,11 +153,7 @@ def compare(
     cases = make_cases(images[1::2] or images, level, protocol)
     strength = float(curve.strength(level))
     psnr = [
-      float(
-        scores.psnr_grid(
-          network, cases, np.array([strength]), protocol, level
-        ).mean()
-      )
+      scores.mean_psnr(network, cases, strength, protocol, level)
       for network in (line, bent)
     ]
     compared.append(Comparison(level, strength, *psnr))

@@ -35,9 +35,5 @@ def run(options: argparse.Namespace) -> int:
   counts = collections.Counter(row['status'] for row in merged.rows)
   kinds = ', '.join(f'{n} {status}' for status, n in sorted(counts.items()))
   print(f'{folder / merge.TABLE}: {kinds or "no pictures"}')
-  try:
-    errors.raise_all(merged.problems)
-  except errors.UserError as error:
-    errors.show(error)
-    return EXIT_INCOMPLETE
-  return 0
+  errors.show(errors.first(merged.problems))
+  return EXIT_INCOMPLETE if merged.problems else 0

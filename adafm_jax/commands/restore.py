@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
 from adafm_jax.restore import pairs as pairing
@@ -307,8 +307,7 @@ def _restore_all(
     if len(outcomes) < len(pairs):
       _print('To finish, give the same command with --skip-existing.')
   problems = [x.problem for x in outcomes if x.problem]
-  for problem in problems:
-    print(f'error: {problem}', file=sys.stderr)
+  errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from adafm_jax.demo import store as stores
 from adafm_jax.demo.site import Served
-from adafm_jax.engine import line_buffers
+from adafm_jax.engine import overlap
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.images import alpha as photo_alpha
@@ -146,20 +146,15 @@ def sweep(
       f'The region reaches to ({x + wide}, {y + high}), but the picture has'
       f' {width} x {height} pixels.'
     )
-  halo = line_buffers.lag(network.arch).full + 2
-  rows, columns = _around(y, high, halo, height), _around(x, wide, halo, width)
-  cut = np.ascontiguousarray(opened.pixels[rows, columns])
-  pixels, finish = pipeline.prepare(cut[None], network.arch.channels)
+  run = _part(opened, network, region)
   results = []
   # One by one: on a CPU a batch of strengths is no faster, and 1x1 filters are
   # folded away (docs/speed.md). So few functions are compiled, and work that
   # nobody waits for ends soon.
   for strength in strengths:
     check()
-    results.append(finish(network.restore(pixels, np.float32(strength)))[0])
-  output = np.stack(results)
-  top, left = y - rows.start, x - columns.start
-  part = output[:, top : top + high, left : left + wide]
+    results.append(run(strength))
+  part = np.stack(results)
   if opened.alpha is not None:
     inner = np.s_[y : y + high, x : x + wide]
     alpha, hidden = opened.alpha[inner], opened.hidden[inner]
@@ -224,24 +219,33 @@ def _whole(
 ) -> np.ndarray:
   """The network's result, float32 [H', W', 1 or 3], part by part."""
   height, width, _ = opened.pixels.shape
-  halo = line_buffers.lag(network.arch).full + 2
   output = np.empty_like(opened.pixels)
   for y in range(0, height, _SIDE):
     for x in range(0, width, _SIDE):
       check()
       high, wide = min(_SIDE, height - y), min(_SIDE, width - x)
-      rows, columns = (
-        _around(y, high, halo, height),
-        _around(x, wide, halo, width),
-      )
-      cut = np.ascontiguousarray(opened.pixels[rows, columns])
-      pixels, finish = pipeline.prepare(cut[None], network.arch.channels)
-      found = finish(network.restore(pixels, np.float32(strength)))[0]
-      top, left = y - rows.start, x - columns.start
-      output[y : y + high, x : x + wide] = found[
-        top : top + high, left : left + wide
-      ]
+      run = _part(opened, network, Region(x, y, wide, high))
+      output[y : y + high, x : x + wide] = run(strength)
   return output
+
+
+def _part(
+  opened: Opened, network: Network, region: Region
+) -> Callable[[float], np.ndarray]:
+  """What restores a part of a picture at a strength, as it is in the whole."""
+  height, width, _ = opened.pixels.shape
+  x, y, wide, high = region
+  halo = overlap.reach(network.arch)
+  rows, columns = _around(y, high, halo, height), _around(x, wide, halo, width)
+  cut = np.ascontiguousarray(opened.pixels[rows, columns])
+  pixels, finish = pipeline.prepare(cut[None], network.arch.channels)
+  top, left = y - rows.start, x - columns.start
+
+  def run(strength: float) -> np.ndarray:
+    found = finish(network.restore(pixels, np.float32(strength)))[0]
+    return found[top : top + high, left : left + wide]
+
+  return run
 
 
 def _around(begin: int, size: int, halo: int, most: int) -> slice:

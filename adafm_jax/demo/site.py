@@ -109,12 +109,13 @@ def pages(
     for path in sorted(WEB.rglob('*'))
     if path.suffix in TYPES
   }
+  released = zoo.entries()
   site: dict[str, Any] = {'server': server, 'models': [], 'samples': []}
   for served in models:
     file = f'models/{served.name}.safetensors'
     found[file] = weights.export(served.model, served.name)
     task = served.model.levels.task
-    title = _TITLES[task] if served.name in _released() else served.name
+    title = _TITLES[task] if served.name in released else served.name
     site['models'].append({'name': served.name, 'title': title, 'file': file})
   for name, title, credit in _SAMPLES:
     picture, thumb = f'samples/{name}.png', f'samples/{name}-small.jpg'
@@ -143,12 +144,7 @@ def build(folder: pathlib.Path, found: Mapping[str, bytes]) -> None:
     UserError: the folder can't be written to.
   """
   for name, data in found.items():
-    with files.atomic_path(folder / name) as temporary:
-      temporary.write_bytes(data)
-
-
-def _released() -> set[str]:
-  return set(zoo.entries())
+    files.write_bytes(folder / name, data)
 
 
 def _sample(name: str) -> tuple[bytes, bytes]:

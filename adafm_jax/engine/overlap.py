@@ -21,7 +21,6 @@ from adafm_jax.models.architecture import Architecture
 # run(images [1, H, W, C] float32, strength [1] float32) -> float32 images.
 Runtime = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-_MOST_WHOLE = 2**30  # bytes; beyond, tiles cost little more
 _SIDES = (1024, 512, 256, 128, 64)
 
 
@@ -79,7 +78,8 @@ def choose_side(
   arch: Architecture, size: tuple[int, int], memory: int, side: int | None
 ) -> int | None:
   """The side of tiles, without their margins; None takes images whole."""
-  if side is None and plan.whole_bytes(arch, *size) <= min(memory, _MOST_WHOLE):
+  most_whole = min(memory, plan.MAX_WHOLE_ON_CPU)
+  if side is None and plan.whole_bytes(arch, *size) <= most_whole:
     return None
   for tried in (side,) if side else _SIDES:
     around = tried + 2 * reach(arch)

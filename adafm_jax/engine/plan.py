@@ -21,7 +21,7 @@ from adafm_jax.models.architecture import Architecture
 _LIVE_MAPS = 3
 # On the CPU, images whose features need more go in tiles. Whole they are no
 # faster (a little slower, beyond the cache), and fill a laptop's memory.
-_MAX_WHOLE_ON_CPU = 2**30  # bytes
+MAX_WHOLE_ON_CPU = 2**30  # bytes
 # Limit of one pass on the CPU, even if more memory is free: once features leave
 # the cache, 11 strengths at once are up to a quarter slower than one by one.
 _BEST_PASS_ON_CPU = 2**26  # bytes
@@ -68,7 +68,7 @@ def make_plan(
     UserError: not even the smallest tiles fit.
   """
   on_cpu = _on_cpu()
-  most_whole = min(memory, _MAX_WHOLE_ON_CPU) if on_cpu else memory
+  most_whole = min(memory, MAX_WHOLE_ON_CPU) if on_cpu else memory
   if side is None and whole_bytes(arch, *size) <= most_whole:
     return make_whole_plan(arch, size, count, memory)
   sides = (side,) if side else _SIDES['cpu' if on_cpu else 'other']

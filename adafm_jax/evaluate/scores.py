@@ -58,6 +58,18 @@ def psnr_grid(
   return np.stack(columns, axis=1)
 
 
+def mean_psnr(
+  network: Network,
+  cases: Sequence[Case],
+  strength: float,
+  protocol: Protocol,
+  level: float,
+) -> float:
+  """Mean PSNR of cases at one strength, dB; see `psnr_grid`."""
+  strengths = np.array([strength])
+  return float(psnr_grid(network, cases, strengths, protocol, level).mean())
+
+
 @functools.cache
 def _errors(border: int) -> Callable[..., jax.Array]:
   """`metrics.error_products` of a sweep of one image, for `Network.sweep`."""

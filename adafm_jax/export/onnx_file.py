@@ -60,9 +60,7 @@ def write(
   Raises:
     UserError: see `build`, or the file can't be written.
   """
-  model = build(header, params, form)
-  with files.atomic_path(path) as temporary:
-    temporary.write_bytes(model.SerializeToString())
+  files.write_bytes(path, build(header, params, form).SerializeToString())
 
 
 def build(header: Header, params: Any, form: Form) -> Any:

@@ -45,8 +45,7 @@ def write(
       " 'adafm_jax[stablehlo]'."
     )
   data = build(header, params, as_map=as_map)
-  with files.atomic_path(path) as temporary:
-    temporary.write_bytes(data)
+  files.write_bytes(path, data)
 
 
 def build(header: Header, params: Any, *, as_map: bool) -> bytes:

@@ -54,13 +54,8 @@ def write_photo(
   name = format or formats.of_path(path)
   check(path, name, (pixels.shape[0], pixels.shape[1]), like)
   samples, notes = _samples(pixels, like, name)
-  carried, more = carry.carry(
-    like.metadata, name, samples.shape, extra_text or {}
-  )
-  settings = encode.Settings(
-    quality,
-    _is_lossless(like, name, quality),
-    formats.depth(name, like.depth),
+  carried, settings, more = _beside(
+    samples, like, name, quality, extra_text or {}
   )
   with files.atomic_path(path) as temporary:
     try:
@@ -78,9 +73,21 @@ def write_photo(
   return (*notes, *more)
 
 
-def _is_lossless(like: Photo, name: str, quality: int) -> bool:
-  """Whether nothing is lost: as asked for, or as the photograph's file was."""
-  return quality == _HIGHEST_QUALITY or (like.lossless and name == like.format)
+def _beside(
+  samples: np.ndarray,
+  like: Photo,
+  name: str,
+  quality: int,
+  text: Mapping[str, str],
+) -> tuple[carry.Carried, encode.Settings, tuple[str, ...]]:
+  """What an encoder takes beside the samples, and what was lost."""
+  carried, notes = carry.carry(like.metadata, name, samples.shape, text)
+  # As asked for, or as the photograph's file was.
+  lossless = quality == _HIGHEST_QUALITY or (
+    like.lossless and name == like.format
+  )
+  depth = formats.depth(name, like.depth)
+  return carried, encode.Settings(quality, lossless, depth), tuple(notes)
 
 
 def encode_png(
@@ -94,9 +101,7 @@ def encode_png(
     text: to keep in the file.
   """
   samples, _ = _samples(pixels, like, 'PNG')
-  carried, _ = carry.carry(like.metadata, 'PNG', samples.shape, text)
-  depth = formats.depth('PNG', like.depth)
-  settings = encode.Settings(_HIGHEST_QUALITY, True, depth)
+  carried, settings, _ = _beside(samples, like, 'PNG', _HIGHEST_QUALITY, text)
   return encode.png(samples, carried, settings)
 
 

@@ -134,10 +134,8 @@ def write_tensors(
   metadata: dict[str, str],
 ) -> None:
   """Writes a safetensors file, whole or not at all."""
-  data = safetensors.numpy.save(dict(tensors), metadata)
-  with files.atomic_path(path) as temporary:
-    # Not save_file, which sets the mode to 0600.
-    temporary.write_bytes(data)
+  # Not save_file, which sets the mode to 0600.
+  files.write_bytes(path, safetensors.numpy.save(dict(tensors), metadata))
 
 
 def is_model(path: str | os.PathLike[str]) -> bool:

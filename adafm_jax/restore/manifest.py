@@ -18,7 +18,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from adafm_jax import files
@@ -26,7 +26,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.restore import workers
 from adafm_jax.restore.workers import Outcome
 
-PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
+_PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
 DONE = (workers.RESTORED, workers.LEFT_ALONE)
 
 
@@ -46,11 +46,6 @@ class Shard:
   def part(self) -> str:
     """The name of its journal, without suffix."""
     return f'part-{self.index}-of-{self.count}'
-
-  @classmethod
-  def of(cls, path: pathlib.Path) -> Shard:
-    """That of a journal."""
-    return cls(*map(int, re.findall(r'\d+', path.stem)))
 
 
 def parse_shard(text: str) -> Shard:
@@ -152,7 +147,7 @@ def opened(
     begun = path.exists()
     if begun:
       _mend(path)
-    done = {r['result'] for r in rows(folder) if r['status'] in DONE}
+    done = {r['result'] for r in rows(read(folder)) if r['status'] in DONE}
     journal = Journal(path, begun, done)
     try:
       yield journal
@@ -185,7 +180,20 @@ def _mend(path: pathlib.Path) -> None:
     file.truncate(data.rfind(b'\n') + 1)
 
 
-def lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+def read(folder: pathlib.Path) -> dict[Shard, list[dict[str, Any]]]:
+  """The lines of all journals of a manifest.
+
+  Raises:
+    UserError: a journal is damaged.
+  """
+  found = {}
+  for path in sorted(folder.glob('*.jsonl')):
+    if match := _PART.fullmatch(path.name):
+      found[Shard(int(match[1]), int(match[2]))] = list(_lines(path))
+  return found
+
+
+def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
   """The lines of a journal, but for one that is still being written."""
   with path.open(encoding='utf-8') as file:
     for number, line in enumerate(file, 1):
@@ -200,19 +208,16 @@ def lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
         ) from error
 
 
-def rows(folder: pathlib.Path) -> list[dict[str, Any]]:
-  """The rows of all parts; of a picture that a part tried again, the last.
+def rows(
+  journals: Mapping[Shard, Iterable[dict[str, Any]]],
+) -> list[dict[str, Any]]:
+  """The rows of all journals; of a picture that a part tried again, the last.
 
-  Raises:
-    UserError: a journal is damaged.
+  Args:
+    journals: see `read`.
   """
   found = []
-  for path in parts(folder):
-    last = {x['result']: x for x in lines(path) if 'result' in x}
-    found += [values | {'part': path.stem} for values in last.values()]
+  for shard, lines in journals.items():
+    last = {x['result']: x for x in lines if 'result' in x}
+    found += [values | {'part': shard.part} for values in last.values()]
   return found
-
-
-def parts(folder: pathlib.Path) -> list[pathlib.Path]:
-  """The journals of a manifest."""
-  return sorted(p for p in folder.glob('*.jsonl') if PART.fullmatch(p.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adafm_jax import files
@@ -48,17 +48,17 @@ def merge(folder: pathlib.Path) -> Merged:
   Raises:
     UserError: there is no manifest, or a journal is damaged.
   """
-  parts = manifest.parts(folder)
-  if not parts:
+  journals = manifest.read(folder)
+  if not journals:
     raise UserError(f'{folder} holds no manifest (no part-I-of-N.jsonl).')
   by_result: dict[str, list[dict[str, Any]]] = {}
-  for values in manifest.rows(folder):
+  for values in manifest.rows(journals):
     by_result.setdefault(values['result'], []).append(values)
   best = [
     max(found, key=lambda x: (x['status'] in manifest.DONE, x['finished']))
     for _, found in sorted(by_result.items())
   ]
-  problems = _missing(parts, by_result)
+  problems = _missing(journals, by_result)
   for result, found in sorted(by_result.items()):
     sums = {x['sha256'] for x in found if x['status'] in manifest.DONE}
     if len(sums) > 1:
@@ -73,21 +73,23 @@ def merge(folder: pathlib.Path) -> Merged:
   return Merged(best, problems)
 
 
-def _missing(parts: Sequence[pathlib.Path], known: Iterable[str]) -> list[str]:
+def _missing(
+  journals: Mapping[manifest.Shard, Sequence[dict[str, Any]]],
+  known: Iterable[str],
+) -> list[str]:
   """Sentences about parts that never ran or are not done."""
-  problems, shards = [], []
-  for path in parts:
-    shards.append(manifest.Shard.of(path))
-    expected = [x['expected'] for x in manifest.lines(path) if 'expected' in x]
-    here = sum(map(shards[-1].has, known))
+  problems = []
+  for shard, lines in journals.items():
+    expected = [x['expected'] for x in lines if 'expected' in x]
+    here = sum(map(shard.has, known))
     if expected and here < expected[-1]:
       problems.append(
-        f'{path.stem}: {expected[-1] - here} picture(s) are not done yet.'
+        f'{shard.part}: {expected[-1] - here} picture(s) are not done yet.'
       )
   # A job that was shared out anew, among others, is whole if one sharing is.
   absent = {
-    count: [i for i in range(count) if manifest.Shard(i, count) not in shards]
-    for count in {shard.count for shard in shards}
+    count: [i for i in range(count) if manifest.Shard(i, count) not in journals]
+    for count in {shard.count for shard in journals}
   }
   count, first = min(absent.items(), key=lambda x: len(x[1]))
   return problems + [f'--shard {i}/{count} has not run.' for i in first]

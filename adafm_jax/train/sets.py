@@ -6,7 +6,6 @@ import dataclasses
 import pathlib
 
 import jax
-import numpy as np
 
 from adafm_jax import errors
 from adafm_jax.config import parse as configs
@@ -119,10 +118,7 @@ def _validation(config: Config, data: Data) -> stages.MakeValidate:
       if not meshes.is_main():
         return
       local = Network(arch, jax.device_get(params), dtype=config.model.compute)
-      grid = scores.psnr_grid(
-        local, cases, np.array([strength]), protocol, level
-      )
-      yield label, float(grid.mean())
+      yield label, scores.mean_psnr(local, cases, strength, protocol, level)
 
     return validate
 

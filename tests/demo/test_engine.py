@@ -11,13 +11,12 @@ import tiny_models
 from skimage import data
 
 from adafm_jax import zoo
-from adafm_jax.demo import site, weights
+from adafm_jax.demo import weights
 from adafm_jax.engine.run import Network
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import pipeline
 
-_BLANK = b'<!doctype html><link rel="icon" href="data:,">'
 # Restores rectangles of a picture, and counts what is sent to the device.
 _RUN = """async ([model, width, height, pixels, wishes]) => {
   const {parse} = await import('/engine/model.js');
@@ -55,16 +54,8 @@ _RUN = """async ([model, width, height, pixels, wishes]) => {
 @pytest.fixture(scope='module')
 def blank(browser):
   """A page of no content on a server that has the engine and models."""
-  found = {
-    path.relative_to(site.WEB).as_posix(): path.read_bytes()
-    for path in site.WEB.rglob('*.*')
-  }
-  found['index.html'] = _BLANK
-  with browsers.files_served(found) as address:
-    visit = browsers.Visit(browser, address)
-    visit.page.goto(address)
-    yield found, visit
-    assert visit.complaints == []
+  with browsers.blank_page(browser) as served:
+    yield served
 
 
 def _run(blank, model, rgba, wishes):

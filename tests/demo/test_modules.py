@@ -12,12 +12,11 @@ from skimage import data
 
 from adafm_jax import zoo
 from adafm_jax.degrade import noise, resize
-from adafm_jax.demo import site, weights
+from adafm_jax.demo import weights
 from adafm_jax.engine import preview
 from adafm_jax.evaluate import metrics
 from adafm_jax.model_file import curve as curves
 
-_BLANK = b'<!doctype html><link rel="icon" href="data:,">'
 _PICTURE = """const picture = (width, height, text) => {
   const data = Uint8ClampedArray.from(atob(text), (c) => c.charCodeAt(0));
   const grey = data.every((value, i) => i % 4 > 2 || value === data[i & ~3]);
@@ -27,16 +26,8 @@ _PICTURE = """const picture = (width, height, text) => {
 
 @pytest.fixture(scope='module')
 def page(browser):
-  found = {
-    path.relative_to(site.WEB).as_posix(): path.read_bytes()
-    for path in site.WEB.rglob('*.*')
-  }
-  found['index.html'] = _BLANK
-  with browsers.files_served(found) as address:
-    visit = browsers.Visit(browser, address)
-    visit.page.goto(address)
+  with browsers.blank_page(browser) as (_, visit):
     yield visit.page
-    assert visit.complaints == []
 
 
 def _sent(rgb):

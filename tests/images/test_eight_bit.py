@@ -1,3 +1,4 @@
+import image_files
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,17 +32,7 @@ def test_write_png(tmp_path, pixels):
 
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_orientation(tmp_path, orientation):
-  # What the camera stored, and how that must be turned to stand upright.
-  upright = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a),
-  }[orientation]
+  upright = image_files.UPRIGHT[orientation]
   exif = Image.Exif()
   exif[0x0112] = orientation
   Image.fromarray(RGB).save(tmp_path / 'a.png', exif=exif)

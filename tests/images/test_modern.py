@@ -114,18 +114,6 @@ def test_code_points_of_colours_are_kept(tmp_path, suffix, coded):
     assert photo.read_photo(tmp_path / 'c.jpg').metadata.icc
 
 
-UPRIGHT = {
-  1: lambda a: a,
-  2: lambda a: a[:, ::-1],
-  3: lambda a: a[::-1, ::-1],
-  4: lambda a: a[::-1],
-  5: lambda a: a.transpose(1, 0, 2),
-  6: lambda a: np.rot90(a, -1),
-  7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-  8: lambda a: np.rot90(a),
-}
-
-
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_orientation(tmp_path, orientation):
   stored = np.rint(RGB * 255).astype(np.uint8)
@@ -134,7 +122,7 @@ def test_orientation(tmp_path, orientation):
     tmp_path / 'a.avif', exif=exif, quality=100, subsampling='4:4:4'
   )
   (tmp_path / 'a.jxl').write_bytes(_turned_jxl(stored, orientation))
-  wanted = UPRIGHT[orientation](stored / 255)
+  wanted = image_files.UPRIGHT[orientation](stored / 255)
   for name in ('a.avif', 'a.jxl'):
     read = photo.read_photo(tmp_path / name)
     assert read.pixels.shape == wanted.shape
@@ -335,7 +323,7 @@ def test_heic(tmp_path, depth):
   (tmp_path / 'a.heic').write_bytes(data)
   read = photo.read_photo(tmp_path / 'a.heic')
   assert (read.depth, read.format, read.notes) == (depth, 'HEIF', ())
-  assert np.abs(read.pixels - UPRIGHT[6](RGB)).max() < 0.03
+  assert np.abs(read.pixels - image_files.UPRIGHT[6](RGB)).max() < 0.03
   assert read.metadata.icc == ADOBE
   assert read.metadata.xmp == XMP
   assert b'Zoe' in read.metadata.exif

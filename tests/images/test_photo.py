@@ -1,6 +1,7 @@
 import struct
 import zlib
 
+import image_files
 import numpy as np
 import pytest
 import tifffile
@@ -263,23 +264,11 @@ def test_cmyk_goes_by_its_profile(tmp_path):
   assert read.notes[0].endswith('converted to sRGB by its colour profile.')
 
 
-UPRIGHT = {
-  1: lambda a: a,
-  2: lambda a: a[:, ::-1],
-  3: lambda a: a[::-1, ::-1],
-  4: lambda a: a[::-1],
-  5: lambda a: a.transpose(1, 0, 2),
-  6: lambda a: np.rot90(a, -1),
-  7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-  8: lambda a: np.rot90(a),
-}
-
-
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_orientation(tmp_path, orientation):
   exif = Image.Exif()
   exif[0x0112] = orientation
-  wanted = UPRIGHT[orientation](RGB)
+  wanted = image_files.UPRIGHT[orientation](RGB)
   for name, options in (
     ('a.png', {}),
     ('a.tif', {}),
@@ -296,11 +285,13 @@ def test_orientation(tmp_path, orientation):
     tmp_path / 'd.tif', DEEP[..., :3], photometric='rgb', extratags=[tag]
   )
   read = photo.read_photo(tmp_path / 'd.tif')
-  _check(read, UPRIGHT[orientation](DEEP[..., :3]), 65535)
+  _check(read, image_files.UPRIGHT[orientation](DEEP[..., :3]), 65535)
   chunk = (b'eXIf', exif.tobytes()[6:])
   (tmp_path / 'd.png').write_bytes(_png_of_16_bits(DEEP, chunk))
   _check(
-    photo.read_photo(tmp_path / 'd.png'), UPRIGHT[orientation](DEEP), 65535
+    photo.read_photo(tmp_path / 'd.png'),
+    image_files.UPRIGHT[orientation](DEEP),
+    65535,
   )
 
 
@@ -311,7 +302,7 @@ def test_orientation_in_xmp_alone(tmp_path):
   ):
     path = _save(tmp_path / 'a.webp', RGB, lossless=True, xmp=text.encode())
     read = photo.read_photo(path)
-    _check(read, UPRIGHT[6](RGB), 255)
+    _check(read, image_files.UPRIGHT[6](RGB), 255)
     assert read.metadata.xmp.decode() == text.replace('6', '1')
 
 
