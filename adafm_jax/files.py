@@ -10,7 +10,7 @@ import os
 import pathlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from adafm_jax.errors import UserError
@@ -35,7 +35,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     UserError: the folder can't be made or written to.
   """
   path = pathlib.Path(path)
-  temporary = path.parent / f'.adafm-{secrets.token_hex(8)}{path.suffix}'
+  name = f'{_prefix(path)}-{secrets.token_hex(8)}{path.suffix}'
+  temporary = path.parent / name
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The system applies the umask here. We could only read the umask by setting
@@ -52,6 +53,27 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     raise UserError(f'Cannot write {path}: {reason}.') from error
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def _prefix(path: pathlib.Path) -> str:
+  """How the names of a file's temporary files begin."""
+  digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+  return f'.adafm-{digest[:16]}'
+
+
+def remove_leftovers(paths: Iterable[pathlib.Path]) -> None:
+  """Removes the temporary files of writers that were killed.
+
+  Args:
+    paths: files that no living process writes to.
+  """
+  names: dict[pathlib.Path, set[str]] = {}
+  for path in paths:
+    names.setdefault(path.parent, set()).add(_prefix(path))
+  for folder, prefixes in names.items():
+    for left in folder.glob('.adafm-*'):
+      if left.name.rpartition('-')[0] in prefixes:
+        left.unlink(missing_ok=True)
 
 
 def check_place(path: str | os.PathLike[str]) -> None:

@@ -28,6 +28,18 @@ def test_replaces_the_old_file_at_once(tmp_path):
   assert list(path.parent.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_is_removed_of_given_files_only(tmp_path):
+  left = {}
+  for name in ('a-b.png', 'c.png'):
+    with files.atomic_path(tmp_path / name) as temporary:
+      left[name] = temporary
+      temporary.write_text('half')
+    left[name].write_text('half')
+  files.remove_leftovers([tmp_path / 'a-b.png', tmp_path / 'x' / 'c.png'])
+  kept = {tmp_path / 'a-b.png', tmp_path / 'c.png', left['c.png']}
+  assert set(tmp_path.iterdir()) == kept
+
+
 @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt])
 def test_an_error_inside_leaves_the_old_file(tmp_path, error):
   path = tmp_path / 'a.txt'

@@ -75,8 +75,11 @@ def _run_part(
       f' {len(mine) - len(left)} done before'
     )
     _check_results(options, left, ours=journal.begun)
-    if not options.dry_run:
-      journal.begin(len(mine))
+    if options.dry_run:
+      return _restore_all(job, left, options)
+    if journal.begun:
+      files.remove_leftovers(pair.target for pair in left)
+    journal.begin(len(mine))
     return _restore_all(job, left, options, journal)
 
 
@@ -305,7 +308,8 @@ def _restore_all(
       files.write_json(options.json, values)
     _print(report.summary(outcomes, len(pairs), seconds, options.output))
     if len(outcomes) < len(pairs):
-      _print('To finish, give the same command with --skip-existing.')
+      more = '' if options.manifest else ' with --skip-existing'
+      _print(f'To finish, give the same command{more}.')
   problems = [x.problem for x in outcomes if x.problem]
   errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0

@@ -161,6 +161,14 @@ def test_a_manifest_is_of_one_job(changed, named, capsys):
   assert f'another job: {named} ' in capsys.readouterr().err
 
 
+def test_a_dry_run_notes_nothing(capsys):
+  pathlib.Path('in/album0/0.png').write_bytes(b'broken')
+  assert cli.main([*COMMAND, '--dry-run']) == 1
+  assert f'{COUNT - 1} planned, 1 failed' in capsys.readouterr().out
+  assert not pathlib.Path('out').exists()
+  assert not list(pathlib.Path('notes').glob('*.jsonl'))
+
+
 def test_two_processes_do_not_take_one_part(capsys):
   lock = pathlib.Path('notes/part-0-of-1.lock')
   with files.locked(lock, 'busy'):
