@@ -1,5 +1,5 @@
 // The network in WebGPU. Weights go to the device once, and a photograph once;
-// moving the slider sends the few factors of a strength, 32 bytes.
+// moving the slider sends the few factors of a strength, 32 bytes, and 80 of the tile.
 
 import {passes, halo} from './layers.js';
 import {halves, layoutConvolutions, layoutModulation} from './layout.js';
