@@ -173,10 +173,7 @@ def differences(old: Config, new: Config) -> list[str]:
     )
     if before != after
     and name.partition('.')[0] not in _AFTER_TRAINING
-    and not (
-      name in ('train.steps', 'adapt.steps', 'path.steps')
-      and _undecided(name, old, new)
-    )
+    and not (name.endswith('.steps') and _undecided(name, old, new))
   ]
 
 
