@@ -153,6 +153,14 @@ def _validation(
   return measure
 
 
+def _device() -> str:
+  """The accelerator, or the processor's name."""
+  device = jax.devices()[0]
+  if device.platform == 'cpu':
+    return provenance.processor()
+  return f'{jax.device_count()} x {device.device_kind}'
+
+
 def _about(
   config: Config,
   system: systems.System,
@@ -167,6 +175,6 @@ def _about(
     'features': config.model.features,
     'blocks': config.model.blocks,
     'training_images': len(data.learnt.train),
-    'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
     **provenance.collect(),
+    'device': _device(),
   }

@@ -16,7 +16,7 @@ _SMALL = _SHORT | {'patch': 48, 'warmup': 500, 'ema': 0.999}
 
 PRESETS: dict[str, dict[str, Any]] = {
   'tiny': {
-    'model': {'features': 4, 'blocks': 1, 'init_scale': 0.3},
+    'model': {'features': 4, 'blocks': 1, 'init_scale': 1.0},
     'train': _TINY,
     'adapt': _TINY | {'steps': 10},
     'path': _TINY | {'steps': 10},

@@ -20,11 +20,14 @@ RANGES = (
 
 
 def get_variations():
-  found = {}
-  for task, start, end, middle in RANGES:
-    found[task, start, end] = Variation(
-      task=task, start=start, end=end, levels=middle
+  return [
+    v
+    for task, start, end, middle in RANGES
+    for v in (
+      Variation(task=task, start=start, end=end, levels=middle),
+      *(
+        Variation(task=task, system='basic', start=level)
+        for level in (start, *middle, end)
+      ),
     )
-    for level in (start, *middle, end):
-      found[task, level] = Variation(task=task, system='basic', start=level)
-  return list(found.values())
+  ]
