@@ -176,6 +176,22 @@ class PathConfig(StageConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class JointConfig(StageConfig):
+  """A last stage that goes past the paper: all weights learn together.
+
+  The paper freezes the backbone after the start level. Here backbone, filters
+  and bends go on learning at levels from start to end, each at its strength.
+  """
+
+  weighting: float = _field(
+    1.0,
+    'exponent w: the loss at a level is weighted with RMSE^-w, the RMSE before'
+    ' this stage; 0: all levels count the same',
+    least=0.0,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
 class RunConfig:
   """How a run proceeds; nothing here changes what is learnt."""
 
@@ -276,6 +292,9 @@ class Config:
   )
   path: PathConfig = dataclasses.field(
     default_factory=lambda: PathConfig(steps=20_000, learning_rate=1e-3)
+  )
+  joint: JointConfig = dataclasses.field(
+    default_factory=lambda: JointConfig(steps=0)
   )
   run: RunConfig = dataclasses.field(default_factory=RunConfig)
   evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)

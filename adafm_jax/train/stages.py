@@ -30,7 +30,7 @@ from adafm_jax.train.step import Points, TrainState
 # Makes the validation of one stage: (architecture, level, strength).
 MakeValidate = Callable[[Architecture, float, float], loop.Validate]
 # Each stage by the name of its checkpoints, and its config field.
-FIELDS = {'basic': 'train', 'adapt': 'adapt', 'path': 'path'}
+FIELDS = {'basic': 'train', 'adapt': 'adapt', 'path': 'path', 'joint': 'joint'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +147,23 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   """
   arch = run.config.bent
   return learn(run, 'path', arch, restorer.insert_adafm(params, arch), points)
+
+
+def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
+  """Runs, or resumes, the stage in which all weights learn together.
+
+  Args:
+    run: `config.joint` sets the steps.
+    params: of AdaFM-Net on the released path.
+    points: levels from start to end, with the strength and loss weight of each.
+
+  Returns:
+    The weights on the same path. The network at strength 0 has changed too.
+
+  Raises:
+    UserError: as `train`.
+  """
+  return _run(run, 'joint', run.config.bent, params, points)
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
