@@ -55,7 +55,9 @@ class Architecture:
   @property
   def basic(self) -> Architecture:
     """The same network without AdaFM layers."""
-    return dataclasses.replace(self, kernel=0, path='line', bends=0)
+    return dataclasses.replace(
+      self, kernel=0, placement='block', path='line', bends=0
+    )
 
   def problems(self) -> list[str]:
     """One sentence for each field that has an impossible value."""

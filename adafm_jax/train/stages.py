@@ -75,7 +75,7 @@ def train(run: Run) -> restorer.Params:
     logs.say(f'basic: the backbone of {config.model.init}')
   elif latest_step(run.workdir, 'adapt') is None:
     points = Points.single(config.start, 0.0)
-    params = _run(run, 'basic', config.arch.basic, params, points)
+    params = learn(run, 'basic', config.arch.basic, params, points)
   else:
     logs.say('basic: done before')
   return adapt(run, params)
@@ -97,7 +97,7 @@ def adapt(run: Run, params: restorer.Params) -> restorer.Params:
   config = run.config
   params = restorer.insert_adafm(params, config.arch)
   points = Points.single(config.end, 1.0)
-  return _run(run, 'adapt', config.arch, params, points)
+  return learn(run, 'adapt', config.arch, params, points)
 
 
 def _first_weights(config: Config) -> restorer.Params:
@@ -151,7 +151,7 @@ def train_further(run: Run, params: restorer.Params) -> restorer.Params:
   config = run.config
   meshes.check_batch('train', config.train.batch, meshes.make_mesh())
   points = Points.single(config.start, 0.0)
-  return _run(run, 'basic', config.arch.basic, params, points)
+  return learn(run, 'basic', config.arch.basic, params, points)
 
 
 def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
@@ -169,7 +169,7 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
     UserError: as `train`.
   """
   arch = run.config.bent
-  return _run(run, 'path', arch, restorer.insert_adafm(params, arch), points)
+  return learn(run, 'path', arch, restorer.insert_adafm(params, arch), points)
 
 
 def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
@@ -198,17 +198,34 @@ def latest_step(workdir: pathlib.Path, name: str) -> int | None:
     return store.latest
 
 
-def _run(
+def learn(
   run: Run,
   name: str,
   arch: Architecture,
   params: restorer.Params,
   points: Points,
+  rules: optim.Rules = (),
 ) -> restorer.Params:
-  """Runs a stage from its newest checkpoint to its end."""
+  """Runs one stage, or resumes it from its newest checkpoint.
+
+  Args:
+    run: its config sets the steps.
+    name: of the stage, a key of `FIELDS`.
+    arch: the network.
+    params: its weights at first.
+    points: levels to learn.
+    rules: which weights are trained; none: those of the stage,
+      `optim.STAGE_RULES`.
+
+  Returns:
+    The trained weights, on the host.
+
+  Raises:
+    UserError: training diverged.
+  """
   config, mesh = run.config, meshes.make_mesh()
   stage: StageConfig = getattr(config, FIELDS[name])
-  labels = optim.label_parameters(params, optim.STAGE_RULES[name])
+  labels = optim.label_parameters(params, rules or optim.STAGE_RULES[name])
   drawn = not Degradation(config.task).whole_image
   recipe = steps.Recipe(
     apply=restorer.make_apply(
