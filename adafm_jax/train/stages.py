@@ -186,7 +186,7 @@ def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   Raises:
     UserError: as `train`.
   """
-  return _run(run, 'joint', run.config.bent, params, points)
+  return learn(run, 'joint', run.config.bent, params, points)
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
