@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import pathlib
 import sys
@@ -36,6 +35,13 @@ def run(options: argparse.Namespace) -> int:
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):  # names in another encoding
       stream.reconfigure(errors='backslashreplace')
+  with errors.going_on_unread():
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+  from adafm_jax.restore import report
+
   pairs = pairing.find(
     options.input,
     options.output,
@@ -45,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
   )
   _check_numbers(options)
   if options.json is not None:
-    _check_report(options, pairs)
+    report.check(options.json, pairs)
   if options.manifest:
     return _run_part(options, pairs)
   _check_results(options, pairs)
@@ -72,7 +78,8 @@ def _run_part(
     ]
     _print(
       f'part {shard.index} of {shard.count}: {len(mine)} picture(s),'
-      f' {len(mine) - len(left)} done before'
+      f' {len(mine) - len(left)} done before',
+      options,
     )
     _check_results(options, left, ours=journal.begun)
     if options.dry_run:
@@ -137,41 +144,6 @@ def _check_numbers(options: argparse.Namespace) -> None:
     raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
   if not 1 <= options.quality <= 100:
     raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')
-
-
-def _check_report(
-  options: argparse.Namespace, pairs: Sequence[pairing.Pair]
-) -> None:
-  """Refuses a report that can't be written or would overwrite a file."""
-  report = pathlib.Path(options.json)
-  pictures = {
-    os.path.realpath(path)
-    for pair in pairs
-    for path in (pair.source, pair.target)
-  }
-  if os.path.realpath(report) in pictures:
-    raise UserError(f'--json {report} would overwrite a picture.')
-  if not options.json or report.is_dir():
-    raise UserError(f'--json {options.json!r} is no file name.')
-  if os.path.lexists(report) and not _is_report(report):
-    raise UserError(
-      f'--json {report} would overwrite a file that is no report; give another'
-      ' name.'
-    )
-  folder = report.parent
-  while not folder.exists() and folder != folder.parent:
-    folder = folder.parent  # what is missing is made
-  if not folder.is_dir() or not os.access(folder, os.W_OK):
-    raise UserError(f'--json {report}: {folder} cannot be written to.')
-
-
-def _is_report(path: pathlib.Path) -> bool:
-  """Whether an earlier call wrote a file."""
-  try:
-    report = json.loads(path.read_text('utf-8'))
-  except (OSError, ValueError, RecursionError):
-    return False
-  return isinstance(report, dict) and {'adafm_jax', 'files'} <= report.keys()
 
 
 def make_job(options: argparse.Namespace):
@@ -287,38 +259,41 @@ def _restore_all(
     _make_folder(pairs[0].target.parent if pairs else options.output)
   began, output = time.monotonic(), pathlib.Path(options.output)
   outcomes: list[workers.Outcome] = []
-  try:
-    with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
-      for outcome in workers.run(
-        job,
-        pairs,
-        threads=options.jobs,
-        skip_existing=options.skip_existing,
-        dry_run=options.dry_run,
-      ):
-        outcomes.append(outcome)
-        if journal:
-          journal.add(outcome, output)
-        _print(report.line(outcome), bar.write)
-        bar.update()
-  finally:
-    seconds = time.monotonic() - began
-    if options.json:
-      values = report.to_json(job, outcomes, len(pairs), seconds)
-      files.write_json(options.json, values)
-    _print(report.summary(outcomes, len(pairs), seconds, options.output))
-    if len(outcomes) < len(pairs):
-      more = '' if options.manifest else ' with --skip-existing'
-      _print(f'To finish, give the same command{more}.')
-  problems = [x.problem for x in outcomes if x.problem]
+  with report.opened(options.json) as lines:
+    try:
+      with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
+        for outcome in workers.run(
+          job,
+          pairs,
+          threads=options.jobs,
+          skip_existing=options.skip_existing,
+          dry_run=options.dry_run,
+        ):
+          outcomes.append(outcome)
+          if journal:
+            journal.add(outcome, output)
+          lines.add(report.picture(outcome))
+          _print(report.line(outcome), options, bar.write)
+          bar.update()
+    finally:
+      seconds = time.monotonic() - began
+      lines.add(report.call(job, outcomes, len(pairs), seconds))
+      told = report.summary(outcomes, len(pairs), seconds, options.output)
+      _print(told, options)
+      if len(outcomes) < len(pairs):
+        more = '' if options.manifest else ' with --skip-existing'
+        _print(f'To finish, give the same command{more}.', options)
+  problems = [x.problem for x in (*outcomes, lines) if x.problem]
   errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0
 
 
-def _print(text: str, write: Callable[..., None] = print) -> None:
-  """Prints a line; the work goes on where nobody reads it, as behind `head`."""
-  try:
-    write(text, file=sys.stdout)
-    sys.stdout.flush()
-  except BrokenPipeError:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _print(
+  text: str,
+  options: argparse.Namespace,
+  write: Callable[..., None] = print,
+) -> None:
+  """Prints a line beside the report."""
+  stream = sys.stderr if options.json == '-' else sys.stdout
+  write(text, file=stream)
+  stream.flush()

@@ -100,7 +100,11 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
     action='store_true',
     help='keep in each result what it was made with (model, strength, ...)',
   )
-  add('--json', metavar='FILE', help='write a report')
+  add(
+    '--json',
+    metavar='FILE',
+    help='report a JSON line a picture as it is done; - is the standard output',
+  )
   add(
     '--manifest',
     metavar='DIR',

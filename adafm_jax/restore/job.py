@@ -71,6 +71,7 @@ class Choice(NamedTuple):
     sentence: for the user.
     share: of the network's output in the result, in [0, 1]; the rest is the
       photograph. Below 1 where it is cleaner than the model's start.
+    estimated: whether the level was; None where there is none.
   """
 
   level: float | None
@@ -78,6 +79,7 @@ class Choice(NamedTuple):
   scale: float
   sentence: str
   share: float = 1.0
+  estimated: bool | None = None
 
 
 class Loaded(NamedTuple):
@@ -135,7 +137,8 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     told = f'{sentence} Strength {value:.3g}.'.lstrip()
   if found.gain[0] != 1:
     told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
-  return Choice(level, value, scale, told, share)
+  estimated = None if level is None else job.level is None
+  return Choice(level, value, scale, told, share, estimated)
 
 
 def _estimate(
@@ -237,6 +240,7 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
     model_sha256=job.sha256,
     task=job.header.levels.task,
     level=loaded.choice.level,
+    estimated=loaded.choice.estimated,
     strength=loaded.choice.strength,
     self_ensemble=job.network.self_ensemble,
     mask_sha256=job.mask_sha256,
