@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adafm_jax import errors, files
+from adafm_jax.commands import restore_options
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
+from adafm_jax.restore import overwrite, recipe
 from adafm_jax.restore import pairs as pairing
-from adafm_jax.restore import recipe
 
 EXIT_SOME_FAILED = 1
 
@@ -49,13 +50,13 @@ def _run(options: argparse.Namespace) -> int:
     ext=options.ext,
     recursive=options.recursive,
   )
-  _check_numbers(options)
+  restore_options.check(options)
   if options.json is not None:
     report.check(options.json, pairs)
   if options.manifest:
     return _run_part(options, pairs)
-  _check_results(options, pairs)
-  return _restore_all(make_job(options), pairs, options)
+  existing = _check_results(options, pairs)
+  return _restore_all(make_job(options), pairs, options, existing)
 
 
 def _run_part(
@@ -69,25 +70,29 @@ def _run_part(
   named = [(manifest.result_name(p.target, output), p) for p in pairs]
   mine = [(name, pair) for name, pair in named if shard.has(name)]
   with manifest.opened(
-    pathlib.Path(options.manifest), shard, _identity(job, options)
+    pathlib.Path(options.manifest),
+    shard,
+    _identity(job, options),
+    dry_run=options.dry_run,
   ) as journal:
-    left = [
-      pair
+    left = {
+      name: pair
       for name, pair in mine
       if name not in journal.done or not os.path.lexists(pair.target)
-    ]
+    }
     _print(
       f'part {shard.index} of {shard.count}: {len(mine)} picture(s),'
       f' {len(mine) - len(left)} done before',
       options,
     )
-    _check_results(options, left, ours=journal.begun)
+    claimed = frozenset(left[x].target for x in left.keys() & journal.claimed)
+    existing = _check_results(options, list(left.values()), claimed)
     if options.dry_run:
-      return _restore_all(job, left, options)
+      return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
-      files.remove_leftovers(pair.target for pair in left)
-    journal.begin(len(mine))
-    return _restore_all(job, left, options, journal)
+      files.remove_leftovers(pair.target for pair in left.values())
+    journal.begin(len(mine), left)
+    return _restore_all(job, list(left.values()), options, existing, journal)
 
 
 def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
@@ -109,41 +114,19 @@ def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
 def _check_results(
   options: argparse.Namespace,
   pairs: Sequence[pairing.Pair],
-  *,
-  ours: bool = False,
-) -> None:
-  """Refuses to overwrite files, unless they are `ours`."""
-  existing = pairing.SKIP if options.skip_existing else pairing.REFUSE
-  pairing.check(
+  claimed: frozenset[pathlib.Path] = frozenset(),
+) -> overwrite.Existing:
+  """Refuses to overwrite files, unless an earlier call `claimed` them."""
+  existing = overwrite.Existing(
+    options.skip_existing, options.overwrite, claimed
+  )
+  overwrite.check(
     pairs,
-    existing=pairing.REPLACE if options.overwrite or ours else existing,
+    existing=existing,
     sidecar=recipe.SIDECAR if options.recipe else '',
     keep=[x for x in (options.mask, options.from_recipe, *options.input) if x],
   )
-
-
-def _check_numbers(options: argparse.Namespace) -> None:
-  if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
-    raise UserError('--runtime openvino runs on the CPU: leave --device out.')
-  given = [options.level is not None, options.strength is not None]
-  if options.auto and any(given):
-    raise UserError('Give --auto, or a --level or --strength, not both.')
-  if options.from_recipe and (options.auto or any(given)):
-    raise UserError(
-      'A recipe says the strength: leave --level, --strength and --auto out.'
-    )
-  if options.shard and not options.manifest:
-    raise UserError(
-      '--shard shares the work of --manifest DIR out; give that, too.'
-    )
-  if options.manifest and options.skip_existing:
-    raise UserError(
-      'The manifest says what is done: leave --skip-existing out.'
-    )
-  if options.jobs < 1:
-    raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
-  if not 1 <= options.quality <= 100:
-    raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')
+  return existing
 
 
 def make_job(options: argparse.Namespace):
@@ -249,6 +232,7 @@ def _restore_all(
   job,
   pairs: Sequence[pairing.Pair],
   options: argparse.Namespace,
+  existing: overwrite.Existing,
   journal=None,
 ) -> int:
   import tqdm
@@ -266,7 +250,7 @@ def _restore_all(
           job,
           pairs,
           threads=options.jobs,
-          skip_existing=options.skip_existing,
+          existing=existing,
           dry_run=options.dry_run,
         ):
           outcomes.append(outcome)
@@ -278,12 +262,14 @@ def _restore_all(
     finally:
       seconds = time.monotonic() - began
       lines.add(report.call(job, outcomes, len(pairs), seconds))
-      told = report.summary(outcomes, len(pairs), seconds, options.output)
-      _print(told, options)
+      _print(
+        report.summary(outcomes, len(pairs), seconds, options.output), options
+      )
       if len(outcomes) < len(pairs):
         more = '' if options.manifest else ' with --skip-existing'
         _print(f'To finish, give the same command{more}.', options)
-  problems = [x.problem for x in (*outcomes, lines) if x.problem]
+  told = [x.problem for x in outcomes] + [lines.problem]
+  problems = [problem for problem in told if problem]
   errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0
 

@@ -22,7 +22,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file import header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import contrast, pipeline, recipe, setting
+from adafm_jax.restore import contrast, own, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
@@ -203,12 +203,20 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   Raises:
     UserError: the file can't be written.
   """
-  photo, scale = loaded.photo, loaded.choice.scale
-  same = formats.of_path(loaded.pair.target) == photo.format
+  photo, target = loaded.photo, loaded.pair.target
+  same = formats.of_path(target) == photo.format
+  notes: tuple[str, ...] = ()
   if loaded.choice.share == 0 and same and not job.recipe:
-    with files.atomic_path(loaded.pair.target) as temporary:
+    with files.atomic_path(target) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
-    return ()
+  else:
+    notes = _write(job, loaded, output)
+  own.mark(target)
+  return notes
+
+
+def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
+  photo, scale = loaded.photo, loaded.choice.scale
   pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
   alpha, hidden = photo.alpha, photo.pixels
   if alpha is not None and scale != 1:
@@ -229,6 +237,7 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   )
   if text and not carried:
     files.write_text(recipe.sidecar(target), text + '\n')
+    own.mark(recipe.sidecar(target))
   return notes
 
 

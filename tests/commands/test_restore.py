@@ -1,5 +1,6 @@
 """`adafm restore` on real files, through the command's own main function."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -14,8 +15,9 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
+from adafm_jax.commands import restore as commands
 from adafm_jax.images import photo as photos
-from adafm_jax.restore import recipe
+from adafm_jax.restore import pairs, recipe, workers
 
 MODELS = {
   'denoise': tiny_models.random_model(),
@@ -50,6 +52,13 @@ def _restore(inputs, output, *options, model='denoise'):
   argv = ['restore', '-i', *inputs, '-o', output]
   argv += ['-m', f'{model}.safetensors', *options]
   return cli.main([str(x) for x in argv])
+
+
+def _options(*options):
+  parser = argparse.ArgumentParser()
+  commands.arguments(parser)
+  given = ['-i', 'in', '-o', 'out', '-m', 'denoise.safetensors', *options]
+  return parser.parse_args(given)
 
 
 def _read(path):
@@ -375,6 +384,40 @@ def test_a_picture_of_the_users_own_is_not_taken_for_a_result(capsys):
     assert 'skipped' in capsys.readouterr().out
   assert pathlib.Path('in/a-edited.png').read_bytes() == own
   assert _files('in') == ['a-edited.png', 'a.png']
+
+
+def test_a_call_given_again_replaces_its_results_and_nothing_else(capsys):
+  for name in ('album/a.jpg', 'album/b.jpg'):
+    _make(name, size=(40, 60))
+  options = ['--ext', 'png', '--recipe']
+  assert _restore('album', 'album', *options, '--strength', 1) == 0
+  first = _read('album/a.png')
+  assert _restore('album', 'album', *options, '--strength', 0) == 0
+  assert (_read('album/a.png') != first).any()
+  assert _files('album') == ['a.jpg', 'a.png', 'b.jpg', 'b.png']
+  # Once it is edited, it is the user's.
+  Image.fromarray(first).save('album/a.png')
+  before = {x: pathlib.Path('album', x).read_bytes() for x in _files('album')}
+  capsys.readouterr()
+  assert _restore('album', 'album', *options, '--strength', 1) == 2
+  assert 'album/a.png' in capsys.readouterr().err
+  assert before == {
+    x: pathlib.Path('album', x).read_bytes() for x in _files('album')
+  }
+
+
+def test_a_file_that_appears_during_a_call_is_not_overwritten():
+  for name in ('in/a.png', 'in/b.png'):
+    _make(name)
+  found = pairs.find(['in'], 'out')
+  job = commands.make_job(_options('--strength', '1'))
+  done = workers.run(job, found, threads=1)
+  _make('out/a.png', seed=5)
+  mine = pathlib.Path('out/a.png').read_bytes()
+  first, second = done
+  assert (first.status, second.status) == ('failed', 'restored')
+  assert 'out/a.png' in first.problem
+  assert pathlib.Path('out/a.png').read_bytes() == mine
 
 
 def test_links_pipes_and_odd_names_among_good_pictures(capsys):
