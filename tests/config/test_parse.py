@@ -203,3 +203,13 @@ def test_differences():
 
 def test_fields_of_model_and_architecture_agree():
   assert Config().arch == architecture.Architecture()
+
+
+def test_a_number_from_the_command_line_is_told_as_one():
+  given = {'model.kernel': '4', 'train.steps': 'many', 'seed': '-1'}
+  with pytest.raises(UserError) as caught:
+    configs.parse({}, given)
+  kernel, steps, seed = caught.value.problems
+  assert kernel == 'model.kernel is 4; it must be one of 1, 3, 5, 7.'
+  assert steps == "train.steps is 'many'; it must be a whole number."
+  assert seed.startswith('seed is -1; ')
