@@ -19,7 +19,7 @@ from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
-from adafm_jax.models import restorer
+from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, logs, loop, optim
 from adafm_jax.train import mesh as meshes
@@ -163,7 +163,7 @@ def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   Raises:
     UserError: as `train`.
   """
-  return _run(run, 'joint', run.config.bent, params, points)
+  return learn(run, 'joint', run.config.bent, params, points)
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
@@ -205,8 +205,8 @@ def learn(
   labels = optim.label_parameters(params, rules or optim.STAGE_RULES[name])
   drawn = not Degradation(config.task).whole_image
   recipe = steps.Recipe(
-    apply=restorer.make_apply(
-      arch, dtype=jnp.dtype(config.model.compute), lowering='train'
+    apply=networks.make_apply(
+      arch, dtype=jnp.dtype(config.model.compute), learning=True
     ),
     stage=stage,
     labels=labels,
