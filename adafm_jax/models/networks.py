@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from adafm_jax.models import (
   arcnn,
@@ -33,14 +35,20 @@ class Peer(Architecture):
   holds one.
 
   Attributes:
-    kind: a key of `KINDS`, or one of `ends.WAYS`.
+    kind: a key of `KINDS` or `ENDS`.
     features: channels of the hidden feature maps.
     blocks: residual blocks; convolutions of DnCNN.
     channels: of the images.
+    kernel: side of AdaFM filters in ARCNN; other kinds have none.
   """
 
   kernel: int = 0
   kind: str = ''
+
+  @property
+  def folds(self) -> bool:
+    """See `Architecture`."""
+    return False
 
   @property
   def basic(self) -> Architecture:
@@ -92,8 +100,9 @@ def _normalised(peer: Peer, dtype, layer) -> Made:
 
 
 KINDS: dict[str, Callable[[Peer, Any, bool], Made]] = {
-  'arcnn': lambda peer, dtype, _: _on_images(
-    arcnn.ARCNN(peer.features, peer.channels, dtype)
+  'arcnn': lambda peer, dtype, _: Made(
+    arcnn.ARCNN(peer.features, peer.channels, peer.kernel, dtype),
+    lambda image, strength: (image, strength),
   ),
   'dncnn': lambda peer, dtype, learning: _on_images(
     dncnn.DnCNN(peer.features, peer.blocks, peer.channels, learning, dtype)
@@ -107,6 +116,15 @@ KINDS: dict[str, Callable[[Peer, Any, bool], Made]] = {
     dtype,
     lambda name: normalization.ConditionalInstanceNorm(name=name),
   ),
+}
+
+
+# Two trained networks as one: the kind of both ('' is the basic model), and the
+# way between them. In AdaBN they differ in their means and variances alone.
+ENDS = {
+  'interpolate': ('', 'interpolate'),
+  'blend': ('', 'blend'),
+  'adabn': ('batch', 'interpolate'),
 }
 
 
@@ -127,9 +145,10 @@ def make_apply(
   if not isinstance(network, Peer):
     lowering = 'train' if learning else 'auto'
     return restorer.make_apply(network, dtype=dtype, lowering=lowering)
-  if network.kind in ends.WAYS:
-    apply = restorer.make_apply(network.basic, dtype=dtype)
-    return ends.make_apply(apply, network.kind)
+  if network.kind in ENDS:
+    inner, way = ENDS[network.kind]
+    both = dataclasses.replace(network, kind=inner) if inner else network.basic
+    return ends.make_apply(make_apply(both, dtype=dtype), way)
   module, arguments = KINDS[network.kind](network, dtype, learning)
 
   def apply_peer(params, image, strength):
@@ -163,7 +182,9 @@ def init(
 
 
 def measure_statistics(
-  network: Peer, params: restorer.Params, batches: Sequence[jax.Array]
+  network: Peer,
+  params: restorer.Params,
+  batches: Sequence[jax.Array | np.ndarray],
 ) -> restorer.Params:
   """Sets the means and variances of batch norm to those of images.
 
@@ -175,6 +196,13 @@ def measure_statistics(
   Returns:
     The parameters; only `mean` and `variance` differ.
   """
+  statistics = _statistics(network)
+  found = [jax.device_get(statistics(params, batch)) for batch in batches]
+  return normalization.merge(params, found)
+
+
+@functools.lru_cache(maxsize=8)
+def _statistics(network: Peer) -> Callable[..., dict[str, Any]]:
   module, arguments = KINDS[network.kind](network, jnp.float32, True)
 
   @jax.jit
@@ -186,8 +214,7 @@ def measure_statistics(
     )
     return found[collection]
 
-  found = [jax.device_get(statistics(params, batch)) for batch in batches]
-  return normalization.merge(params, found)
+  return statistics
 
 
 def runs_in_tiles(network: Architecture) -> bool:
@@ -197,4 +224,6 @@ def runs_in_tiles(network: Architecture) -> bool:
 
 def shares_weights(network: Architecture) -> bool:
   """Whether all strengths use the same weights, and so one batched pass."""
-  return not (isinstance(network, Peer) and network.kind == 'interpolate')
+  if not isinstance(network, Peer) or network.kind not in ENDS:
+    return True
+  return ENDS[network.kind][1] != 'interpolate'
