@@ -31,11 +31,7 @@ SYSTEMS = {
 def figure5(results: Results, folder: pathlib.Path) -> Iterator[Block]:
   """PSNR of held-out images while AdaFM layers of each size learn."""
   yield Heading(2, 'Figure 5: learning the AdaFM layers, by filter size')
-  for task, start, end in (
-    ('sr', 3, 4),
-    ('dejpeg', 80, 10),
-    ('denoise', 15, 75),
-  ):
+  for task, start, end in tables.RANGES:
     series = {}
     for kernel in tables.KERNELS:
       found = results.find(task=task, start=start, end=end, kernel=kernel)
@@ -138,11 +134,7 @@ def systems(results: Results, folder: pathlib.Path) -> Iterator[Block]:
     ' PSNR in dB, and in brackets the difference to AdaFM. The basic model of a'
     ' level is trained for it alone.'
   )
-  for task, start, end in (
-    ('sr', 3, 4),
-    ('dejpeg', 80, 10),
-    ('denoise', 15, 75),
-  ):
+  for task, start, end in tables.RANGES:
     for name in tables.sets(results, task):
       yield from _side_by_side(results, task, start, end, name, folder)
 

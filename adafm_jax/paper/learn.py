@@ -83,11 +83,14 @@ def learn(
     config = dataclasses.replace(
       config, data=dataclasses.replace(config.data, placement=placement)
     )
-    run = _open(config, folder, data, system.stage)
+    run = _open(config, v, folder, data)
     points = _points(config, v, system, folder, data, parents)
     params = stages.learn(
       run, system.stage, network, params, points, system.rules
     )
+  if system.finish:
+    heldout = data.learnt.heldout
+    params = system.finish(config, network, params, parents, heldout)
   about = _about(config, system, params, data)
   about |= {'seconds': round(time.monotonic() - begun, 1)}
   folder.write(params, {'variation': dataclasses.asdict(v), **about})
@@ -113,10 +116,11 @@ def _points(
 
 
 def _open(
-  config: Config, folder: Folder, data: sets.Data, stage: str
+  config: Config, v: Variation, folder: Folder, data: sets.Data
 ) -> stages.Run:
   """A run that also notes the validation PSNR of each step."""
   every = config.run.evaluate_every
+  stage = systems.SYSTEMS[v.system].stage
   steps = getattr(config, stages.FIELDS[stage]).steps
   start = stages.latest_step(folder.path, stage) or 0
   noted = [
@@ -125,7 +129,7 @@ def _open(
 
   def make_validate(arch, level, strength):
     images = data.learnt.heldout[: config.run.validate_images]
-    measure = _validation(config, images, arch, level, strength)
+    measure = _validation(config, v, images, arch, level, strength)
 
     def validate(params):
       psnr = measure(params)
@@ -141,13 +145,22 @@ def _open(
 
 
 def _validation(
-  config: Config, images: Sequence[NamedImage], arch, level, strength
+  config: Config,
+  v: Variation,
+  images: Sequence[NamedImage],
+  arch,
+  level,
+  strength,
 ):
+  finish = systems.SYSTEMS[v.system].finish
   protocol = Protocol.of(config.task, config.measured_noise)
   cases = make_cases(images, level, protocol)
 
   def measure(params) -> float:
-    network = Network(arch, jax.device_get(params), dtype=config.model.compute)
+    params = jax.device_get(params)
+    if finish:
+      params = finish(config, arch, params, (), images)
+    network = Network(arch, params, dtype=config.model.compute)
     return scores.mean_psnr(network, cases, strength, protocol, level)
 
   return measure

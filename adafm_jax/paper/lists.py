@@ -73,7 +73,7 @@ def read(path: str, overrides: Mapping[str, str]) -> Lists:
       if tasks and v.task not in tasks:
         continue
       for seed in seeds:
-        _add(found, v.but(seed=seed, levels=v.levels))
+        _add(found, dataclasses.replace(v, seed=seed))
   if not found:
     raise UserError(f'{path} has no variation of the tasks {", ".join(tasks)}.')
   return Lists(preset, base, list(found.values()))
@@ -84,7 +84,8 @@ def _add(found: dict[tuple, Variation], v: Variation) -> None:
   key = tuple(v.identity.items())
   if key in found:
     both = dict.fromkeys([*found[key].levels, *v.levels])
-    v = dataclasses.replace(v, levels=tuple(both))
+    picture = v.picture or found[key].picture
+    v = dataclasses.replace(v, levels=tuple(both), picture=picture)
   found[key] = v
 
 

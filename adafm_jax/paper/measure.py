@@ -20,8 +20,10 @@ from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.paper import learn, systems
 from adafm_jax.paper.folder import Folder
 from adafm_jax.paper.variation import Variation
+from adafm_jax.report import experiment
 from adafm_jax.train import logs
 
+PICTURE = 'sweep.png'
 _BEST = 100.0  # dB, the score of an image without any error
 
 
@@ -62,6 +64,12 @@ def missing(
   return [key for key in wanted(base, v) if key not in known_]
 
 
+def complete(base: Config, v: Variation, folder: Folder) -> bool:
+  """Whether all is measured and drawn."""
+  drawn = not v.picture or (folder.path / PICTURE).exists()
+  return drawn and not missing(base, v, folder)
+
+
 def measure_all(base: Config, v: Variation, folder: Folder) -> None:
   """Measures what is missing, and writes it down level by level."""
   config = systems.configure(base, v)
@@ -78,6 +86,29 @@ def measure_all(base: Config, v: Variation, folder: Folder) -> None:
     ]
     kept = folder.read('measured.json', [])
     files.write_json(folder.path / 'measured.json', kept + rows)
+  if v.picture and not (folder.path / PICTURE).exists():
+    _draw(config, v, network, folder)
+
+
+def _draw(
+  config: Config, v: Variation, network: Network, folder: Folder
+) -> None:
+  """Draws the first image of a set, restored at many strengths."""
+  name = sets_of(config, v)[0]
+  image = learn.load(config, v).sets[name][0]
+  protocol = Protocol.of(v.task, judged=known.judged(name, v.task))
+  strengths = levels.parse_values(config.sweep.strengths)
+  cases = make_cases([image], v.picture, protocol)
+  outputs = [scores.restore(network, cases[0], np.array(strengths))]
+  experiment.write_sweep(
+    folder.path / PICTURE,
+    cases,
+    outputs,
+    strengths,
+    title=f'{v.title}, at {levels.TASKS[v.task].label(v.picture)}',
+    protocol=protocol,
+    level=v.picture,
+  )
 
 
 def _strength(

@@ -6,7 +6,14 @@ import pathlib
 from collections.abc import Iterator
 
 from adafm_jax import files
-from adafm_jax.paper import blocks, charts, results, tables
+from adafm_jax.paper import (
+  blocks,
+  charts,
+  claims,
+  filters,
+  results,
+  tables,
+)
 from adafm_jax.paper.blocks import Block, Heading, Table, Text
 from adafm_jax.paper.results import Results
 
@@ -34,6 +41,7 @@ def write(workdir: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _body(found: Results, pictures: pathlib.Path) -> Iterator[Block]:
+  yield from claims.table(found)
   yield from tables.table1(found)
   yield from tables.table2(found)
   yield from charts.figure5(found, pictures)
@@ -48,6 +56,10 @@ def _body(found: Results, pictures: pathlib.Path) -> Iterator[Block]:
   )
   yield from charts.figure7(found, pictures)
   yield from charts.systems(found, pictures)
+  yield from filters.figure6(found, pictures)
+  yield from tables.position(found)
+  yield from tables.scratch(found)
+  yield from filters.observation1(found, pictures)
   yield from _runs(found)
 
 

@@ -128,7 +128,7 @@ def _try(
 def _done(base: Config, node: Node) -> bool:
   if not node.folder.trained:
     return False
-  return not node.measured or not measure.missing(base, node.v, node.folder)
+  return not node.measured or measure.complete(base, node.v, node.folder)
 
 
 def _do(base: Config, node: Node, parents: list[Folder]) -> None:

@@ -9,109 +9,202 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from adafm_jax.config.fields import Config
+from adafm_jax.data.image import NamedImage
 from adafm_jax.errors import UserError
-from adafm_jax.models import restorer
+from adafm_jax.models import networks, normalization, restorer
 from adafm_jax.models.architecture import Architecture
+from adafm_jax.models.networks import Peer
+from adafm_jax.models.restorer import Params
+from adafm_jax.paper import observation, patches
 from adafm_jax.paper.variation import Variation
 from adafm_jax.train import optim
 
-Begin = Callable[[Config, Architecture, Sequence[restorer.Params]], dict]
+# (config, network, weights of what it needs) -> weights at first.
+Begin = Callable[[Config, Architecture, Sequence[Params]], Params]
+# (config, network, weights, those of what it needs, held-out images) ->
+# weights, with what is measured rather than trained.
+Finish = Callable[
+  [Config, Any, Params, Sequence[Params], Sequence[NamedImage]], Params
+]
 
 
 class System(NamedTuple):
   """How one system is made.
 
   Attributes:
-    two_levels: whether it has an end level.
-    needs: the variations whose weights it starts from.
     network: what is trained.
-    begin: (config, network, weights of `needs`) -> its weights at first.
     stage: of `train.stages`, whose config sets the steps; '' if nothing is
       trained.
     rules: which weights are trained; () are those of the stage.
+    two_levels: whether it has an end level.
+    needs: the variations whose weights it starts from.
+    begin: makes the weights that training starts with.
+    finish: adds what is measured on images after training; None: nothing.
   """
 
-  two_levels: bool
-  needs: Callable[[Variation], Sequence[Variation]]
   network: Callable[[Config], Architecture]
-  begin: Begin
   stage: str
   rules: optim.Rules = ()
+  two_levels: bool = False
+  needs: Callable[[Variation], Sequence[Variation]] = lambda v: ()
+  begin: Begin = lambda config, network, parents: networks.init(
+    jax.random.key(config.seed), network, scale=config.model.init_scale
+  )
+  finish: Finish | None = None
 
 
-def basic_of(v: Variation) -> Variation:
-  """The basic model for the start level of a variation."""
-  return v.but(system='basic', end=None, kernel=0, placement='block', bends=0)
+def one_level(v: Variation, system: str, level: float | None) -> Variation:
+  """A system with one level that another variation starts from."""
+  assert level is not None
+  return v.but(
+    system=system, start=level, end=None, kernel=0, placement='block', bends=0
+  )
 
 
-def _fresh(config: Config, network: Architecture, _) -> restorer.Params:
-  key = jax.random.key(config.seed)
-  return restorer.init(key, network, scale=config.model.init_scale)
+def _basic(v: Variation) -> list[Variation]:
+  return [one_level(v, 'basic', v.start)]
 
 
-def _with_adafm(_, network: Architecture, parents) -> restorer.Params:
+def _peer(kind: str, more: int = 0) -> Callable[[Config], Peer]:
+  """A network of the config's size, with `more` blocks."""
+  return lambda config: Peer(
+    kind=kind,
+    features=config.model.features,
+    blocks=config.model.blocks + more,
+    channels=config.model.channels,
+  )
+
+
+def _with_adafm(_, network: Architecture, parents: Sequence[Params]) -> Params:
   return restorer.insert_adafm(parents[0], network)
 
 
-_ALL: optim.Rules = (('train', '.*'),)
+def _first(config, network, parents: Sequence[Params]) -> Params:
+  return parents[0]
 
 
-def _from_basic(v: Variation) -> list[Variation]:
-  return [basic_of(v)]
+def _two_ends(config, network, parents: Sequence[Params]) -> Params:
+  return {'start': parents[0], 'end': parents[-1]}
+
+
+def _measured(config, network, params, parents, images) -> Params:
+  """Means and variances at the level that a network has learnt."""
+  found = patches.cut(images, config, config.start)
+  return networks.measure_statistics(network, params, found)
+
+
+def _measured_again(config, network, params, parents, images) -> Params:
+  """AdaBN: means and variances at the end level."""
+  found = patches.cut(images, config, config.end)
+  network = dataclasses.replace(network, kind='batch')
+  end = networks.measure_statistics(network, params['end'], found)
+  return {'start': params['start'], 'end': end}
 
 
 def _bent() -> System:
   return System(
+    network=lambda config: config.bent,
+    stage='path',
     two_levels=True,
     needs=lambda v: [v.but(system='adafm', bends=0)],
-    network=lambda config: config.bent,
     begin=_with_adafm,
-    stage='path',
   )
 
 
+_ALL: optim.Rules = (('train', '.*'),)
+_BUT_MEASURED = (('freeze', normalization.MEASURED_PARAMETERS), *_ALL)
+_CHANGES = normalization.CHANGE_PARAMETERS
+
 SYSTEMS: dict[str, System] = {
-  # One level, all weights.
-  'basic': System(
-    two_levels=False,
-    needs=lambda v: [],
-    network=lambda config: config.arch.basic,
-    begin=_fresh,
-    stage='basic',
-  ),
+  # The paper's own.
+  'basic': System(lambda config: config.arch.basic, 'basic'),
   'adafm': System(
+    lambda config: config.arch,
+    'adapt',
     two_levels=True,
-    needs=_from_basic,
-    network=lambda config: config.arch,
+    needs=_basic,
     begin=_with_adafm,
-    stage='adapt',
   ),
   # AdaFM-Net whose weights are all trained for one level (section 4.2).
-  'scratch': System(
-    two_levels=False,
-    needs=lambda v: [],
-    network=lambda config: config.arch,
-    begin=_fresh,
-    stage='basic',
-    rules=_ALL,
-  ),
-  # All weights of the basic model, trained further for the end level.
-  'further': System(
-    two_levels=True,
-    needs=_from_basic,
-    network=lambda config: config.arch.basic,
-    begin=lambda config, network, parents: parents[0],
-    stage='adapt',
-    rules=_ALL,
-  ),
+  'scratch': System(lambda config: config.arch, 'basic', _ALL),
   # Sets of AdaFM layers at middle levels (section 3.5), and our polynomials.
   'hats': _bent(),
   'poly': _bent(),
+  # Table 1. DnCNN has 20 convolutions where the basic model has 16 blocks.
+  'arcnn': System(_peer('arcnn'), 'basic', _ALL),
+  'dncnn': System(_peer('dncnn', 4), 'basic', _BUT_MEASURED, finish=_measured),
+  'srresnet': System(
+    _peer('srresnet'), 'basic', _BUT_MEASURED, finish=_measured
+  ),
+  # Table 3.
+  'batch': System(_peer('batch'), 'basic', _BUT_MEASURED, finish=_measured),
+  'adabn': System(
+    _peer('adabn'),
+    '',
+    two_levels=True,
+    needs=lambda v: [one_level(v, 'batch', v.start)],
+    begin=_two_ends,
+    finish=_measured_again,
+  ),
+  'instance': System(_peer('instance'), 'basic', (('freeze', _CHANGES), *_ALL)),
+  'condin': System(
+    _peer('instance'),
+    'adapt',
+    (('train', _CHANGES), ('freeze', '.*')),
+    two_levels=True,
+    needs=lambda v: [one_level(v, 'instance', v.start)],
+    begin=_first,
+  ),
+  # What a user with two networks would try.
+  'further': System(
+    lambda config: config.arch.basic,
+    'adapt',
+    _ALL,
+    two_levels=True,
+    needs=_basic,
+    begin=_first,
+  ),
+  'interpolate': System(
+    _peer('interpolate'),
+    '',
+    two_levels=True,
+    needs=lambda v: [*_basic(v), v.but(system='further', kernel=0)],
+    begin=_two_ends,
+  ),
+  'blend': System(
+    _peer('blend'),
+    '',
+    two_levels=True,
+    needs=lambda v: [*_basic(v), one_level(v, 'basic', v.end)],
+    begin=_two_ends,
+  ),
+  # Observation 1 (section 3.2).
+  'arcnn_further': System(
+    _peer('arcnn'),
+    'adapt',
+    _ALL,
+    two_levels=True,
+    needs=lambda v: [one_level(v, 'arcnn', v.start)],
+    begin=_first,
+  ),
+  'arcnn_fit': System(
+    lambda config: dataclasses.replace(
+      _peer('arcnn')(config), kernel=config.model.kernel
+    ),
+    '',
+    two_levels=True,
+    needs=lambda v: [
+      one_level(v, 'arcnn', v.start),
+      v.but(system='arcnn_further', kernel=0),
+    ],
+    begin=_first,
+    finish=observation.fit,
+  ),
 }
 # Levels of a network that serves one level, to have two different ones.
 _OTHER = {'denoise': (15.0, 75.0), 'dejpeg': (80.0, 10.0), 'sr': (3.0, 4.0)}
@@ -127,6 +220,8 @@ def check(v: Variation) -> None:
   if SYSTEMS[v.system].two_levels != (v.end is not None):
     wanted = 'two levels' if v.end is None else 'no end'
     raise UserError(f'{v.title}: a system {v.system} has {wanted}.')
+  if v.system == 'srresnet' and (v.task, v.start) != ('sr', 4):
+    raise UserError(f'{v.title}: srresnet is made for sr at scale 4.')
   if (v.system in ('hats', 'poly')) != bool(v.bends):
     raise UserError(
       f'{v.title}: bends is {v.bends}; hats and poly have one or more, other'

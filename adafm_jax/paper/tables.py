@@ -19,6 +19,7 @@ TITLES = {
 }
 TASKS = {'sr': 'super-resolution', 'dejpeg': 'DeJPEG', 'denoise': 'denoising'}
 KERNELS = (1, 3, 5, 7)
+RANGES = (('sr', 3, 4), ('dejpeg', 80, 10), ('denoise', 15, 75))
 
 
 def cell(ours: Value, paper: float | None) -> str:
@@ -85,11 +86,7 @@ def table2(results: Results) -> Iterator[Block]:
   yield Heading(2, 'Table 2: adaptation by filter size')
   yield Text('Every cell: ours / paper / difference, PSNR in dB.')
   rows = []
-  for task, start, end in (
-    ('sr', 3, 4),
-    ('dejpeg', 80, 10),
-    ('denoise', 15, 75),
-  ):
+  for task, start, end in RANGES:
     for name in sets(results, task):
       theirs = numbers.FILTERS.get(name, (None,) * 5)
       ours = [
@@ -102,16 +99,71 @@ def table2(results: Results) -> Iterator[Block]:
   yield Table(['range, set', *(f'{k}x{k}' for k in KERNELS), 'baseline'], rows)
 
 
+def position(results: Results) -> Iterator[Block]:
+  """The position of AdaFM layers (section 4.1)."""
+  yield Heading(2, 'Section 4.1: the position of AdaFM layers')
+  yield Text('PSNR at the end level; every cell: ours / paper / difference.')
+  places = ('everywhere', 'block', 'activation')
+  rows = []
+  for task, start, end in RANGES:
+    for name in sets(results, task):
+      paper = numbers.POSITIONS if name == 'set5' else {}
+      cells = [
+        cell(
+          results.psnr(
+            name, end, task=task, start=start, end=end, placement=place
+          ),
+          paper.get(place),
+        )
+        for place in places
+      ]
+      rows.append([f'{arrow(task, start, end)}, {set_title(name)}', *cells])
+  yield Table(
+    [
+      'range, set',
+      'after all convs',
+      'in blocks, before the activation',
+      'in blocks, after the activation',
+    ],
+    rows,
+  )
+
+
+def scratch(results: Results) -> Iterator[Block]:
+  """AdaFM-Net trained from scratch (section 4.2)."""
+  yield Heading(2, 'Section 4.2: AdaFM-Net trained from scratch')
+  yield Text(
+    'All weights of AdaFM-Net with 5x5 filters learn one level. Every cell:'
+    ' ours / paper / difference.'
+  )
+  rows = []
+  for task, _, end in RANGES:
+    for name in sets(results, task):
+      fields = {'task': task, 'start': end}
+      found = (
+        results.psnr(name, end, system='scratch', kernel=5, **fields),
+        results.psnr(name, end, system='basic', **fields),
+      )
+      paper = numbers.SCRATCH if name == 'div2k' else (None, None)
+      cells = [cell(a, b) for a, b in zip(found, paper, strict=True)]
+      rows.append(
+        [
+          f'{label(task, end)}, {set_title(name)}',
+          *cells,
+          found[0].minus(found[1]).text(),
+        ]
+      )
+  yield Table(
+    ['level, set', 'AdaFM-Net from scratch', 'basic model', 'difference'], rows
+  )
+
+
 def table3(results: Results) -> Iterator[Block]:
   """AdaFM beside adaptive normalisation."""
   yield Heading(2, 'Table 3: AdaBN, conditional instance norm and AdaFM')
   yield Text('Every cell: ours / paper / difference, PSNR in dB.')
   rows = []
-  for task, start, end in (
-    ('sr', 3, 4),
-    ('dejpeg', 80, 10),
-    ('denoise', 15, 75),
-  ):
+  for task, start, end in RANGES:
     for name in sets(results, task):
       for level in (start, end):
         theirs = numbers.NORMALISATION.get((name, level), (None,) * 3)

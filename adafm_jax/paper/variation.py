@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
-from adafm_jax.models.architecture import KERNELS, PLACEMENTS
+from adafm_jax.models.architecture import EVERYWHERE, KERNELS, PLACEMENTS
 
 # Side of the AdaFM filters that the paper chose for each task (section 4.2).
 KERNEL = {'denoise': 1, 'dejpeg': 1, 'sr': 5}
@@ -30,6 +31,7 @@ class Variation:
     seed: of weights, patches and noise.
     levels: levels at which it is measured beside its own, each at the strength
       that is best on held-out images.
+    picture: a level at which a sweep of strengths is drawn; 0: none.
   """
 
   task: str
@@ -42,6 +44,7 @@ class Variation:
   channels: int = 0
   seed: int = 0
   levels: tuple[float, ...] = ()
+  picture: float = 0.0
 
   def __post_init__(self):
     """Fills in what the task decides.
@@ -62,7 +65,7 @@ class Variation:
       f'{name} is {value!r}; it must be one of {", ".join(map(str, legal))}.'
       for name, value, legal in (
         ('kernel', kernel, KERNELS[1:]),
-        ('placement', self.placement, PLACEMENTS),
+        ('placement', self.placement, (*PLACEMENTS, EVERYWHERE)),
         ('channels', channels, (1, 3)),
       )
       if value not in legal
@@ -75,15 +78,16 @@ class Variation:
     if wrong:
       raise UserError([f'A variation of task {self.task}: {x}' for x in wrong])
 
-  def but(self, **changes) -> Variation:
+  def but(self, **changes: Any) -> Variation:
     """The same with other fields, and measured nowhere else."""
-    return dataclasses.replace(self, **({'levels': ()} | changes))
+    made: dict[str, Any] = {'levels': (), 'picture': 0.0} | changes
+    return dataclasses.replace(self, **made)
 
   @property
   def identity(self) -> dict:
     """The fields that decide the weights, as JSON values."""
     values = dataclasses.asdict(self)
-    del values['levels']
+    del values['levels'], values['picture']
     return values
 
   @property
@@ -93,7 +97,7 @@ class Variation:
       f'{x:g}' for x in (self.start, self.end) if x is not None
     )
     parts = [f'{self.task} {ends}, {self.system}']
-    if self.system in ('adafm', 'scratch', 'hats', 'poly'):
+    if self.system in ('adafm', 'scratch', 'hats', 'poly', 'arcnn_fit'):
       parts.append(f' {self.kernel}x{self.kernel}')
     if self.bends:
       parts.append(f' of {self.bends} bends')

@@ -20,7 +20,7 @@ from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
-from adafm_jax.models import restorer
+from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, logs, loop, optim
 from adafm_jax.train import mesh as meshes
@@ -228,8 +228,8 @@ def learn(
   labels = optim.label_parameters(params, rules or optim.STAGE_RULES[name])
   drawn = not Degradation(config.task).whole_image
   recipe = steps.Recipe(
-    apply=restorer.make_apply(
-      arch, dtype=jnp.dtype(config.model.compute), lowering='train'
+    apply=networks.make_apply(
+      arch, dtype=jnp.dtype(config.model.compute), learning=True
     ),
     stage=stage,
     labels=labels,
