@@ -136,8 +136,8 @@ def _paths(results: Results) -> list[str]:
   parts = ['## Between the levels\n', card_facts.path_lines(results)]
   if table := card_results.paths_table(results):
     parts += [
-      'Mean PSNR (dB) on held-out training images that neither the curve nor'
-      ' the path was fitted to:\n',
+      'Mean PSNR (dB) on held-out training images to which no curve was'
+      ' fitted:\n',
       table,
     ]
   return parts
