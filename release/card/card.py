@@ -86,12 +86,13 @@ def render(name: str, folder: pathlib.Path) -> str:
 
 
 def _purpose(results: Results) -> str:
-  span = results.header.levels
+  span, arch = results.header.levels, results.header.arch
   return card_words.PURPOSE[results.task].format(
     start=results.label(span.start),
     end=results.label(span.end),
     start_level=f'{span.start:g}',
     end_level=f'{span.end:g}',
+    size=card_words.SMALL if arch.features < 64 else card_words.LARGE,
   )
 
 
