@@ -15,6 +15,7 @@ import argparse
 import json
 import pathlib
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,13 +88,14 @@ def render(name: str, folder: pathlib.Path) -> str:
 
 def _purpose(results: Results) -> str:
   span, arch = results.header.levels, results.header.arch
-  return card_words.PURPOSE[results.task].format(
+  text = card_words.PURPOSE[results.task].format(
     start=results.label(span.start),
     end=results.label(span.end),
     start_level=f'{span.start:g}',
     end_level=f'{span.end:g}',
     size=card_words.SMALL if arch.features < 64 else card_words.LARGE,
   )
+  return textwrap.fill(text, 80) + '\n'
 
 
 def _results(results: Results) -> list[str]:
