@@ -15,6 +15,7 @@ import numpy as np
 
 from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
+from adafm_jax.restore import overwrite
 from adafm_jax.restore.pairs import Pair
 
 RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
@@ -45,10 +46,10 @@ class Outcome(NamedTuple):
 
 def run(
   job: jobs.Job,
-  pairs: Sequence[Pair],
+  found: Sequence[Pair],
   *,
   threads: int,
-  skip_existing: bool = False,
+  existing: overwrite.Existing = overwrite.REFUSE,
   dry_run: bool = False,
 ) -> Iterator[Outcome]:
   """Restores photographs one after the other.
@@ -58,13 +59,14 @@ def run(
 
   Args:
     job: what to do.
-    pairs: photographs and their results.
+    found: photographs and their results.
     threads: that read, and as many that write.
-    skip_existing: whether a photograph is skipped whose result exists.
+    existing: what becomes of a photograph whose result exists, though it may
+      not have when `overwrite.check` looked.
     dry_run: whether to read and decide only.
 
   Yields:
-    An outcome a photograph, in the order of `pairs`.
+    An outcome a photograph, in the order of `found`.
   """
   with contextlib.ExitStack() as stack:
     readers = stack.enter_context(_pool(threads))
@@ -73,8 +75,11 @@ def run(
     def load(pair: Pair) -> jobs.Loaded | Outcome:
       if pair.problem:
         return Outcome(pair, FAILED, problem=pair.problem)
-      if skip_existing and os.path.lexists(pair.target):
+      if existing.skip and os.path.lexists(pair.target):
         return Outcome(pair, SKIPPED)
+      if taken := existing.blocking(pair.target):
+        problem = f'{taken} was written by another program meanwhile.'
+        return Outcome(pair, FAILED, problem=problem)
       return _guarded(pair, lambda: jobs.load(job, pair))
 
     def start(got: jobs.Loaded | Outcome) -> futures.Future[Outcome]:
@@ -84,7 +89,7 @@ def run(
         return _done(_outcome(got, PLANNED))
       return _restore(job, got, writers)
 
-    loaded = _in_order((readers.submit(load, p) for p in pairs), threads)
+    loaded = _in_order((readers.submit(load, p) for p in found), threads)
     yield from _in_order(map(start, loaded), threads, at_once=True)
 
 

@@ -1,9 +1,10 @@
-"""The stages of a run (paper section 3.4): basic model, AdaFM, path.
+"""The stages of a run: basic model and AdaFM (paper section 3.4), and beyond.
 
 The basic model learns the start level. AdaFM layers are then inserted at
 identity and learn the end level while every weight of the backbone is frozen.
 On a bent path (`models.path`) the bends learn the levels between, while the
-backbone and both ends are frozen.
+backbone and both ends are frozen. The joint stage, if it is wanted, then trains
+all weights at all levels.
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ from adafm_jax.train.step import Points, TrainState
 # Makes the validation of one stage: (architecture, level, strength).
 MakeValidate = Callable[[Architecture, float, float], loop.Validate]
 # Each stage by the name of its checkpoints, and its config field.
-FIELDS = {'basic': 'train', 'adapt': 'adapt', 'path': 'path', 'joint': 'joint'}
+FIELDS = {
+  'basic': 'train',
+  'adapt': 'adapt',
+  'path': 'path',
+  'joint': 'joint',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ def train(run: Run) -> restorer.Params:
     UserError: a batch doesn't fit the devices, or training diverged.
   """
   config = run.config
-  for field in FIELDS.values():
+  for field in config.used_stages:
     stage = getattr(config, field)
     meshes.check_batch(field, stage.batch, meshes.make_mesh())
   params = _first_weights(config)
@@ -100,13 +106,30 @@ def _first_weights(config: Config) -> restorer.Params:
   if not config.model.init:
     key = jax.random.key(config.seed)
     return restorer.init(key, arch, scale=config.model.init_scale)
+  return restorer.backbone(_given(config, arch).params)
+
+
+def _given(config: Config, wanted: Architecture) -> Model:
+  """The model of `model.init`, which must hold a network like the wanted."""
   model = Model.load(config.model.init)
-  if model.arch.basic != arch:
+  arch = model.arch if wanted.kernel else model.arch.basic
+  if arch != wanted:
     raise UserError(
-      f'model.init is {config.model.init}, a network of {model.arch.basic};'
-      f' this run trains one of {arch}.'
+      f'model.init is {config.model.init}, a network of {arch}; this run needs'
+      f' one of {wanted}.'
     )
-  return restorer.backbone(model.params)
+  return model
+
+
+def given(run: Run) -> restorer.Params:
+  """The weights of `model.init`, on the released path; nothing is trained.
+
+  Raises:
+    UserError: it holds another network.
+  """
+  config = run.config
+  logs.say(f'all weights so far: those of {config.model.init}')
+  return _given(config, config.bent).params
 
 
 def train_further(run: Run, params: restorer.Params) -> restorer.Params:
