@@ -135,7 +135,7 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     told = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
     told = f'{sentence} Strength {value:.3g}.'.lstrip()
-  if found.gain[0] != 1:
+  if found.gain[0] != 1 and share:
     told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   estimated = None if level is None else job.level is None
   return Choice(level, value, scale, told, share, estimated)
