@@ -63,7 +63,7 @@ def _run_part(
   named = [(manifest.result_name(p.target, output), p) for p in pairs]
   mine = [(name, pair) for name, pair in named if shard.has(name)]
   with manifest.opened(
-    pathlib.Path(options.manifest), shard, _identity(job, options)
+    pathlib.Path(options.manifest), shard, identity(job, options)
   ) as journal:
     left = [
       pair
@@ -83,7 +83,7 @@ def _run_part(
     return _restore_all(job, left, options, journal)
 
 
-def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
+def identity(job, options: argparse.Namespace) -> dict[str, Any]:
   """What fixes the results of a bulk job, beside the pictures."""
   return {
     'model_sha256': job.sha256,
@@ -281,7 +281,7 @@ def _restore_all(
 ) -> int:
   import tqdm
 
-  from adafm_jax.restore import report, workers
+  from adafm_jax.restore import manifest, report, workers
 
   if not options.dry_run:
     _make_folder(pairs[0].target.parent if pairs else options.output)
@@ -298,7 +298,7 @@ def _restore_all(
       ):
         outcomes.append(outcome)
         if journal:
-          journal.add(outcome, output)
+          journal.add(manifest.row(outcome, output))
         _print(report.line(outcome), bar.write)
         bar.update()
   finally:

@@ -88,10 +88,14 @@ class Journal:
     self._file = self._path.open('a', encoding='utf-8')
     self._add({'expected': expected})
 
-  def add(self, outcome: Outcome, output: pathlib.Path) -> None:
-    """Notes what became of a picture, once its result is in its place."""
-    if outcome.status in (*DONE, workers.FAILED):
-      self._add(row(outcome, output))
+  def add(self, row: Mapping[str, Any]) -> None:
+    """Notes what became of a picture, once its result is in its place.
+
+    Args:
+      row: see `row`.
+    """
+    if row['status'] in (*DONE, workers.FAILED):
+      self._add(row)
 
   def close(self) -> None:
     """Ends the journal."""
