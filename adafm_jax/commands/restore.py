@@ -43,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
     ext=options.ext,
     recursive=options.recursive,
   )
-  _check_numbers(options)
+  check_numbers(options)
   if options.json is not None:
     _check_report(options, pairs)
   if options.manifest:
     return _run_part(options, pairs)
-  _check_results(options, pairs)
+  check_results(options, pairs)
   return _restore_all(make_job(options), pairs, options)
 
 
@@ -70,11 +70,11 @@ def _run_part(
       for name, pair in mine
       if name not in journal.done or not os.path.lexists(pair.target)
     ]
-    _print(
+    show(
       f'part {shard.index} of {shard.count}: {len(mine)} picture(s),'
       f' {len(mine) - len(left)} done before'
     )
-    _check_results(options, left, ours=journal.begun)
+    check_results(options, left, ours=journal.begun)
     if options.dry_run:
       return _restore_all(job, left, options)
     if journal.begun:
@@ -99,7 +99,7 @@ def identity(job, options: argparse.Namespace) -> dict[str, Any]:
   }
 
 
-def _check_results(
+def check_results(
   options: argparse.Namespace,
   pairs: Sequence[pairing.Pair],
   *,
@@ -115,7 +115,8 @@ def _check_results(
   )
 
 
-def _check_numbers(options: argparse.Namespace) -> None:
+def check_numbers(options: argparse.Namespace) -> None:
+  """Checks what doesn't depend on a model; raises UserError."""
   if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
     raise UserError('--runtime openvino runs on the CPU: leave --device out.')
   given = [options.level is not None, options.strength is not None]
@@ -261,7 +262,7 @@ def find_device(name: str):
     ) from error
 
 
-def _make_folder(folder: str | pathlib.Path) -> None:
+def make_folder(folder: str | pathlib.Path) -> None:
   """Makes the folder of results, so that a wrong -o is told at once."""
   try:
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
@@ -284,7 +285,7 @@ def _restore_all(
   from adafm_jax.restore import manifest, report, workers
 
   if not options.dry_run:
-    _make_folder(pairs[0].target.parent if pairs else options.output)
+    make_folder(pairs[0].target.parent if pairs else options.output)
   began, output = time.monotonic(), pathlib.Path(options.output)
   outcomes: list[workers.Outcome] = []
   try:
@@ -299,23 +300,23 @@ def _restore_all(
         outcomes.append(outcome)
         if journal:
           journal.add(manifest.row(outcome, output))
-        _print(report.line(outcome), bar.write)
+        show(report.line(outcome), bar.write)
         bar.update()
   finally:
     seconds = time.monotonic() - began
     if options.json:
       values = report.to_json(job, outcomes, len(pairs), seconds)
       files.write_json(options.json, values)
-    _print(report.summary(outcomes, len(pairs), seconds, options.output))
+    show(report.summary(outcomes, len(pairs), seconds, options.output))
     if len(outcomes) < len(pairs):
       more = '' if options.manifest else ' with --skip-existing'
-      _print(f'To finish, give the same command{more}.')
+      show(f'To finish, give the same command{more}.')
   problems = [x.problem for x in outcomes if x.problem]
   errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0
 
 
-def _print(text: str, write: Callable[..., None] = print) -> None:
+def show(text: str, write: Callable[..., None] = print) -> None:
   """Prints a line; the work goes on where nobody reads it, as behind `head`."""
   try:
     write(text, file=sys.stdout)
