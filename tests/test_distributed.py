@@ -6,12 +6,16 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 
 import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+import shared_measuring
 import small_runs
 import small_sets
 import tiny_models
@@ -195,6 +199,21 @@ def test_two_processes_learn_what_one_does(
   _assert_same_files(tmp_path / 'two', tmp_path / 'one')
 
 
+def _assert_close(found, wanted):
+  """JSON values that are the same but for rounding in the weights."""
+  if isinstance(wanted, dict):
+    assert found.keys() == wanted.keys()
+    found, wanted = ([x[key] for key in wanted] for x in (found, wanted))
+  if isinstance(wanted, list):
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+      _assert_close(a, b)
+  else:
+    assert found == (
+      pytest.approx(wanted, abs=1e-3) if isinstance(wanted, float) else wanted
+    )
+
+
 def _assert_same_files(folder, other):
   names = {path.name for path in other.iterdir()}
   assert names == {path.name for path in folder.iterdir()}
@@ -210,10 +229,42 @@ def _assert_same_files(folder, other):
     np.testing.assert_allclose(
       tensor, wanted[name], rtol=1e-5, atol=1e-5, err_msg=name
     )
+  for name in ('metrics.json', 'calibration.json'):
+    _assert_close(
+      *(json.loads((f / name).read_text()) for f in (folder, other))
+    )
   config, other_config = (
     json.loads((f / 'config.json').read_text()) for f in (folder, other)
   )
   assert config == other_config
+
+
+@pytest.mark.parametrize('count', [2, 4])  # one of four has no image
+def test_processes_that_share_the_measuring_find_what_one_does(count):
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    place = f'127.0.0.1:{free.getsockname()[1]}'
+  paths = f'{small_runs.ROOT}{os.pathsep}{small_runs.ROOT / "tests"}'
+  command = [sys.executable, '-m', 'shared_measuring', place, str(count)]
+  running = [
+    subprocess.Popen(
+      [*command, str(i)],
+      env={**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': paths},
+      stdout=subprocess.PIPE,
+      text=True,
+      start_new_session=True,
+    )
+    for i in range(count)
+  ]
+  found = [_finish(process) for process in running]
+  assert {code for code, _ in found} == {0}
+  wanted = json.loads(shared_measuring.figures())
+  for _, output in found:
+    figures = json.loads(output.splitlines()[-1])  # after what gloo says
+    names = figures.pop('gathered')
+    assert names == [['0', '1', '2'][i::count] for i in range(count)]
+    assert figures == {name: wanted[name] for name in figures}
+  assert len(wanted['scores'][0]['images']) == shared_measuring.COUNT
 
 
 def test_a_users_mistake_in_all_processes_is_reported_once(

@@ -28,6 +28,7 @@ from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file.curve import Curve
 from adafm_jax.train import logs
+from adafm_jax.train import mesh as meshes
 from adafm_jax.train.images import partner_levels
 from adafm_jax.train.step import Points
 
@@ -44,6 +45,8 @@ def find_curve(
 ) -> measure.Calibration:
   """Measures the best strength of each level, once for a workdir.
 
+  All processes call it; they share the images, and return the same.
+
   Args:
     config: of the experiment.
     workdir: keeps the measurements, so that a resumed run uses those that its
@@ -58,12 +61,13 @@ def find_curve(
     'grid': config.calibrate.grid,
     'images': [image.name for image in images[::2]],
   }
-  if path.exists():
-    kept = json.loads(path.read_text('utf-8'))
-    if kept['asked'] == asked:
-      logs.say(f'calibration: read from {path}')
-      found = [measure.Measurement.of(x) for x in kept['measurements']]
-      return _fit(config, found)
+  # As process 0 sees it: the others may see the file a moment later.
+  seen = json.loads(path.read_text('utf-8')) if path.exists() else None
+  kept = meshes.gather(seen)[0]
+  if kept and kept['asked'] == asked:
+    logs.say(f'calibration: read from {path}')
+    found = [measure.Measurement.of(x) for x in kept['measurements']]
+    return _fit(config, found)
   label = levels.TASKS[config.task].label
   found = []
   for level in wanted:
@@ -81,7 +85,8 @@ def find_curve(
       f' {found[-1].best:.3f} ({found[-1].psnr.max():.2f} dB)'
     )
   kept = {'asked': asked, 'measurements': [m.to_json() for m in found]}
-  files.write_json(path, kept)
+  if meshes.is_main():
+    files.write_json(path, kept)
   return _fit(config, found)
 
 
@@ -92,31 +97,28 @@ def _fit(
   return measure.fit(found, ends=ends, order=config.calibrate.order)
 
 
-def bend_points(config: Config, found: measure.Calibration | None) -> Points:
+def bend_points(config: Config, found: measure.Calibration) -> Points:
   """What the path learns: levels between the ends, each at its strength.
 
   Args:
     config: of the experiment.
-    found: the calibration; None in all processes but the first, which sends
-      them the points.
+    found: the calibration.
   """
   wanted = np.array(partner_levels(config), np.float32)
   if not Degradation(config.task).whole_image:
     every = np.linspace(config.start, config.end, _LEVELS + 2)
     wanted = every[1:-1].astype(np.float32)
-  points = Points(wanted, np.zeros_like(wanted), np.zeros_like(wanted))
-  if found is not None:
-    curve: Curve = getattr(found, config.calibrate.kind)
-    known = sorted((m.level, m.psnr.max()) for m in found.measurements)
-    # PSNR in dB is nearly linear between neighbouring levels.
-    decibels = np.interp(wanted, *np.transpose(known))
-    weight = 10 ** (config.path.weighting * decibels / 20)
-    points = Points(
-      wanted,
-      np.asarray(curve.strength(wanted), np.float32),
-      (weight / weight.mean()).astype(np.float32),
-    )
-  if jax.process_count() > 1:
+  curve: Curve = getattr(found, config.calibrate.kind)
+  known = sorted((m.level, m.psnr.max()) for m in found.measurements)
+  # PSNR in dB is nearly linear between neighbouring levels.
+  decibels = np.interp(wanted, *np.transpose(known))
+  weight = 10 ** (config.path.weighting * decibels / 20)
+  points = Points(
+    wanted,
+    np.asarray(curve.strength(wanted), np.float32),
+    (weight / weight.mean()).astype(np.float32),
+  )
+  if jax.process_count() > 1:  # the same to the last bit
     points = Points(*multihost_utils.broadcast_one_to_all(tuple(points)))
   return points
 
@@ -150,10 +152,12 @@ def compare(
   label = levels.TASKS[config.task].label
   compared = []
   for level in (m.level for m in found.measurements):
-    cases = make_cases(images[1::2] or images, level, protocol)
+    own = meshes.mine(images[1::2] or images)
+    cases = make_cases(own, level, protocol)
     strength = float(curve.strength(level))
+    options = {'together': meshes.together}
     psnr = [
-      scores.mean_psnr(network, cases, strength, protocol, level)
+      scores.mean_psnr(network, cases, strength, protocol, level, **options)
       for network in (line, bent)
     ]
     compared.append(Comparison(level, strength, *psnr))

@@ -120,7 +120,7 @@ def _tasks(options: argparse.Namespace) -> list[Task]:
     UserError: there are none; or two results would have one name.
   """
   given = [x for text in options.input for x in _listed(text)]
-  tasks = []
+  tasks: list[Task] = []
   for uri in filter(objects.is_uri, given):
     tasks += _stored(uri, options)
   if local := [x for x in given if not objects.is_uri(x)]:

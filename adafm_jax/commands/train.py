@@ -66,18 +66,15 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
   opened = sets.open_run(config, data, workdir)
   line = stages.train(opened)
-  found = None
-  if meshes.is_main():
-    images = data.learnt.heldout[: config.calibrate.images]
-    network = _network(config, config.arch, line)
-    found = curves.find_curve(config, workdir, network, images)
+  images = data.learnt.heldout[: config.calibrate.images]
+  network = _network(config, config.arch, line)
+  found = curves.find_curve(config, workdir, network, images)
   params = line
   if config.path.kind != 'line':
     points = curves.bend_points(config, found)
     params = stages.bend(opened, line, points)
-  if found is not None:
-    finish(config, workdir, data, line, params, found)
-    logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
+  finish(config, workdir, data, line, params, found)
+  logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices('experiment finished')
 
@@ -91,6 +88,8 @@ def finish(
   found: measure.Calibration,
 ) -> None:
   """Evaluates, sweeps and writes the model file.
+
+  All processes share the images to measure on; process 0 alone writes.
 
   Args:
     config: of the experiment.
@@ -106,9 +105,11 @@ def finish(
     images = data.learnt.heldout[: config.calibrate.images]
     straight = _network(config, config.arch, line)
     compared = curves.compare(config, straight, network, images, found)
-  report.write_curve(workdir / 'curve.png', found, config.task)
   curve = getattr(found, config.calibrate.kind)
   rows = _evaluate(config, network, data, curve)
+  if not meshes.is_main():
+    return
+  report.write_curve(workdir / 'curve.png', found, config.task)
   report.write_tables(workdir, rows, found.measurements, config.task)
   shown = list(data.sets)[-1]
   report.write_levels(workdir / 'levels.png', rows, config.task, shown)
@@ -138,12 +139,13 @@ def _evaluate(config, network, data, curve) -> list[scores.Score]:
       for level in wanted:
         rows += scores.score_set(
           network,
-          images,
+          meshes.mine(images),
           name=name,
           level=level,
           strength=float(curve.strength(level)),
           protocol=protocol,
           ssim=config.evaluate.ssim,
+          together=meshes.together,
         )
         logs.say(
           f'evaluated {name} ({len(images)} images) at'

@@ -176,17 +176,16 @@ def run(
     yield json.loads(row['row'])
 
 
-def _share(actors: int | None) -> tuple[int, dict[str, float]]:
+def _share(actors: int | None) -> tuple[int, dict[str, Any]]:
   """How many actors, and what of the cluster each takes."""
   import ray
 
-  found = ray.cluster_resources()
-  gpus, cores = int(found.get('GPU', 0)), int(found.get('CPU', 1))
-  machines = sum(node['Alive'] for node in ray.nodes())
-  count = actors or gpus or machines
+  gpus = int(ray.cluster_resources().get('GPU', 0))
+  count = actors or gpus or sum(node['Alive'] for node in ray.nodes())
+  resources: dict[str, Any] = {'num_cpus': 1, 'scheduling_strategy': 'SPREAD'}
   if gpus:
-    return count, {'num_gpus': min(1.0, gpus / count), 'num_cpus': 1}
-  return count, {'num_cpus': max(1, cores // count)}
+    resources['num_gpus'] = min(1.0, gpus / count)
+  return count, resources
 
 
 @contextlib.contextmanager
@@ -211,9 +210,9 @@ def joined(address: str | None) -> Iterator[None]:
     ray.init(
       address or 'local',
       runtime_env={'env_vars': _ENVIRONMENT},
-      logging_level='warning',
+      logging_level=logging.WARNING,
       log_to_driver=False,
-      **({} if address else {'include_dashboard': False}),
+      include_dashboard=None if address else False,
     )
   except (ConnectionError, ValueError) as error:
     raise UserError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import functools
 import itertools
 import os
 import time
@@ -111,7 +110,9 @@ def run(
       status = RESTORED if loaded.choice.share else LEFT_ALONE
       return _outcome(loaded, status, notes, seconds)
 
-    submit = functools.partial(writers.submit, write)
+    def submit(*made: Any) -> futures.Future[Outcome]:
+      return writers.submit(write, *made)
+
     most = max(threads, batch)
     loaded = _in_order((readers.submit(load, p) for p in pairs), most)
     started = (
