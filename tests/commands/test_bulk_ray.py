@@ -81,6 +81,12 @@ def _parent(process):
   return int(text.rpartition(')')[2].split()[1])
 
 
+def _finished():
+  return [
+    p for p in pathlib.Path('out').rglob('*.png') if not p.name.startswith('.')
+  ]
+
+
 def _results(folder):
   return {
     p.relative_to(folder).as_posix(): p.read_bytes()
@@ -93,14 +99,12 @@ def test_a_worker_killed_in_the_middle_loses_nothing():
   run = _start('-i', 'in', '-o', 'out')
   try:
     for _ in range(12000):
-      if len(_results('out')) > BLOCK or run.poll() is not None:
+      if len(_finished()) > BLOCK or run.poll() is not None:
         break
       time.sleep(0.01)
     for actor in _actors(run.pid):
       os.kill(actor, signal.SIGKILL)
-    times = {
-      p: p.stat().st_mtime_ns for p in pathlib.Path('out').rglob('*.png')
-    }
+    times = {p: p.stat().st_mtime_ns for p in _finished()}
   except BaseException:
     run.kill()
     raise
