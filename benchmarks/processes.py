@@ -21,7 +21,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
+
+from adafm_jax import files
+from benchmarks import timing
 
 # Cores of each process; a process of two cores has a device a core.
 ARRANGEMENTS = {
@@ -31,8 +35,8 @@ ARRANGEMENTS = {
   'four processes': [[0], [1], [0], [1]],
 }
 STAGES = ('basic', 'adapt', 'path')
-SUMS = (2**10, 2**14, 2**18, 2**20, 2**22, 2**24)  # bytes
-_REPEATS = 10  # sums in a row
+SUMS = (2**10, 2**14, 2**18, 2**22, 2**24)  # bytes
+_REPEATS = 5  # sums in a row
 _DTYPES = {'f32': 4, 's32': 4, 'u32': 4, 'pred': 1}
 
 
@@ -79,8 +83,10 @@ class Trainer:
     )
     return recipe, params
 
-  def step(self, stage: str, batch: int, patch: int, count: int) -> float:
-    """Seconds of a step."""
+  def step(
+    self, stage: str, batch: int, patch: int, count: int
+  ) -> tuple[float, float]:
+    """Seconds of a step on the clock, and of this process' cores."""
     import jax
 
     from adafm_jax.train import mesh
@@ -92,10 +98,11 @@ class Trainer:
       run = steps.make_dispatch(recipe, jax.random.key(0), 1)
       self._stages[stage, batch, patch] = [run, steps.TrainState(*fresh)]
     kept = self._stages[stage, batch, patch]
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     kept[1], metrics = kept[0](kept[1], self._bank, count)
     jax.block_until_ready(metrics)
-    return (time.perf_counter() - began) / count
+    busy = time.process_time() - busy
+    return (time.perf_counter() - began) / count, busy / count
 
   def exchanged(self, stage: str) -> dict[str, int]:
     """Bytes that a step sums over the devices, by its compiled program."""
@@ -179,10 +186,10 @@ class Arrangement:
       free.bind(('127.0.0.1', 0))
       place = f'127.0.0.1:{free.getsockname()[1]}'
     spec = {'processes': len(cores), 'place': place, 'network': network}
+    command = [sys.executable, '-m', 'benchmarks.processes', '--work']
     self._processes = [
       subprocess.Popen(
-        [sys.executable, '-m', 'benchmarks.processes', '--work']
-        + [json.dumps(spec | {'process': i, 'cores': own})],
+        [*command, json.dumps(spec | {'process': i, 'cores': own})],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -231,54 +238,64 @@ def main() -> None:
   if options.work:
     _work(json.loads(options.work))
     return
-  result = measure(options)
-  print(json.dumps(result, indent=2))
-  if options.output:
-    from adafm_jax import files
-    from benchmarks import timing
-
-    files.write_json(options.output, {**timing.machine(), **result})
+  for result in measure(options):
+    if options.output:
+      files.write_json(options.output, {**timing.machine(), **result})
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-  """Seconds of steps and sums, by arrangement, and bytes by stage."""
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+  """What is measured so far, each time that there is more of it."""
   network = {name: getattr(options, name) for name in ('features', 'blocks')}
   network['kernel'] = options.kernel
-  steps: dict[str, Any] = {stage: {} for stage in options.stages}
-  sums: dict[str, Any] = {}
+  result: dict[str, Any] = {
+    **{'network': network, 'batch': options.batch, 'patch': options.patch},
+    **{'rounds': options.rounds, 'exchanged': {}, 'sums': {}, 'steps': {}},
+  }
   with contextlib.ExitStack() as stack:
     groups = {
       name: stack.enter_context(Arrangement(ARRANGEMENTS[name], network))
       for name in options.arrangements
     }
-    first = next(x for n, x in groups.items() if n != 'one core')
-    exchanged = {s: first.ask('exchanged', s)[0] for s in options.stages}
-    print(exchanged, flush=True)
+    shared = {n: g for n, g in groups.items() if n != 'one core'}
+    for stage in STAGES:
+      first = next(iter(shared.values()))
+      result['exchanged'][stage] = first.ask('exchanged', stage)[0]
+    yield result
+    for size in SUMS:
+      found = _in_turns(shared, options.rounds, 'sum', size)
+      result['sums'][size] = {n: _medians(x) for n, x in found.items()}
+    yield result
     for stage in options.stages:
       task = ('step', stage, options.batch, options.patch)
-      taken: dict[str, list[float]] = {name: [] for name in groups}
       for group in groups.values():
         group.ask(*task, 1)  # compiles
-      for _ in range(options.rounds):
-        for name, group in groups.items():
-          taken[name].append(max(group.ask(*task, options.steps)))
-      steps[stage] = taken
-      medians = {n: round(statistics.median(x), 4) for n, x in taken.items()}
-      print(stage, medians, flush=True)
-    for size in SUMS:
-      for _ in range(options.rounds):
-        for name, group in groups.items():
-          if name != 'one core':
-            seconds = max(group.ask('sum', size))
-            sums.setdefault(name, {}).setdefault(size, []).append(seconds)
-  return {
-    'network': network,
-    'batch': options.batch,
-    'patch': options.patch,
-    'exchanged': exchanged,
-    'steps': steps,
-    'sums': sums,
-  }
+      found = _in_turns(groups, options.rounds, *task, options.steps)
+      result['steps'][stage] = {
+        name: {
+          'seconds': _medians([[x[0] for x in one] for one in answers]),
+          'busy': statistics.median(sum(x[1] for x in one) for one in answers),
+          'all': [max(x[0] for x in one) for one in answers],
+        }
+        for name, answers in found.items()
+      }
+      print(stage, result['steps'][stage], flush=True)
+      yield result
+
+
+def _in_turns(
+  groups: dict[str, Arrangement], rounds: int, *command: Any
+) -> dict[str, list[list[Any]]]:
+  """The answers of all processes of each arrangement, by round."""
+  found: dict[str, list[list[Any]]] = {name: [] for name in groups}
+  for _ in range(rounds):
+    for name, group in groups.items():
+      found[name].append(group.ask(*command))
+  return found
+
+
+def _medians(answers: list[list[float]]) -> float:
+  """The median over the rounds, of the slowest process in each."""
+  return statistics.median(max(one) for one in answers)
 
 
 if __name__ == '__main__':
