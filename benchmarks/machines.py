@@ -1,0 +1,212 @@
+"""What many machines would do, from what was measured on one: docs/scaling.md.
+
+  python -m benchmarks.machines
+
+reads benchmarks/results/processes-cpu.json, processes-small-cpu.json (both of
+`benchmarks.processes`) and photograph-cpu.json (`benchmarks.photograph`), and
+prints the tables. What was not measured is an option, an assumption its default.
+
+A step takes as long as a device's share of the batch, and then the sum of the
+gradients over all devices: twice (N - 1) / N of the bytes through the slowest
+link, and two messages for each doubling of N.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import optimize
+
+RESULTS = pathlib.Path(__file__).parent / 'results'
+DEVICES = (8, 64, 512)
+
+
+class Link(NamedTuple):
+  """A connection between devices.
+
+  Attributes:
+    name: for tables.
+    delay: seconds of a message.
+    rate: bytes a second, one way.
+  """
+
+  name: str
+  delay: float
+  rate: float
+
+  def sum(self, size: float, devices: int) -> float:
+    """Seconds of a sum of `size` bytes over devices."""
+    if devices == 1:
+      return 0.0
+    sent = 2 * (devices - 1) / devices * size
+    return 2 * math.log2(devices) * self.delay + sent / self.rate
+
+
+def fit_link(name: str, sums: Mapping[str, float], devices: int) -> Link:
+  """The link that explains measured sums best, in relative error.
+
+  Args:
+    name: for tables.
+    sums: seconds by bytes.
+    devices: that took part.
+  """
+  sizes = np.array([float(size) for size in sums])
+  seconds = np.array(list(sums.values()))
+  # 2 log2(N) delay + 2 (N - 1) / N bytes / rate; each equation by its seconds.
+  table = np.stack(
+    [
+      np.full_like(sizes, 2 * math.log2(devices)),
+      2 * (devices - 1) / devices * sizes,
+    ],
+    axis=1,
+  )
+  delay, each = optimize.nnls(table / seconds[:, None], np.ones_like(seconds))[
+    0
+  ]
+  return Link(name, float(delay), float(1 / each) if each else math.inf)
+
+
+def efficiency(step: float, size: float, devices: int, link: Link) -> float:
+  """What a device does, beside what it does alone, with the same share."""
+  return step / (step + link.sum(size, devices))
+
+
+def unseen(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+  """Steps of two processes, predicted from one core and from sums alone."""
+  name = 'two processes'
+  sums = {size: x[name]['best'] for size, x in measured['sums'].items()}
+  link = fit_link('loopback', sums, 2)
+  for stage, rows in measured['steps'].items():
+    size = measured['exchanged'][stage]['summed']
+    predicted = rows['one core']['best'] / 2 + link.sum(size, 2)
+    found = rows[name]['best']
+    yield {
+      'stage': stage,
+      'predicted': predicted,
+      'measured': found,
+      'error': predicted / found - 1,
+    }
+
+
+def training(
+  measured: Mapping[str, Any], links: list[Link], speeds: list[float]
+) -> Iterator[list[str]]:
+  """Efficiency by stage, speed of a device (in our cores), link and devices."""
+  yield ['stage', 'bytes a step', 'a device', 'link', *map(str, DEVICES)]
+  for stage, rows in measured['steps'].items():
+    size = measured['exchanged'][stage]['summed']
+    for speed in speeds:
+      for link in links:
+        step = rows['one core']['busy'] / speed
+        yield [
+          stage,
+          f'{size:,}',
+          f'{speed:g} cores',
+          link.name,
+          *(f'{efficiency(step, size, n, link):.1%}' for n in DEVICES),
+        ]
+
+
+def restoring(
+  photograph: Mapping[str, Any], options: argparse.Namespace
+) -> Iterator[list[str]]:
+  """What the parts cost for all photographs."""
+  yield ['part', 'core-seconds each', 'core-hours', 'US dollars']
+  parts = photograph['a_picture_and_a_megapixel'].items()
+  each = {n: once + rate * options.megapixels for n, (once, rate) in parts}
+  for name, seconds in {**each, 'all': sum(each.values())}.items():
+    hours = seconds * options.photographs / 3600
+    yield [
+      name,
+      f'{seconds:.2f}',
+      f'{hours:,.0f}',
+      f'{hours * options.core_price:,.0f}',
+    ]
+  beside = sum(x for name, x in each.items() if name != 'network')
+  yield [
+    'the network is',
+    f'{each["network"] / beside:.1f} times the rest',
+    '',
+    '',
+  ]
+
+
+def table(rows: Iterator[list[str]]) -> str:
+  """Rows as Markdown, the first as the head."""
+  head, *body = rows
+  lines = [head, ['---'] * len(head), *body]
+  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def _links(given: list[str]) -> list[Link]:
+  links = []
+  for text in given:
+    name, delay, rate = text.split(',')
+    links.append(Link(name, float(delay), float(rate)))
+  return links
+
+
+def main() -> None:
+  """Prints the tables."""
+  parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+  add = parser.add_argument
+  add('--steps', type=pathlib.Path, default=RESULTS / 'processes-cpu.json')
+  add(
+    '--photograph', type=pathlib.Path, default=RESULTS / 'photograph-cpu.json'
+  )
+  add(
+    '--links',
+    nargs='*',
+    metavar='NAME,SECONDS,BYTES_PER_SECOND',
+    default=['10 Gb/s,5e-5,1.25e9', '100 Gb/s,1e-5,1.25e10'],
+    help='assumed: line rates, and delays usual for TCP and RDMA',
+  )
+  add(
+    '--speeds',
+    nargs='*',
+    type=float,
+    default=[1, 100, 1000],
+    help='of a device, in cores of the measured machine',
+  )
+  add('--photographs', type=float, default=1e9)
+  add('--megapixels', type=float, default=12, help='of a photograph')
+  add(
+    '--core-price',
+    type=float,
+    default=0.05,
+    help='US dollars an hour; assumed, see docs/scaling.md',
+  )
+  options = parser.parse_args()
+  measured = json.loads(options.steps.read_text('utf-8'))
+  photograph = json.loads(options.photograph.read_text('utf-8'))
+  print('\nSteps that the model has not seen\n')
+  rows = list(unseen(json.loads(options.check.read_text('utf-8'))))
+  print(table(_shown(rows)))
+  print('\nEfficiency of training\n')
+  print(table(training(measured, _links(options.links), options.speeds)))
+  print(f'\n{options.photographs:.0e} of {options.megapixels:g} megapixels\n')
+  print(table(restoring(photograph, options)))
+  print('\nError on the largest picture, which the fit has not seen:')
+  for part, error in photograph['error_on_the_largest'].items():
+    print(f'  {part} {error:+.0%}')
+
+
+def _shown(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
+  yield ['stage', 'predicted s', 'measured s', 'error']
+  for row in rows:
+    yield [
+      row['stage'],
+      f'{row["predicted"]:.4f}',
+      f'{row["measured"]:.4f}',
+      f'{row["error"]:+.0%}',
+    ]
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,84 @@
+"""The model of many machines, against values worked out by hand."""
+
+import argparse
+
+import pytest
+
+from benchmarks import machines, processes
+from benchmarks.machines import Link
+
+
+def test_a_sum_over_devices():
+  link = Link('x', 1e-3, 1e6)
+  assert link.sum(1e6, 1) == 0
+  assert link.sum(1e6, 2) == pytest.approx(2e-3 + 1.0)
+  assert link.sum(1e6, 8) == pytest.approx(6e-3 + 1.75)
+
+
+@pytest.mark.parametrize('devices', [2, 4])
+def test_a_link_is_found_again_from_its_sums(devices):
+  link = Link('x', 3e-4, 2e8)
+  sums = {str(n): link.sum(n, devices) for n in (2**10, 2**18, 2**24)}
+  found = machines.fit_link('x', sums, devices)
+  assert found.delay == pytest.approx(3e-4)
+  assert found.rate == pytest.approx(2e8)
+
+
+def test_sums_that_cost_the_same_have_no_rate():
+  found = machines.fit_link('x', {'1': 0.2, '1000': 0.2}, 2)
+  assert found.rate > 1e4
+  assert found.delay == pytest.approx(0.1, rel=0.01)
+
+
+def test_efficiency_is_a_half_where_the_sum_takes_as_long_as_the_step():
+  link = Link('x', 0.0, 1.0)
+  assert machines.efficiency(1.0, 1.0, 2, link) == pytest.approx(0.5)
+
+
+def _measured():
+  step = {'one core': {'best': 4.0}, 'two processes': {'best': 3.2}}
+  return {
+    'sums': {x: {'two processes': {'best': 1.0}} for x in ('8', '16')},
+    'exchanged': {'basic': {'summed': 8}},
+    'steps': {'basic': step},
+  }
+
+
+def test_what_the_model_has_not_seen():
+  (row,) = machines.unseen(_measured())
+  assert row['predicted'] == pytest.approx(3.0, rel=1e-3)  # half, and a sum
+  assert row['error'] == pytest.approx(3 / 3.2 - 1, abs=1e-3)
+
+
+def test_the_cost_of_photographs():
+  options = argparse.Namespace(megapixels=10, photographs=3600, core_price=0.5)
+  parts = {'read': (1.0, 0.1), 'network': (0.0, 0.4)}
+  rows = list(machines.restoring({'a_picture_and_a_megapixel': parts}, options))
+  assert rows[1:4] == [
+    ['read', '2.00', '2', '1'],
+    ['network', '4.00', '4', '2'],
+    ['all', '6.00', '6', '3'],
+  ]
+  assert '2.0 times' in rows[4][1]
+
+
+def test_bytes_that_a_program_sums():
+  program = """
+  %a = f32[64,3]{1,0} all-reduce(%x), channel_id=1, to_apply=%add
+  %b = (f32[2]{0}, s32[]) all-reduce-start(%y, %z), channel_id=2
+  %c = f32[1000]{0} add(%p, %q)
+  """
+  assert processes.summed_bytes(program) == 4 * (64 * 3 + 2 + 1)
+
+
+def test_the_gradients_of_a_network_are_what_is_summed():
+  trainer = processes.Trainer({'features': 4, 'blocks': 1, 'kernel': 1})
+  found = {stage: trainer.exchanged(stage) for stage in processes.STAGES}
+  extra = 8  # loss and mean squared error
+  assert found['basic']['summed'] == found['basic']['weights'] + extra
+  # Two layers of a 1x1 filter and a bias a channel.
+  adafm = 4 * 2 * 2 * 4
+  assert found['adapt']['summed'] == adafm + extra
+  assert found['adapt']['weights'] - found['basic']['weights'] == adafm
+  # XLA sums what comes before the three bends of each: hats at four places.
+  assert found['path']['summed'] == 4 * adafm + extra
