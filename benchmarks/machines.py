@@ -4,7 +4,8 @@
 
 reads benchmarks/results/processes-cpu.json, processes-small-cpu.json (both of
 `benchmarks.processes`) and photograph-cpu.json (`benchmarks.photograph`), and
-prints the tables. What was not measured is an option, an assumption its default.
+prints the tables. What was not measured is an option, with an assumption as its
+default.
 
 A step takes as long as a device's share of the batch, and then the sum of the
 gradients over all devices: twice (N - 1) / N of the bytes through the slowest

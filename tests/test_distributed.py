@@ -375,9 +375,9 @@ def test_a_process_killed_and_resumed_on_others_changes_no_loss(
   """As many processes, one of which is killed; then as many go on."""
   arguments = [
     *_arguments(smooth_images),
-    '--config.train.steps=200',
+    '--config.train.steps=120',
     '--config.run.log_every=8',  # as often as a checkpoint is kept
-    '--config.run.evaluate_every=200',
+    '--config.run.evaluate_every=120',
   ]
   one = _start([*small_runs.MAIN, *arguments, '--workdir', tmp_path / 'one'])
   code, output = _finish(one)
