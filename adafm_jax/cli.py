@@ -23,6 +23,10 @@ COMMANDS = {
   'models': ('list the released models', 'adafm_jax.commands.models'),
   'info': ('print what a model file holds', 'adafm_jax.commands.info'),
   'train': ('train a model, or resume its training', 'adafm_jax.main'),
+  'report': (
+    "report the paper's experiments beside its numbers",
+    'adafm_jax.commands.report',
+  ),
   'prepare': ('prepare a data set', 'adafm_jax.prepare.prepare'),
   'export': ('write a model as ONNX or StableHLO', 'adafm_jax.commands.export'),
   'convert': (

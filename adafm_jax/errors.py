@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import ParamSpec
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ParamSpec
 
 P = ParamSpec('P')
 
 # argparse exits with this code after a wrong call.
 EXIT_USER_ERROR = 2
+# As a shell reports a program that SIGPIPE ended.
+EXIT_UNREAD = 141
 
 
 class UserError(ValueError):
@@ -61,12 +64,16 @@ def show(problems: Iterable[str]) -> None:
 def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
   """Turns `UserError`, Ctrl-C and a closed pipe into a message and exit code.
 
+  What stops because nobody reads its output may have work undone, so that is
+  never exit code 0; see `going_on_unread`.
+
   Args:
     main: a command's main function; None counts as exit code 0.
 
   Returns:
     The same function returning an exit code: 2 after a user's mistake, 130
-    after Ctrl-C. Any other exception is a bug and keeps its traceback.
+    after Ctrl-C, 141 if nobody reads its output any more. Any other exception
+    is a bug and keeps its traceback.
   """
 
   @functools.wraps(main)
@@ -80,7 +87,49 @@ def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
       print('interrupted', file=sys.stderr)
       return 130
     except BrokenPipeError:  # e.g. `adafm info model | head`
-      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-      return 0
+      for stream in (sys.stdout, sys.stderr):
+        _Unbroken(stream).flush()  # else Python does, and complains
+      return EXIT_UNREAD
 
   return wrapped
+
+
+@contextlib.contextmanager
+def going_on_unread() -> Iterator[None]:
+  """Within it, output that nobody reads any more goes nowhere.
+
+  So a long job is done though its lines go to `head -1`.
+  """
+  out, err = _Unbroken(sys.stdout), _Unbroken(sys.stderr)
+  with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    yield
+
+
+class _Unbroken:
+  """A stream whose reader may leave."""
+
+  def __init__(self, stream: Any):
+    self._stream = stream
+
+  def write(self, text: str) -> int:
+    try:
+      return self._stream.write(text)
+    except BrokenPipeError:
+      _silence(self._stream)
+      return len(text)
+
+  def flush(self) -> None:
+    try:
+      self._stream.flush()
+    except BrokenPipeError:
+      _silence(self._stream)
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._stream, name)
+
+
+def _silence(stream: Any) -> None:
+  """Lets what is still written to a stream with a file go nowhere."""
+  nowhere = os.open(os.devnull, os.O_WRONLY)
+  os.dup2(nowhere, stream.fileno())
+  os.close(nowhere)

@@ -18,6 +18,10 @@ from adafm_jax.errors import UserError
 _MIN_FREE = 4096  # bytes; a disk with less counts as full
 
 
+class BusyError(UserError):
+  """Another process holds a lock."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   """Yields a temporary path beside `path`, renamed to it on success.
@@ -110,7 +114,8 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
     busy: the error message if another process holds the lock.
 
   Raises:
-    UserError: another process holds the lock, or the folder is not writable.
+    BusyError: another process holds the lock.
+    UserError: the folder is not writable.
   """
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +128,7 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-      raise UserError(busy) from error
+      raise BusyError(busy) from error
     yield
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from adafm_jax.config import command_line
 from adafm_jax.config import parse as configs
 from adafm_jax.errors import entry_point
+from adafm_jax.paper import lists
 from adafm_jax.train import mesh
 
 
@@ -25,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
   add = parser.add_argument
   # `command_line` removes these two first; they are listed here for --help.
   add('--config', metavar='FILE', help='the experiment, as in configs/')
+  # Or lists of experiments: configs/paper, see docs/paper.md.
   add('--config.FIELD', metavar='VALUE', help='change one of the fields below')
   add('--workdir', metavar='DIR', help='folder of the run')
   add('--coordinator', metavar='HOST:PORT', help='address of process 0')
@@ -34,12 +36,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @entry_point
-def main(argv: Sequence[str] | None = None) -> None:
-  """Parses the command line and runs the experiment."""
+def main(argv: Sequence[str] | None = None) -> int | None:
+  """Parses the command line and runs the experiment, or the paper's lists."""
   arguments = sys.argv[1:] if argv is None else argv
   parser = _parser()
   if {'-h', '--help'} & set(arguments):
     parser.parse_args(['--help'])
+  path, overrides, others = command_line.separate(arguments)
+  if path and lists.holds_lists(path):
+    options = parser.parse_args(others)
+    workdir = command_line.require_workdir(options.workdir, path)
+    from adafm_jax.commands import paper
+
+    return paper.run(path, overrides, workdir)
   parsed, others = command_line.take_config(arguments)
   options = parser.parse_args(others)
   workdir = command_line.require_workdir(options.workdir, parsed)
@@ -49,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
   compile_cache.enable()
   experiment.run(parsed, workdir)
+  return None
 
 
 if __name__ == '__main__':

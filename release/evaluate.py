@@ -44,6 +44,7 @@ def evaluate(
   wanted: Sequence[float] = (),
   dedicated: Mapping[float, str] | None = None,
   float32: str | None = None,
+  peers: pathlib.Path | None = None,
 ) -> dict[str, Any]:
   """Measures a released model.
 
@@ -53,6 +54,7 @@ def evaluate(
     wanted: levels in the task's unit; none: the task's usual ones.
     dedicated: model files of networks trained for one level, by that level.
     float32: the run's model file, before its weights were rounded.
+    peers: folder of other networks' weights, see `release.peers`.
 
   Returns:
     JSON values: the contents of NAME.json, except its pictures.
@@ -66,6 +68,7 @@ def evaluate(
     model,
     dedicated=others,
     float32=Model.load(float32) if float32 else None,
+    peers=peers,
   )
   chosen = list(wanted) or measure.default_levels(model)
   for level in (*chosen, *others):
@@ -227,6 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--levels', default='', help="as in 15,25,50 (default: the task's)")
   add('--dedicated', default='', help='networks of one level: 35=FILE,50=FILE')
   add('--float32', help='the model file before its weights were rounded')
+  add('--peers', type=pathlib.Path, help='folder of weights, release/peers.py')
   add('--images', type=int, default=0, help='at most this many of each set')
   add(
     '--pictures',
@@ -245,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     wanted=levels.parse_values(options.levels) if options.levels else (),
     dedicated=parse_dedicated(options.dedicated),
     float32=options.float32,
+    peers=options.peers,
   )
   path = options.output / f'{options.name}.json'
   if options.pictures:

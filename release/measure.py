@@ -1,13 +1,16 @@
 """Measures a released model: sets by levels by methods.
 
 Methods, besides the unchanged input: 'classical' (see `release.classical`);
-'line' and 'bent', the model on each of its paths; 'float32', the weights before
-rounding; 'dedicated', a network trained for that level alone.
+'peer', what people use today (see `release.peers`); 'line' and 'bent', the
+model on each of its paths; 'float32', the weights before rounding; 'dedicated',
+a network trained for that level alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,13 +20,14 @@ import numpy as np
 from adafm_jax.data import known
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import level as levels
+from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Case, Protocol
 from adafm_jax.evaluate.scores import Score
 from adafm_jax.model import Model
-from release import classical
+from release import classical, peers
 
 LEVELS = {
   'denoise': (15, 25, 35, 50, 75),
@@ -53,11 +57,13 @@ class Subjects:
     paths: the model on each of its paths, 'line' and perhaps 'bent'.
     dedicated: networks trained for one level alone, by that level.
     float32: the model before its weights were rounded, on its own path.
+    peers: folder of other networks' weights, see `release.peers`.
   """
 
   paths: Mapping[str, Model]
   dedicated: Mapping[float, Model]
   float32: Model | None = None
+  peers: pathlib.Path | None = None
 
 
 def make_subjects(
@@ -65,6 +71,7 @@ def make_subjects(
   *,
   dedicated: Mapping[float, Model] | None = None,
   float32: Model | None = None,
+  peers: pathlib.Path | None = None,
 ) -> Subjects:
   """Checks that all networks can be compared.
 
@@ -72,6 +79,7 @@ def make_subjects(
     model: the released model.
     dedicated: networks of one level each, by that level.
     float32: the run's model file.
+    peers: folder of other networks' weights.
 
   Raises:
     UserError: a network has another task or other channels than the model, a
@@ -90,7 +98,7 @@ def make_subjects(
   paths = {'line': model.with_path('line')}
   if model.arch.bends:
     paths['bent'] = model
-  return Subjects(paths, dedicated or {}, float32)
+  return Subjects(paths, dedicated or {}, float32, peers)
 
 
 def _check_peer(model: Model, other: Model) -> None:
@@ -119,10 +127,14 @@ def protocols(task: str, set_name: str) -> dict[str, Protocol]:
 
 
 def methods(
-  subjects: Subjects, task: str, level: float
+  subjects: Subjects, degradation: Degradation, level: float
 ) -> dict[str, tuple[float | None, Callable[[Case], np.ndarray]]]:
   """The methods at a level, by name: the strength, and a function of a case."""
+  task = degradation.task
   found: dict[str, tuple[float | None, Callable[[Case], np.ndarray]]] = {}
+  if subjects.peers:
+    peer = _peer(subjects.peers, task, degradation.noise)
+    found['peer'] = None, lambda case: peer(case.degraded, level)
   if task in classical.CHOSEN:
     how = classical.settings(task, level)
     found['classical'] = (
@@ -141,6 +153,9 @@ def methods(
 
     found[name] = (float(one.strength(level)), run)
   return found
+
+
+_peer = functools.cache(peers.load)
 
 
 def measure(
@@ -165,7 +180,7 @@ def measure(
   Returns:
     JSON rows; the first is the input's.
   """
-  found = methods(subjects, protocol.degradation.task, level)
+  found = methods(subjects, protocol.degradation, level)
   rows = scores.score_methods(
     images,
     {method: strength for method, (strength, _) in found.items()},

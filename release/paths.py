@@ -7,6 +7,7 @@
 For each path, trains its bends with the settings of `config.path`; the released
 model's backbone and ends are frozen. For comparison, trains AdaFM filters and
 whole networks that serve one level alone: the best that a path could reach.
+With --config.joint.steps, one more row has all weights trained together.
 Half of the held-out images give the lambda curve, the other half compares.
 Writes DIR/paths.json, paths.md and paths.png. The command can be stopped and
 repeated at any time: training is resumed, and the table is written after each
@@ -131,21 +132,34 @@ def dedicated(study: Study, name: str) -> Result:
   return Result(name, stage.steps, {level: study.psnr(network, level, 0.0)})
 
 
+def joint(study: Study, name: str) -> Result:
+  """Trains all weights at all levels, with the settings of `config.joint`."""
+  run = study.run(name)
+  points = curves.joint_points(run.config, study.found)
+  params = restorer.insert_adafm(study.line, run.config.bent)
+  network = Network(run.config.bent, stages.join(run, params, points))
+  return study.along(name, network, run.config.joint.steps)
+
+
 def compare(study: Study, jobs: dict[str, Callable[[Study, str], Result]]):
   """Runs the jobs that have no row yet, and writes the table after each."""
   kept = study.workdir / 'paths.json'
-  asked = dataclasses.asdict(study.config.path) | {'kind': '', 'bends': 0}
+  path = dataclasses.replace(study.config.path, kind='', bends=0)
+  asked = {
+    'path': dataclasses.asdict(path),
+    'joint': dataclasses.asdict(study.config.joint),
+  }
   rows = []
   if kept.exists():
     found = json.loads(kept.read_text('utf-8'))
-    if found['path'] == asked:
+    if found.get('asked') == asked:
       rows = [_result(row) for row in found['rows']]
   for name, make in jobs.items():
     if name in (row.name for row in rows):
       continue
     rows.append(make(study, name))
     values = [row._asdict() for row in rows]
-    files.write_json(kept, {'path': asked, 'rows': values})
+    files.write_json(kept, {'asked': asked, 'rows': values})
     table = _table(study.config, rows)
     files.write_text(study.workdir / 'paths.md', table)
     logs.say('\n' + table)
@@ -200,6 +214,8 @@ def _jobs(
   if study.model.arch.bends:
     jobs['released'] = released
   jobs |= dict.fromkeys(filter(None, paths.split(',')), bent)
+  if study.config.joint.steps:
+    jobs['joint'] = joint
   known = [m.level for m in study.found.measurements]
   for make, text in (alone, alone_levels), (dedicated, dedicated_levels):
     for level in levels.parse_values(text) if text else ():

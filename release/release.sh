@@ -7,6 +7,7 @@
 # RUNS/NAME. Finished steps are skipped, so the same command continues after any
 # stop.
 #
+#   PEERS    folder of other networks' weights, see release/peers.py
 #   PYTHON   interpreter, default: python
 #   MINUTES  stops training after this many minutes; the same command continues
 #            from the last checkpoint, to the same weights as without a stop.
@@ -62,6 +63,7 @@ done
 joined=$(IFS=, && echo "${beside[*]+"${beside[*]}"}")
 "$python" -m release.evaluate "$name" --sets "$sets" \
   --float32 "$run/model.safetensors" ${joined:+--dedicated "$joined"} \
+  ${PEERS:+--peers "$PEERS"} \
   -o docs/models
 "$python" -m release.card.card "$name"
 "$python" -m release.same_picture --models "$name"

@@ -1,3 +1,5 @@
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -5,6 +7,8 @@ import pytest
 
 from adafm_jax import errors
 from adafm_jax.errors import UserError, entry_point
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 def _raise(error):
@@ -55,7 +59,7 @@ def test_a_bug_keeps_its_traceback(error):
     entry_point(lambda: _raise(error('bug')))()
 
 
-def test_a_closed_pipe_is_silent():
+def test_a_closed_pipe_is_silent_but_no_success():
   code = (
     'import sys; from adafm_jax.errors import entry_point;'
     "sys.exit(entry_point(lambda: [print('x' * 99) for _ in range(9999)] and 0)"
@@ -66,7 +70,31 @@ def test_a_closed_pipe_is_silent():
     ['bash', '-c', command], capture_output=True, text=True, check=False
   )
   assert done.stdout == 'x' * 99 + '\n'
-  assert (done.returncode, done.stderr) == (0, '')
+  assert (done.returncode, done.stderr) == (141, '')
+
+
+@pytest.mark.parametrize('streams', ['1', '2', '1 2'])
+def test_work_goes_on_though_nobody_reads(streams, tmp_path):
+  code = (
+    'import sys, pathlib; from adafm_jax import errors\n'
+    'with errors.going_on_unread():\n'
+    '  for _ in range(9): print("x", flush=True); print("y", file=sys.stderr)\n'
+    'pathlib.Path("done").touch()\n'
+  )
+  closed = ' '.join(f'{stream}>&9' for stream in streams.split())
+  # 9 is a pipe whose reader has left.
+  command = f'exec 9> >(:); wait $!; "$0" -c "$1" {closed}'
+  done = subprocess.run(
+    ['bash', '-c', command, sys.executable, code],
+    capture_output=True,
+    text=True,
+    cwd=tmp_path,
+    env=os.environ | {'PYTHONPATH': str(ROOT)},
+  )
+  assert done.returncode == 0
+  assert (tmp_path / 'done').exists()
+  assert done.stdout == ('' if '1' in streams else 'x\n' * 9)
+  assert done.stderr == ('' if '2' in streams else 'y\n' * 9)
 
 
 def test_wrapping_keeps_the_name():

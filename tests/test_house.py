@@ -11,7 +11,7 @@ PACKAGE = 'adafm_jax'
 FLOORS = (
   ('main', 'sweep', 'cli'),
   ('commands',),
-  ('demo',),
+  ('demo', 'paper'),
   ('report', 'calibrate', 'zoo'),
   ('model', 'train'),
   ('evaluate', 'export', 'restore', 'prepare', 'config'),

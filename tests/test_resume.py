@@ -270,3 +270,30 @@ def test_killed_in_every_checkpoint(
     assert kills < 20
   assert kills >= 2
   _assert_same(tmp_path, uninterrupted)
+
+
+def test_all_weights_go_on_learning_from_a_released_model(
+  uninterrupted, smooth_images, tmp_path
+):
+  given = uninterrupted / 'model.safetensors'
+  arguments = [
+    *_arguments(smooth_images),
+    f'--config.model.init={given}',
+    *[f'--config.{name}.steps=0' for name in ('train', 'adapt')],
+    *[f'--config.{name}.warmup=0' for name in ('train', 'adapt')],
+    *['--config.joint.steps=8', '--config.joint.batch=2'],
+    *['--config.joint.patch=16', '--config.joint.learning_rate=2e-3'],
+  ]
+  code, output = _drive(_start(tmp_path, arguments))
+  assert code == 0, output
+  assert 'joint: 8/8' in output or 'joint 8/8' in output, output
+  before, after = (
+    safetensors.numpy.load_file(folder / 'model.safetensors')
+    for folder in (uninterrupted, tmp_path)
+  )
+  assert before.keys() == after.keys()
+  assert all(np.any(before[name] != after[name]) for name in before)
+  assert (tmp_path / 'calibration_joint.json').exists()
+  again, output = _drive(_start(tmp_path))
+  assert again == 0
+  assert 'joint: done before' in output

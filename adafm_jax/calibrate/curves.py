@@ -32,7 +32,6 @@ from adafm_jax.train import mesh as meshes
 from adafm_jax.train.images import partner_levels
 from adafm_jax.train.step import Points
 
-_FILE = 'calibration.json'  # in the workdir
 # Number of levels to draw from if patches are degraded as they are drawn.
 _LEVELS = 241
 
@@ -42,6 +41,8 @@ def find_curve(
   workdir: pathlib.Path,
   network: Network,
   images: Sequence[NamedImage],
+  *,
+  file: str = 'calibration.json',
 ) -> measure.Calibration:
   """Measures the best strength of each level, once for a workdir.
 
@@ -51,10 +52,11 @@ def find_curve(
     config: of the experiment.
     workdir: keeps the measurements, so that a resumed run uses those that its
       path was trained along.
-    network: AdaFM-Net on the straight path.
+    network: AdaFM-Net; before its path is bent, that on the straight path.
     images: held-out training images; every other one is measured.
+    file: keeps the measurements of this network.
   """
-  path = workdir / _FILE
+  path = workdir / file
   wanted = levels.level_list(config.calibrate.levels, config.levels, 7)
   asked = {
     'levels': wanted,
@@ -102,17 +104,45 @@ def bend_points(config: Config, found: measure.Calibration) -> Points:
 
   Args:
     config: of the experiment.
-    found: the calibration.
+    found: the calibration; None in all processes but the first, which sends
+      them the points.
   """
   wanted = np.array(partner_levels(config), np.float32)
   if not Degradation(config.task).whole_image:
     every = np.linspace(config.start, config.end, _LEVELS + 2)
     wanted = every[1:-1].astype(np.float32)
+  return _points(config, wanted, found, config.path.weighting)
+
+
+def joint_points(config: Config, found: measure.Calibration) -> Points:
+  """What the joint stage learns: levels from start to end, at their strengths.
+
+  Noise levels are spaced evenly in their logarithm, so that PSNR falls by about
+  the same from each to the next.
+
+  Args:
+    config: of the experiment.
+    found: as for `bend_points`.
+  """
+  wanted = np.array([config.start, *partner_levels(config), config.end])
+  if not Degradation(config.task).whole_image:
+    wanted = np.geomspace(config.start, config.end, _LEVELS + 2)
+  return _points(
+    config, wanted.astype(np.float32), found, config.joint.weighting
+  )
+
+
+def _points(
+  config: Config,
+  wanted: np.ndarray,
+  found: measure.Calibration,
+  weighting: float,
+) -> Points:
   curve: Curve = getattr(found, config.calibrate.kind)
   known = sorted((m.level, m.psnr.max()) for m in found.measurements)
   # PSNR in dB is nearly linear between neighbouring levels.
   decibels = np.interp(wanted, *np.transpose(known))
-  weight = 10 ** (config.path.weighting * decibels / 20)
+  weight = 10 ** (weighting * decibels / 20)
   points = Points(
     wanted,
     np.asarray(curve.strength(wanted), np.float32),
@@ -124,13 +154,14 @@ def bend_points(config: Config, found: measure.Calibration) -> Points:
 
 
 class Comparison(NamedTuple):
-  """The straight and the bent path at one level.
+  """Two networks at one level, each along its lambda curve.
 
   Attributes:
     level: in the task's unit.
-    strength: the lambda curve's value there.
-    line: mean PSNR on the straight path, dB.
-    bent: mean PSNR on the bent path, dB.
+    strength: the released curve's value there.
+    line: mean PSNR of the network that was calibrated first, dB: on the
+      straight path, unless the whole network was given.
+    bent: mean PSNR of the released network, dB.
   """
 
   level: float
@@ -139,30 +170,47 @@ class Comparison(NamedTuple):
   bent: float
 
 
+class Calibrated(NamedTuple):
+  """A network and its calibration."""
+
+  network: Network
+  found: measure.Calibration
+
+  def curve(self, config: Config) -> Curve:
+    """The kind of curve that the config releases."""
+    return getattr(self.found, config.calibrate.kind)
+
+
 def compare(
   config: Config,
-  line: Network,
-  bent: Network,
+  first: Calibrated,
+  last: Calibrated,
   images: Sequence[NamedImage],
-  found: measure.Calibration,
 ) -> list[Comparison]:
-  """Measures both paths on the held-out images that calibration did not use."""
+  """Measures the network that was calibrated first, and the released one.
+
+  Args:
+    config: of the experiment.
+    first: before bends, or all weights, learnt the levels between.
+    last: the released network.
+    images: held-out images; those that calibration did not use are measured.
+  """
   protocol = Protocol.of(config.task, config.measured_noise)
-  curve: Curve = getattr(found, config.calibrate.kind)
   label = levels.TASKS[config.task].label
   compared = []
-  for level in (m.level for m in found.measurements):
+  for level in (m.level for m in last.found.measurements):
     own = meshes.mine(images[1::2] or images)
     cases = make_cases(own, level, protocol)
-    strength = float(curve.strength(level))
-    options = {'together': meshes.together}
+    strengths = [float(x.curve(config).strength(level)) for x in (first, last)]
     psnr = [
-      scores.mean_psnr(network, cases, strength, protocol, level, **options)
-      for network in (line, bent)
+      scores.mean_psnr(
+        x.network, cases, strength, protocol, level, together=meshes.together
+      )
+      for x, strength in zip((first, last), strengths, strict=True)
     ]
-    compared.append(Comparison(level, strength, *psnr))
+    compared.append(Comparison(level, strengths[1], *psnr))
     logs.say(
-      f'held out, {label(level)}: straight path {psnr[0]:.2f} dB,'
-      f' {config.path.kind} {psnr[1]:.2f} dB ({psnr[1] - psnr[0]:+.3f})'
+      f'held out, {label(level)}: {psnr[0]:.2f} dB at first, {psnr[1]:.2f} dB'
+      f' as released ({psnr[1] - psnr[0]:+.3f})'
     )
   return compared

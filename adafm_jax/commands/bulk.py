@@ -90,13 +90,13 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[Task]) -> int:
       f' {len(mine) - len(left)} done before',
       flush=True,
     )
-    _check_results(options, left, there, ours=journal.begun)
-    journal.begin(len(mine))
+    _check_results(options, left, there, journal)
+    journal.begin(len(mine), [task.result for task in left])
     return _restore_all(options, left, journal) if left else 0
 
 
 def _check(options: argparse.Namespace) -> None:
-  restore.check_numbers(options)
+  restore_options.check(options)
   for name in _NOT_HERE:
     if getattr(options, name):
       raise UserError(
@@ -210,8 +210,7 @@ def _check_results(
   options: argparse.Namespace,
   tasks: Sequence[Task],
   there: set[str],
-  *,
-  ours: bool,
+  journal: manifest.Journal,
 ) -> None:
   """Refuses to overwrite what another program wrote."""
   if not objects.is_uri(options.output):
@@ -223,9 +222,11 @@ def _check_results(
       )
       for task in tasks
     ]
-    restore.check_results(options, pairs, ours=ours)
+    output = pathlib.Path(options.output)
+    claimed = frozenset(output / name for name in journal.claimed)
+    restore.check_results(options, pairs, claimed)
     restore.make_folder(options.output)
-    if ours:
+    if journal.begun:
       files.remove_leftovers(pair.target for pair in pairs)
     return
   sources = {task.source for task in tasks}
@@ -234,7 +235,7 @@ def _check_results(
     uri = f'{options.output.rstrip("/")}/{task.result}'
     if uri in sources:
       problems.append(f'The result of {task.source} would overwrite {uri}.')
-    elif task.result in there and not (ours or options.overwrite):
+    elif task.result in there - journal.claimed and not options.overwrite:
       problems.append(f'{uri} exists; give --overwrite or another -o.')
   errors.raise_all(problems, limit=5)
 
@@ -256,7 +257,7 @@ def _restore_all(
   )
   with tqdm.tqdm(total=len(tasks), desc='restoring', unit='picture') as bar:
     for row in rows:
-      restore.show(row.pop('line'), bar.write)
+      bar.write(row.pop('line'))
       journal.add(row)
       counts[row['status']] += 1
       problems += [row['error']] if row['error'] else []

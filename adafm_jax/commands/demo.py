@@ -41,8 +41,12 @@ def run(options: argparse.Namespace) -> None:
     raise UserError(
       f'--port is {options.port}; it must be from 0 (any) to 65535.'
     )
-  from adafm_jax.demo import site
-
+  try:
+    from adafm_jax.demo import serve, site
+  except ImportError as error:
+    raise UserError(
+      f'The demo needs {error.name}: pip install "adafm_jax[demo]".'
+    ) from error
   models = site.choose_models(options.model)
   image = pathlib.Path(options.image) if options.image else None
   if options.build:
@@ -51,18 +55,6 @@ def run(options: argparse.Namespace) -> None:
     print(f'wrote {folder}: serve it with python -m http.server -d {folder}')
     return
   pages = {} if options.no_ui else site.pages(models, server=True, image=image)
-  _serve(models, pages, options)
-
-
-def _serve(models, pages, options: argparse.Namespace) -> None:
-  try:
-    from adafm_jax.demo import serve
-  except ImportError as error:
-    raise UserError(
-      f'The demo needs {error.name}: pip install "adafm_jax[demo]". Without it'
-      ' `adafm demo --build DIR` writes the page as files.'
-    ) from error
-
   socket = serve.listen(_HOST, options.port)
   address = f'http://{_HOST}:{socket.getsockname()[1]}/'
   print(f'{address}{"api/openapi.json" if options.no_ui else ""}', flush=True)

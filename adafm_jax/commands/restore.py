@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import pathlib
 import sys
@@ -16,10 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adafm_jax import errors, files
+from adafm_jax.commands import restore_options
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.errors import UserError
+from adafm_jax.restore import overwrite, recipe
 from adafm_jax.restore import pairs as pairing
-from adafm_jax.restore import recipe
 
 EXIT_SOME_FAILED = 1
 
@@ -36,6 +36,13 @@ def run(options: argparse.Namespace) -> int:
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):  # names in another encoding
       stream.reconfigure(errors='backslashreplace')
+  with errors.going_on_unread():
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+  from adafm_jax.restore import report
+
   pairs = pairing.find(
     options.input,
     options.output,
@@ -43,13 +50,13 @@ def run(options: argparse.Namespace) -> int:
     ext=options.ext,
     recursive=options.recursive,
   )
-  check_numbers(options)
+  restore_options.check(options)
   if options.json is not None:
-    _check_report(options, pairs)
+    report.check(options.json, pairs)
   if options.manifest:
     return _run_part(options, pairs)
-  check_results(options, pairs)
-  return _restore_all(make_job(options), pairs, options)
+  existing = check_results(options, pairs)
+  return _restore_all(make_job(options), pairs, options, existing)
 
 
 def _run_part(
@@ -63,24 +70,29 @@ def _run_part(
   named = [(manifest.result_name(p.target, output), p) for p in pairs]
   mine = [(name, pair) for name, pair in named if shard.has(name)]
   with manifest.opened(
-    pathlib.Path(options.manifest), shard, identity(job, options)
+    pathlib.Path(options.manifest),
+    shard,
+    identity(job, options),
+    dry_run=options.dry_run,
   ) as journal:
-    left = [
-      pair
+    left = {
+      name: pair
       for name, pair in mine
       if name not in journal.done or not os.path.lexists(pair.target)
-    ]
-    show(
+    }
+    _print(
       f'part {shard.index} of {shard.count}: {len(mine)} picture(s),'
-      f' {len(mine) - len(left)} done before'
+      f' {len(mine) - len(left)} done before',
+      options,
     )
-    check_results(options, left, ours=journal.begun)
+    claimed = frozenset(left[x].target for x in left.keys() & journal.claimed)
+    existing = check_results(options, list(left.values()), claimed)
     if options.dry_run:
-      return _restore_all(job, left, options)
+      return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
-      files.remove_leftovers(pair.target for pair in left)
-    journal.begin(len(mine))
-    return _restore_all(job, left, options, journal)
+      files.remove_leftovers(pair.target for pair in left.values())
+    journal.begin(len(mine), left)
+    return _restore_all(job, list(left.values()), options, existing, journal)
 
 
 def identity(job, options: argparse.Namespace) -> dict[str, Any]:
@@ -102,77 +114,19 @@ def identity(job, options: argparse.Namespace) -> dict[str, Any]:
 def check_results(
   options: argparse.Namespace,
   pairs: Sequence[pairing.Pair],
-  *,
-  ours: bool = False,
-) -> None:
-  """Refuses to overwrite files, unless they are `ours`."""
-  existing = pairing.SKIP if options.skip_existing else pairing.REFUSE
-  pairing.check(
+  claimed: frozenset[pathlib.Path] = frozenset(),
+) -> overwrite.Existing:
+  """Refuses to overwrite files, unless an earlier call `claimed` them."""
+  existing = overwrite.Existing(
+    options.skip_existing, options.overwrite, claimed
+  )
+  overwrite.check(
     pairs,
-    existing=pairing.REPLACE if options.overwrite or ours else existing,
+    existing=existing,
     sidecar=recipe.SIDECAR if options.recipe else '',
     keep=[x for x in (options.mask, options.from_recipe, *options.input) if x],
   )
-
-
-def check_numbers(options: argparse.Namespace) -> None:
-  """Checks what doesn't depend on a model; raises UserError."""
-  if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
-    raise UserError('--runtime openvino runs on the CPU: leave --device out.')
-  given = [options.level is not None, options.strength is not None]
-  if options.auto and any(given):
-    raise UserError('Give --auto, or a --level or --strength, not both.')
-  if options.from_recipe and (options.auto or any(given)):
-    raise UserError(
-      'A recipe says the strength: leave --level, --strength and --auto out.'
-    )
-  if options.shard and not options.manifest:
-    raise UserError(
-      '--shard shares the work of --manifest DIR out; give that, too.'
-    )
-  if options.manifest and options.skip_existing:
-    raise UserError(
-      'The manifest says what is done: leave --skip-existing out.'
-    )
-  if options.jobs < 1:
-    raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
-  if not 1 <= options.quality <= 100:
-    raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')
-
-
-def _check_report(
-  options: argparse.Namespace, pairs: Sequence[pairing.Pair]
-) -> None:
-  """Refuses a report that can't be written or would overwrite a file."""
-  report = pathlib.Path(options.json)
-  pictures = {
-    os.path.realpath(path)
-    for pair in pairs
-    for path in (pair.source, pair.target)
-  }
-  if os.path.realpath(report) in pictures:
-    raise UserError(f'--json {report} would overwrite a picture.')
-  if not options.json or report.is_dir():
-    raise UserError(f'--json {options.json!r} is no file name.')
-  if os.path.lexists(report) and not _is_report(report):
-    raise UserError(
-      f'--json {report} would overwrite a file that is no report; give another'
-      ' name.'
-    )
-  folder = report.parent
-  while not folder.exists() and folder != folder.parent:
-    folder = folder.parent  # what is missing is made
-  if not folder.is_dir() or not os.access(folder, os.W_OK):
-    raise UserError(f'--json {report}: {folder} cannot be written to.')
-
-
-def _is_report(path: pathlib.Path) -> bool:
-  """Whether an earlier call wrote a file."""
-  try:
-    report = json.loads(path.read_text('utf-8'))
-  except (OSError, ValueError, RecursionError):
-    return False
-  return isinstance(report, dict) and {'adafm_jax', 'files'} <= report.keys()
+  return existing
 
 
 def make_job(options: argparse.Namespace):
@@ -278,6 +232,7 @@ def _restore_all(
   job,
   pairs: Sequence[pairing.Pair],
   options: argparse.Namespace,
+  existing: overwrite.Existing,
   journal=None,
 ) -> int:
   import tqdm
@@ -288,38 +243,43 @@ def _restore_all(
     make_folder(pairs[0].target.parent if pairs else options.output)
   began, output = time.monotonic(), pathlib.Path(options.output)
   outcomes: list[workers.Outcome] = []
-  try:
-    with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
-      for outcome in workers.run(
-        job,
-        pairs,
-        threads=options.jobs,
-        skip_existing=options.skip_existing,
-        dry_run=options.dry_run,
-      ):
-        outcomes.append(outcome)
-        if journal:
-          journal.add(manifest.row(outcome, output))
-        show(report.line(outcome), bar.write)
-        bar.update()
-  finally:
-    seconds = time.monotonic() - began
-    if options.json:
-      values = report.to_json(job, outcomes, len(pairs), seconds)
-      files.write_json(options.json, values)
-    show(report.summary(outcomes, len(pairs), seconds, options.output))
-    if len(outcomes) < len(pairs):
-      more = '' if options.manifest else ' with --skip-existing'
-      show(f'To finish, give the same command{more}.')
-  problems = [x.problem for x in outcomes if x.problem]
+  with report.opened(options.json) as lines:
+    try:
+      with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
+        for outcome in workers.run(
+          job,
+          pairs,
+          threads=options.jobs,
+          existing=existing,
+          dry_run=options.dry_run,
+        ):
+          outcomes.append(outcome)
+          if journal:
+            journal.add(manifest.row(outcome, output))
+          lines.add(report.picture(outcome))
+          _print(report.line(outcome), options, bar.write)
+          bar.update()
+    finally:
+      seconds = time.monotonic() - began
+      lines.add(report.call(job, outcomes, len(pairs), seconds))
+      _print(
+        report.summary(outcomes, len(pairs), seconds, options.output), options
+      )
+      if len(outcomes) < len(pairs):
+        more = '' if options.manifest else ' with --skip-existing'
+        _print(f'To finish, give the same command{more}.', options)
+  told = [x.problem for x in outcomes] + [lines.problem]
+  problems = [problem for problem in told if problem]
   errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0
 
 
-def show(text: str, write: Callable[..., None] = print) -> None:
-  """Prints a line; the work goes on where nobody reads it, as behind `head`."""
-  try:
-    write(text, file=sys.stdout)
-    sys.stdout.flush()
-  except BrokenPipeError:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _print(
+  text: str,
+  options: argparse.Namespace,
+  write: Callable[..., None] = print,
+) -> None:
+  """Prints a line beside the report."""
+  stream = sys.stderr if options.json == '-' else sys.stdout
+  write(text, file=stream)
+  stream.flush()

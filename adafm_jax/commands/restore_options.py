@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from adafm_jax.errors import UserError
 from adafm_jax.restore import pairs as pairing
 
 
@@ -93,14 +94,19 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
   existing.add_argument(
     '--overwrite',
     action='store_true',
-    help='replace files that have the name of a result (never an input)',
+    help='replace whatever has the name of a result (never an input); results'
+    ' of an earlier call are replaced without it',
   )
   add(
     '--recipe',
     action='store_true',
     help='keep in each result what it was made with (model, strength, ...)',
   )
-  add('--json', metavar='FILE', help='write a report')
+  add(
+    '--json',
+    metavar='FILE',
+    help='report a JSON line a picture as it is done; - is the standard output',
+  )
   add(
     '--manifest',
     metavar='DIR',
@@ -137,3 +143,32 @@ def _running_arguments(group: argparse._ArgumentGroup) -> None:
     ' of 255 here and there (extra openvino)',
   )
   add('--dry-run', action='store_true', help='only say what would be done')
+
+
+def check(options: argparse.Namespace) -> None:
+  """Checks what options say together.
+
+  Raises:
+    UserError: they contradict each other, or a number is out of range.
+  """
+  if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
+    raise UserError('--runtime openvino runs on the CPU: leave --device out.')
+  given = [options.level is not None, options.strength is not None]
+  if options.auto and any(given):
+    raise UserError('Give --auto, or a --level or --strength, not both.')
+  if options.from_recipe and (options.auto or any(given)):
+    raise UserError(
+      'A recipe says the strength: leave --level, --strength and --auto out.'
+    )
+  if options.shard and not options.manifest:
+    raise UserError(
+      '--shard shares the work of --manifest DIR out; give that, too.'
+    )
+  if options.manifest and options.skip_existing:
+    raise UserError(
+      'The manifest says what is done: leave --skip-existing out.'
+    )
+  if options.jobs < 1:
+    raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
+  if not 1 <= options.quality <= 100:
+    raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')

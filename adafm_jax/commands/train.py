@@ -18,7 +18,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from adafm_jax import files
-from adafm_jax.calibrate import curves, measure
+from adafm_jax.calibrate import curves
 from adafm_jax.config.fields import Config
 from adafm_jax.data import known
 from adafm_jax.degrade import level as levels
@@ -45,13 +45,13 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
   Raises:
     UserError: the workdir holds another experiment, or data is missing.
   """
-  with meshes.leaving_on_failure():
+  with meshes.leaving_on_failure(), workdirs.told_when_full(workdir):
     config = workdirs.open_workdir(config, workdir)
-    fields = ['train', 'adapt', *['path'] * (config.path.kind != 'line')]
     # A step of a small network is faster on one device: the quickstart took
     # 2 min 8 s on one and 2 min 31 s on two.
     if config.model.features >= 64:
-      meshes.use_all_cores([getattr(config, name).batch for name in fields])
+      batches = [getattr(config, name).batch for name in config.used_stages]
+      meshes.use_all_cores(batches)
     data = sets.load(config)  # before anything is written: it may fail
     alone = (
       workdirs.locked(workdir) if meshes.is_main() else contextlib.nullcontext()
@@ -65,15 +65,24 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
   opened = sets.open_run(config, data, workdir)
-  line = stages.train(opened)
+  kept = not config.adapt.steps
+  arch = config.bent if kept else config.arch
+  params = stages.given(opened) if kept else stages.train(opened)
   images = data.learnt.heldout[: config.calibrate.images]
-  network = _network(config, config.arch, line)
+  network = _network(config, arch, params)
   found = curves.find_curve(config, workdir, network, images)
-  params = line
-  if config.path.kind != 'line':
+  first = curves.Calibrated(network, found)
+  if config.path.kind != 'line' and not kept:
     points = curves.bend_points(config, found)
-    params = stages.bend(opened, line, points)
-  finish(config, workdir, data, line, params, found)
+    params = stages.bend(opened, params, points)
+  if config.joint.steps:
+    points = curves.joint_points(config, found)
+    params = stages.join(opened, params, points)
+  network = _network(config, config.bent, params)
+  if config.joint.steps:
+    file = 'calibration_joint.json'
+    found = curves.find_curve(config, workdir, network, images, file=file)
+  finish(config, workdir, data, first, curves.Calibrated(network, found))
   logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices('experiment finished')
@@ -83,9 +92,8 @@ def finish(
   config: Config,
   workdir: pathlib.Path,
   data: sets.Data,
-  line: restorer.Params,
-  params: restorer.Params,
-  found: measure.Calibration,
+  first: curves.Calibrated,
+  last: curves.Calibrated,
 ) -> None:
   """Evaluates, sweeps and writes the model file.
 
@@ -95,17 +103,15 @@ def finish(
     config: of the experiment.
     workdir: for the results.
     data: images to measure on.
-    line: weights on the straight path.
-    params: weights on the released path, which may be the same.
-    found: the calibration.
+    first: the network that was calibrated first.
+    last: the released one, which may be the same.
   """
-  network = _network(config, config.bent, params)
+  network, found = last
   compared = []
-  if config.path.kind != 'line':
+  if last.network.params is not first.network.params:
     images = data.learnt.heldout[: config.calibrate.images]
-    straight = _network(config, config.arch, line)
-    compared = curves.compare(config, straight, network, images, found)
-  curve = getattr(found, config.calibrate.kind)
+    compared = curves.compare(config, first, last, images)
+  curve = last.curve(config)
   rows = _evaluate(config, network, data, curve)
   if not meshes.is_main():
     return
@@ -118,7 +124,7 @@ def finish(
     arch=config.bent,
     levels=config.levels,
     curve=curve,
-    params=params,
+    params=network.params,
     provenance=_provenance(config, data, rows, compared),
     noise=config.noise if config.task == 'denoise' else None,
   )

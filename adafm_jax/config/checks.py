@@ -17,7 +17,8 @@ _RANGE = ('task', 'start', 'end')
 def contradictions(config: Config) -> list[Problem]:
   """Mistakes in fields that are legal alone but not together."""
   found: list[Problem] = []
-  for name in ('train', 'adapt', 'path'):
+  stages = config.used_stages
+  for name in stages:
     stage = getattr(config, name)
     if stage.patch % 2:
       found.append(
@@ -26,12 +27,11 @@ def contradictions(config: Config) -> list[Problem]:
           f'{name}.patch is {stage.patch}; it must be even.',
         )
       )
-    if not stage.steps and (name != 'train' or not config.model.init):
+    if not stage.steps and not config.model.init:
       found.append(
         (
           (f'{name}.steps', 'model.init'),
-          f'{name}.steps is 0; only train.steps may be 0, and only with a model'
-          ' file in model.init.',
+          f'{name}.steps is 0, which needs a model file in model.init.',
         )
       )
     if stage.warmup >= stage.steps > 0:
@@ -42,6 +42,20 @@ def contradictions(config: Config) -> list[Problem]:
           f' {stage.steps}; warm-up must end before the run does.',
         )
       )
+  given = [name for name in stages if not getattr(config, name).steps]
+  if config.model.init and given not in (
+    [],
+    ['train'],
+    [x for x in stages if x != 'joint'],
+  ):
+    fields = tuple(f'{name}.steps' for name in stages if name != 'joint')
+    found.append(
+      (
+        fields,
+        f'{" and ".join(f"{name}.steps" for name in given)} may not be 0 alone:'
+        f' set train.steps to 0, or {", ".join(fields)} together.',
+      )
+    )
   found += _protocol_problems(config) + _set_problems(config)
   found += _strength_problems(config)
   wrong = levels.range_problems(config.task, config.start, config.end)

@@ -6,7 +6,7 @@ import importlib.util
 import pathlib
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adafm_jax.config import parse as configs
 from adafm_jax.config.fields import Config
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
 _CONFIG = '--config'
 
 
-def take_config(
+def separate(
   arguments: Sequence[str],
-) -> tuple[Config | None, list[str]]:
+) -> tuple[str | None, dict[str, str], list[str]]:
   """Separates `--config FILE` and `--config.FIELD=VALUE` from other arguments.
 
   Args:
     arguments: the command line without the program's name.
 
   Returns:
-    The config (None without --config) and all other arguments.
+    (FILE or None, {FIELD: VALUE}, all other arguments).
 
   Raises:
-    UserError: the config file is missing; or a sentence for each unknown field,
-      bad value and contradiction.
+    UserError: a field is given, but no config file.
   """
   path: str | None = None
   overrides: dict[str, str] = {}
@@ -47,14 +46,30 @@ def take_config(
       path = value
     else:
       overrides[name.removeprefix(f'{_CONFIG}.')] = value
-  if path is not None:
-    return configs.parse(load_config(path).to_dict(), overrides), others
-  if overrides:
+  if path is None and overrides:
     raise UserError(
       f'{_CONFIG}.{next(iter(overrides))} changes a field of a config file, but'
       f' no {_CONFIG} is given.'
     )
-  return None, others
+  return path, overrides, others
+
+
+def take_config(
+  arguments: Sequence[str],
+) -> tuple[Config | None, list[str]]:
+  """Takes the config from a command line; see `separate`.
+
+  Returns:
+    The config (None without --config) and all other arguments.
+
+  Raises:
+    UserError: the config file is missing; or a sentence for each unknown field,
+      bad value and contradiction.
+  """
+  path, overrides, others = separate(arguments)
+  if path is None:
+    return None, others
+  return configs.parse(load_config(path).to_dict(), overrides), others
 
 
 def load_config(path: str) -> ml_collections.ConfigDict:
@@ -63,21 +78,36 @@ def load_config(path: str) -> ml_collections.ConfigDict:
   Raises:
     UserError: the file is missing, fails, or defines no `get_config`.
   """
+  import ml_collections
+
+  values = call(path, 'get_config')
+  if not isinstance(values, ml_collections.ConfigDict):
+    raise UserError(
+      f'{path} is not a config file; it must define get_config(), which'
+      ' changes and returns adafm_jax.config.default().'
+    )
+  return values
+
+
+def call(path: str, function: str) -> Any:
+  """Runs a function that a config file defines; None if it defines none.
+
+  Raises:
+    UserError: the file is missing or fails.
+  """
   if not pathlib.Path(path).is_file():
     raise UserError(
       f'There is no config file {path!r}; see configs/ for those that come'
       ' with the project.'
     )
-  import ml_collections
-
   spec = importlib.util.spec_from_file_location('experiment_config', path)
   if spec is None or spec.loader is None:
     raise UserError(f'{path} is not a config file; it must be a Python file.')
   module = importlib.util.module_from_spec(spec)
   try:
     spec.loader.exec_module(module)
-    make = getattr(module, 'get_config', None)
-    values = make() if callable(make) else None
+    make = getattr(module, function, None)
+    return make() if callable(make) else None
   except UserError:
     raise
   except Exception as error:  # the user's code may raise anything
@@ -87,15 +117,11 @@ def load_config(path: str) -> ml_collections.ConfigDict:
       f'The config file {path} fails near line {line}:'
       f' {type(error).__name__}: {error}.'
     ) from error
-  if not isinstance(values, ml_collections.ConfigDict):
-    raise UserError(
-      f'{path} is not a config file; it must define get_config(), which'
-      ' changes and returns adafm_jax.config.default().'
-    )
-  return values
 
 
-def require_workdir(workdir: str | None, config: Config | None) -> pathlib.Path:
+def require_workdir(
+  workdir: str | None, config: Config | str | None
+) -> pathlib.Path:
   """The folder of the run. It has no default: users must know where it is.
 
   Raises:

@@ -51,7 +51,8 @@ class ModelConfig:
   init: str = _field(
     '',
     'model file whose backbone the basic stage starts from; empty: random'
-    ' weights',
+    ' weights. With train.steps=0 its backbone is kept as it is; with'
+    ' adapt.steps=0 and path.steps=0 too, its AdaFM layers and bends',
   )
   compute: str = _field(
     'float32',
@@ -104,7 +105,8 @@ class StageConfig:
 
   steps: int = _field(
     1_000_000,
-    'optimizer steps; train.steps=0 keeps the backbone of model.init as it is',
+    'optimizer steps; 0 keeps what model.init holds, or leaves out the joint'
+    ' stage',
     least=0,
   )
   batch: int = _field(16, 'patches per step, over all devices', least=1)
@@ -163,14 +165,30 @@ class PathConfig(StageConfig):
   )
   levels: str = _field(
     '',
-    'dejpeg and sr: levels to learn, each with a degraded copy of all training'
-    ' images; empty: calibrate.levels. denoise learns every level between the'
-    ' ends',
+    'dejpeg and sr: levels to learn in the path and joint stages, each with a'
+    ' degraded copy of all training images; empty: calibrate.levels. denoise'
+    ' learns every level between the ends',
   )
   weighting: float = _field(
     1.0,
     'exponent w: the loss at a level is weighted with RMSE^-w, the straight'
     " path's RMSE there; 0: all levels count the same",
+    least=0.0,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class JointConfig(StageConfig):
+  """A last stage that goes past the paper: all weights learn together.
+
+  The paper freezes the backbone after the start level. Here backbone, filters
+  and bends go on learning at levels from start to end, each at its strength.
+  """
+
+  weighting: float = _field(
+    1.0,
+    'exponent w: the loss at a level is weighted with RMSE^-w, the RMSE before'
+    ' this stage; 0: all levels count the same',
     least=0.0,
   )
 
@@ -277,6 +295,9 @@ class Config:
   path: PathConfig = dataclasses.field(
     default_factory=lambda: PathConfig(steps=20_000, learning_rate=1e-3)
   )
+  joint: JointConfig = dataclasses.field(
+    default_factory=lambda: JointConfig(steps=0)
+  )
   run: RunConfig = dataclasses.field(default_factory=RunConfig)
   evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
   calibrate: CalibrateConfig = dataclasses.field(
@@ -299,6 +320,12 @@ class Config:
     return dataclasses.replace(
       self.arch, path=self.path.kind, bends=self.path.bends
     )
+
+  @property
+  def used_stages(self) -> list[str]:
+    """Names of the fields of all stages that this run has."""
+    bends = ['path'] * (self.path.kind != 'line')
+    return ['train', 'adapt', *bends, *['joint'] * bool(self.joint.steps)]
 
   @property
   def measured_noise(self) -> str:

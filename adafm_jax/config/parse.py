@@ -106,14 +106,16 @@ def _build(base: Any, values: Mapping[str, Any], prefix: str = '') -> Any:
 
 def _read(name: str, value: Any, kind: type, meta: Mapping[str, Any]) -> Any:
   """A field's value in its type; raises UserError if it is not legal."""
-
-  def refuse(right: str) -> UserError:
-    return UserError(f'{name} is {value!r}; it must be {right}.')
-
   try:
     number = _convert(value, kind)
   except (ValueError, KeyError, OverflowError) as error:
-    raise refuse(_KINDS[kind]) from error
+    raise UserError(
+      f'{name} is {value!r}; it must be {_KINDS[kind]}.'
+    ) from error
+
+  def refuse(right: str) -> UserError:
+    return UserError(f'{name} is {number!r}; it must be {right}.')
+
   if meta['legal'] and number not in meta['legal']:
     raise refuse(f'one of {", ".join(map(str, meta["legal"]))}')
   if isinstance(number, float) and not math.isfinite(number):
@@ -173,10 +175,7 @@ def differences(old: Config, new: Config) -> list[str]:
     )
     if before != after
     and name.partition('.')[0] not in _AFTER_TRAINING
-    and not (
-      name in ('train.steps', 'adapt.steps', 'path.steps')
-      and _undecided(name, old, new)
-    )
+    and not (name.endswith('.steps') and _undecided(name, old, new))
   ]
 
 

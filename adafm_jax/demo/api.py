@@ -80,7 +80,8 @@ def make_app(
   guard.answer_errors(app)
   guard.bound(app)
   _add_images(app, kept, computer, models, work)
-  _add_results(app, kept, computer, work)
+  _add_sweep(app, kept, computer, work)
+  _add_restore(app, kept, computer, work)
   if pages:
     _add_pages(app, pages)
   return app
@@ -148,13 +149,13 @@ def _add_images(
     return await work.run(job, request.is_disconnected)
 
 
-def _add_results(
+def _add_sweep(
   app: fastapi.FastAPI,
   kept: store.Store,
   computer: compute.Computer,
   work: queues.Queue,
 ) -> None:
-  """What the network computes."""
+  """A region at several strengths, for the slider."""
 
   @app.post(
     '/api/images/{image_id}/sweep',
@@ -181,6 +182,15 @@ def _add_results(
 
     data = await work.run(job, request.is_disconnected)
     return responses.Response(data, media_type='application/octet-stream')
+
+
+def _add_restore(
+  app: fastapi.FastAPI,
+  kept: store.Store,
+  computer: compute.Computer,
+  work: queues.Queue,
+) -> None:
+  """The whole image at one strength, to keep."""
 
   @app.post(
     '/api/images/{image_id}/restore',

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import rcssmin
+import rjsmin
 from PIL import Image
 
 from adafm_jax import files, zoo
@@ -85,6 +87,12 @@ def choose_models(first: str | None) -> list[Served]:
   return found
 
 
+def _read(path: pathlib.Path) -> bytes:
+  """A file of the page; scripts and styles without comments and indentation."""
+  shrink = {'.js': rjsmin.jsmin, '.css': rcssmin.cssmin}.get(path.suffix)
+  return shrink(path.read_bytes()) if shrink else path.read_bytes()
+
+
 def pages(
   models: Sequence[Served],
   *,
@@ -105,7 +113,7 @@ def pages(
     UserError: the image can't be read.
   """
   found = {
-    path.relative_to(WEB).as_posix(): path.read_bytes()
+    path.relative_to(WEB).as_posix(): _read(path)
     for path in sorted(WEB.rglob('*'))
     if path.suffix in TYPES
   }

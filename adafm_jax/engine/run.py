@@ -20,7 +20,7 @@ import numpy as np
 from adafm_jax.engine import blend, canvas, ensemble, overlap, plan, tiles
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
-from adafm_jax.models import restorer
+from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
 
 Sweep = Callable[[restorer.Params, jax.typing.ArrayLike, jax.Array], jax.Array]
@@ -51,7 +51,7 @@ class Network:
   """A network ready to run.
 
   Attributes:
-    arch: its sizes.
+    arch: its sizes. Networks beside AdaFM-Net run on whole images only.
     params: its weights; faster if they are on the device.
     dtype: compute dtype, 'float32' or 'bfloat16'.
     side: of the tiles, pixels, even; None lets `plan.make_plan` choose.
@@ -147,7 +147,7 @@ class Network:
       UserError: even the smallest tiles do not fit into memory.
     """
     values = np.asarray(strengths, np.float32)
-    if self.runtime:
+    if self.runtime or not networks.shares_weights(self.arch):
       for value in values:  # a pass each: nothing is shared between them
         outputs = self.restore(images, value)[None]
         yield np.asarray(_reduced(reduce)(outputs, *operands))
@@ -180,6 +180,8 @@ class Network:
 
   def _plan(self, images: np.ndarray, count: int) -> plan.Plan:
     size = images.shape[1:3]
+    if not networks.runs_in_tiles(self.arch):
+      return plan.make_whole_plan(self.arch, size, count, self._free())
     return plan.make_plan(self.arch, size, count, self._free(), self.side)
 
   def _free(self) -> int:
@@ -188,14 +190,14 @@ class Network:
 
 @functools.lru_cache(maxsize=16)
 def _compiled(arch: Architecture, dtype: str) -> restorer.Apply:
-  return jax.jit(restorer.make_apply(arch, dtype=jnp.dtype(dtype)))
+  return jax.jit(networks.make_apply(arch, dtype=jnp.dtype(dtype)))
 
 
 @functools.lru_cache(maxsize=16)
 def _compiled_sweep(
   arch: Architecture, dtype: str, reduce: Reduce | None
 ) -> Callable[..., jax.Array]:
-  swept = make_sweep(restorer.make_apply(arch, dtype=jnp.dtype(dtype)))
+  swept = make_sweep(networks.make_apply(arch, dtype=jnp.dtype(dtype)))
   if reduce is None:
     return jax.jit(swept)
   return jax.jit(
@@ -235,8 +237,7 @@ def fold(
     Larger filters, several strengths, and layers after activations cannot be
     folded; then the network is returned unchanged.
   """
-  folds = arch.kernel == 1 and arch.placement != 'activation'
-  if not folds or np.ptp(strength):
+  if not arch.folds or np.ptp(strength):
     return arch, params
   return arch.basic, _fold(arch)(params, strength.ravel()[0])
 

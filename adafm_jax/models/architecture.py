@@ -13,7 +13,12 @@ from adafm_jax.errors import UserError
 # closes the trunk, as in the authors' released weights. 'activation': after
 # the activation of each residual block, the variant the paper found worse.
 PLACEMENTS = ('block', 'block+trunk', 'activation')
+# After every conv of the network, which the paper found no better. Only the
+# paper's experiments have it: no model file, tile or export knows it.
+EVERYWHERE = 'everywhere'
 KERNELS = (0, 1, 3, 5, 7)
+# Convs outside the residual blocks, in the order in which they run.
+OUTER = ('head', 'trunk', 'upsample', 'hidden', 'tail')
 # How AdaFM filters move with strength, see `path`.
 PATHS = ('line', 'hats', 'poly')
 MAX_BENDS = 6
@@ -50,12 +55,21 @@ class Architecture:
       return 0
     if self.placement == 'activation':
       return self.blocks
+    if self.placement == EVERYWHERE:
+      return 2 * self.blocks + len(OUTER)
     return 2 * self.blocks + (self.placement == 'block+trunk')
+
+  @property
+  def folds(self) -> bool:
+    """Whether AdaFM layers at one strength can become part of the convs."""
+    return self.kernel == 1 and self.placement in ('block', 'block+trunk')
 
   @property
   def basic(self) -> Architecture:
     """The same network without AdaFM layers."""
-    return dataclasses.replace(self, kernel=0, path='line', bends=0)
+    return dataclasses.replace(
+      self, kernel=0, placement='block', path='line', bends=0
+    )
 
   def problems(self) -> list[str]:
     """One sentence for each field that has an impossible value."""

@@ -50,6 +50,38 @@ def conv3x3(
   return conv(x.full)[:, :-1] if spare else conv(x.full)
 
 
+def conv(
+  x: jax.Array,
+  features: int,
+  side: int,
+  name: str,
+  dtype: jax.typing.DTypeLike,
+  *,
+  bias: bool = True,
+) -> jax.Array:
+  """A convolution over whole images [B, H, W, C], zeros around; in a module."""
+  return nn.Conv(
+    features,
+    (side, side),
+    use_bias=bias,
+    kernel_init=_KAIMING_NORMAL,
+    dtype=dtype,
+    name=name,
+  )(x)
+
+
+def convolve(x: jax.Array, weights: dict[str, jax.Array]) -> jax.Array:
+  """What `conv` computes, of [B, H, W, C] and its `kernel` and `bias`."""
+  found = jax.lax.conv_general_dilated(
+    x,
+    weights['kernel'],
+    window_strides=(1, 1),
+    padding='SAME',
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+  return found + weights['bias'][None, None, None]
+
+
 def pixel_shuffle(x: jax.Array) -> jax.Array:
   """[B, h, w, 4C] -> [B, 2h, 2w, C], in PyTorch's channel order.
 

@@ -19,7 +19,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.models import layers, modulation
 from adafm_jax.models import path as paths
 from adafm_jax.models import strength as strengths
-from adafm_jax.models.architecture import Architecture
+from adafm_jax.models.architecture import EVERYWHERE, OUTER, Architecture
 from adafm_jax.models.border import Border, WholeImage
 
 Params = dict[str, Any]
@@ -27,10 +27,13 @@ Apply = Callable[
   [Params, jax.typing.ArrayLike, jax.typing.ArrayLike], jax.Array
 ]
 
+# (architecture, lowering, name) -> a module, called as an AdaFM layer is.
+Layer = Callable[[Architecture, str, str], Any]
+
 # Patterns for whole names such as 'block_03/adafm_1/kernel'. Each parameter
 # matches exactly one; the freeze rules of the stages are made of them.
-ADAFM_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/(kernel|bias)'
-BEND_PARAMETERS = r'(.*/adafm_[12]|trunk_adafm)/bend_(kernel|bias)'
+ADAFM_PARAMETERS = r'(.*/adafm_[12]|[a-z]+_adafm)/(kernel|bias)'
+BEND_PARAMETERS = r'(.*/adafm_[12]|[a-z]+_adafm)/bend_(kernel|bias)'
 BACKBONE_PARAMETERS = (
   r'(head|block_\d\d+/conv_[12]|trunk|upsample|hidden|tail)/(kernel|bias)'
 )
@@ -52,11 +55,13 @@ class ResidualBlock(nn.Module):
     arch: the network's sizes.
     dtype: compute dtype.
     lowering: of the AdaFM filters, see `modulation.depthwise`.
+    layer: makes what stands where AdaFM layers do.
   """
 
   arch: Architecture
   dtype: jax.typing.DTypeLike
   lowering: str
+  layer: Layer = make_adafm
 
   @nn.compact
   def __call__(
@@ -79,7 +84,7 @@ class ResidualBlock(nn.Module):
 
     def adafm(x, index):
       name = f'adafm_{index + 1}'
-      layer = make_adafm(arch, self.lowering, name)
+      layer = self.layer(arch, self.lowering, name)
       return layer(x, strength[index], border)
 
     lag = border.lag
@@ -99,11 +104,13 @@ class Restorer(nn.Module):
     arch: the network's sizes.
     dtype: compute dtype; parameters, input and output stay float32.
     lowering: of the AdaFM filters, see `modulation.depthwise`.
+    layer: makes what stands where AdaFM layers do.
   """
 
   arch: Architecture
   dtype: jax.typing.DTypeLike = jnp.float32
   lowering: str = 'auto'
+  layer: Layer = make_adafm
 
   @nn.compact
   def __call__(
@@ -126,9 +133,17 @@ class Restorer(nn.Module):
 
     def conv(x, features, name, stride=1):
       around = border.extend(x, 1, 2 - stride)
-      return layers.conv3x3(
+      made = layers.conv3x3(
         around, features, name, stride=stride, dtype=self.dtype
       )
+      if not arch.kernel or arch.placement != EVERYWHERE:
+        return made
+      own = strength[2 * arch.blocks + OUTER.index(name)]
+      if name in ('hidden', 'tail'):  # at full resolution
+        for axis in (1, 2):
+          own = own if own.shape[axis] == 1 else jnp.repeat(own, 2, axis)
+      adafm = self.layer(arch, self.lowering, f'{name}_adafm')
+      return adafm(made, own, border)
 
     x = image.astype(self.dtype)
     head = conv(x, arch.features, 'head', stride=2)
@@ -136,11 +151,13 @@ class Restorer(nn.Module):
     x, lag = head, border.lag
     for i in range(arch.blocks):
       name = f'block_{i:02d}'
-      block = ResidualBlock(arch, self.dtype, self.lowering, name=name)
+      block = ResidualBlock(
+        arch, self.dtype, self.lowering, self.layer, name=name
+      )
       x = block(x, strength[per_block * i : per_block * (i + 1)], border)
     x = conv(x, arch.features, 'trunk')
     if arch.kernel and arch.placement == 'block+trunk':
-      adafm = make_adafm(arch, self.lowering, 'trunk_adafm')
+      adafm = self.layer(arch, self.lowering, 'trunk_adafm')
       x = adafm(x, strength[-1], border)
     x = conv(x + border.align(head, lag), 4 * arch.features, 'upsample')
     x = nn.relu(layers.pixel_shuffle(x))
@@ -256,7 +273,7 @@ def fold(
   Raises:
     UserError: the AdaFM layers aren't 1x1, or come after an activation.
   """
-  if arch.kernel != 1 or arch.placement == 'activation':
+  if not arch.folds:
     raise UserError(
       'Only 1x1 AdaFM layers right behind a conv can be folded into it; this'
       f' network has kernel {arch.kernel}, placement {arch.placement!r}.'

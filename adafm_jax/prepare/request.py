@@ -124,6 +124,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     metavar='NAME',
     help='name of the prepared set (default: --dataset)',
   )
+  _image_arguments(parser)
+  _partner_arguments(parser)
+  add(
+    '--unchecked',
+    action='store_true',
+    help='do not check counts, sizes and archives',
+  )
+  add('--overwrite', action='store_true', help='replace a prepared set')
+  add('--verify', action='store_true', help='only check a prepared set')
+
+
+def _image_arguments(parser: argparse.ArgumentParser) -> None:
+  """Which images are held out, and how the others are cut."""
+  add = parser.add_argument
   add(
     '--holdout',
     type=int,
@@ -147,6 +161,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     metavar='PIXELS',
     help='distance between sub-images (default: %(default)s)',
   )
+
+
+def _partner_arguments(parser: argparse.ArgumentParser) -> None:
+  """The degraded partners that are stored with the images."""
+  add = parser.add_argument
   add(
     '--task',
     default='',
@@ -160,13 +179,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     default=0,
     help='with --task: 1 is luma (default for dejpeg), 3 is RGB',
   )
-  add(
-    '--unchecked',
-    action='store_true',
-    help='do not check counts, sizes and archives',
-  )
-  add('--overwrite', action='store_true', help='replace a prepared set')
-  add('--verify', action='store_true', help='only check a prepared set')
 
 
 def from_options(options: argparse.Namespace) -> Request:

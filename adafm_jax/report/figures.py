@@ -62,7 +62,7 @@ def plot_curve(
   Raises:
     UserError: the suffix is another, or the file can't be written.
   """
-  figure, axes = _figure(title, unit_label, 'strength λ')
+  figure, axes = new_figure(title, unit_label, 'strength λ')
   mean = [np.mean(c.strength(np.linspace(c.start, c.end))) for c in curves]
   written: set[tuple[float, float]] = set()
   shared = len(curves) > 1 and len({_measured(c) for c in curves}) == 1
@@ -88,7 +88,7 @@ def plot_curve(
   # The legend fills column by column: one curve a column, or one row.
   columns = 3 if shared or len(curves) == 1 else len(curves)
   figure.legend(loc='outside lower center', ncols=columns, frameon=False)
-  return _save(figure, path)
+  return save(figure, path)
 
 
 def plot_psnr(
@@ -117,7 +117,7 @@ def plot_psnr(
   Raises:
     UserError: the suffix is another, or the file can't be written.
   """
-  figure, axes = _figure(title, 'strength λ', ylabel)
+  figure, axes = new_figure(title, 'strength λ', ylabel)
   if len(series) > MAX_LABELLED:
     for values in series.values():
       _line_with_best(axes, strengths, values, color='0.7', linewidth=0.8)
@@ -141,7 +141,7 @@ def plot_psnr(
       )
   axes.set_xlim(-0.03, 1.03)
   _legend_right(figure, 'ring: best λ')
-  return _save(figure, path)
+  return save(figure, path)
 
 
 def plot_levels(
@@ -171,7 +171,7 @@ def plot_levels(
   Raises:
     UserError: the suffix is another, or the file can't be written.
   """
-  figure, axes = _figure(title, xlabel, ylabel)
+  figure, axes = new_figure(title, xlabel, ylabel)
   for i, (name, values) in enumerate(series.items()):
     dashes = ('-', '--', ':')[i % 3]  # equal lines show both colours
     axes.plot(
@@ -187,10 +187,11 @@ def plot_levels(
   if levels[0] > levels[-1]:
     axes.invert_xaxis()
   _legend_right(figure, None)
-  return _save(figure, path)
+  return save(figure, path)
 
 
-def _figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+def new_figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+  """An empty figure in the style of this module."""
   figure = Figure(figsize=(7.2, 4.5), dpi=DPI, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.add_subplot()
@@ -281,7 +282,8 @@ def _kind(curve: Curve) -> str:
   return names.get(curve.order, f'polynomial of order {curve.order}')
 
 
-def _save(figure: Figure, path: str | os.PathLike[str]) -> Figure:
+def save(figure: Figure, path: str | os.PathLike[str]) -> Figure:
+  """Writes a figure, .png or .svg, whole or not at all."""
   suffix = pathlib.Path(path).suffix.lower()
   if suffix not in ('.png', '.svg'):
     raise UserError(f'A figure must be a .png or .svg file, got {path}.')

@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adafm_jax.errors import UserError
-from adafm_jax.restore import manifest, objects, recipe, report, workers
+from adafm_jax.restore import (
+  manifest,
+  objects,
+  overwrite,
+  recipe,
+  report,
+  workers,
+)
 from adafm_jax.restore.job import Job
 from adafm_jax.restore.pairs import Pair
 
@@ -86,6 +93,7 @@ def restore(
       staged.pairs,
       threads=work.threads,
       batch=work.batch,
+      existing=overwrite.REPLACE,  # whoever shared the work out looked
       before=staged.fetch,
       after=staged.put,
     )

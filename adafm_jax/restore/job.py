@@ -23,7 +23,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file import header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import contrast, pipeline, recipe, setting
+from adafm_jax.restore import contrast, own, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
@@ -72,6 +72,7 @@ class Choice(NamedTuple):
     sentence: for the user.
     share: of the network's output in the result, in [0, 1]; the rest is the
       photograph. Below 1 where it is cleaner than the model's start.
+    estimated: whether the level was; None where there is none.
   """
 
   level: float | None
@@ -79,6 +80,7 @@ class Choice(NamedTuple):
   scale: float
   sentence: str
   share: float = 1.0
+  estimated: bool | None = None
 
 
 class Loaded(NamedTuple):
@@ -136,7 +138,8 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     told = f'{sentence} Strength {value:.3g}.'.lstrip()
   if found.gain[0] != 1:
     told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
-  return Choice(level, value, scale, told, share)
+  estimated = None if level is None else job.level is None
+  return Choice(level, value, scale, told, share, estimated)
 
 
 def _estimate(
@@ -224,12 +227,20 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   Raises:
     UserError: the file can't be written.
   """
-  photo, scale = loaded.photo, loaded.choice.scale
-  same = formats.of_path(loaded.pair.target) == photo.format
+  photo, target = loaded.photo, loaded.pair.target
+  same = formats.of_path(target) == photo.format
+  notes: tuple[str, ...] = ()
   if loaded.choice.share == 0 and same and not job.recipe:
-    with files.atomic_path(loaded.pair.target) as temporary:
+    with files.atomic_path(target) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
-    return ()
+  else:
+    notes = _write(job, loaded, output)
+  own.mark(target)
+  return notes
+
+
+def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
+  photo, scale = loaded.photo, loaded.choice.scale
   pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
   alpha, hidden = photo.alpha, photo.pixels
   if alpha is not None and scale != 1:
@@ -250,6 +261,7 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   )
   if text and not carried:
     files.write_text(recipe.sidecar(target), text + '\n')
+    own.mark(recipe.sidecar(target))
   return notes
 
 
@@ -261,6 +273,7 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
     model_sha256=job.sha256,
     task=job.header.levels.task,
     level=loaded.choice.level,
+    estimated=loaded.choice.estimated,
     strength=loaded.choice.strength,
     self_ensemble=job.network.self_ensemble,
     mask_sha256=job.mask_sha256,

@@ -74,19 +74,34 @@ class Journal:
   """What one process has done, a line a picture.
 
   Attributes:
-    begun: whether an earlier call already worked on this part, so that results
-      without a line are that call's own.
+    begun: whether an earlier call already worked on this part.
     done: results that need no more work, in any part.
+    claimed: results that were not there when a call of this job began, so that
+      those without a line of their own are the job's all the same.
   """
 
-  def __init__(self, path: pathlib.Path, begun: bool, done: set[str]):
+  def __init__(self, path: pathlib.Path, folder: pathlib.Path):
     self._file: io.TextIOWrapper | None = None
-    self._path, self.begun, self.done = path, begun, done
+    self._path, self.begun = path, path.exists()
+    journals = read(folder)
+    self.done = {r['result'] for r in rows(journals) if r['status'] in DONE}
+    self.claimed = {
+      name
+      for lines in journals.values()
+      for values in lines
+      for name in values.get('claims', ())
+    }
 
-  def begin(self, expected: int) -> None:
-    """Writes how many pictures fall to this part; lines follow."""
+  def begin(self, expected: int, results: Iterable[str]) -> None:
+    """Writes how many pictures fall to this part; lines follow.
+
+    Args:
+      expected: their number.
+      results: what is going to be written, and overwrites nothing.
+    """
     self._file = self._path.open('a', encoding='utf-8')
-    self._add({'expected': expected})
+    claims = sorted(set(results) - self.claimed)
+    self._add({'expected': expected, 'claims': claims})
 
   def add(self, row: Mapping[str, Any]) -> None:
     """Notes what became of a picture, once its result is in its place.
@@ -117,6 +132,7 @@ def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
     'input': os.fspath(outcome.pair.source),
     'status': outcome.status,
     'level': choice and choice.level,
+    'estimated': choice and choice.estimated,
     'strength': choice and choice.strength,
     'share': choice and choice.share,
     'width': size and size[1],
@@ -130,7 +146,11 @@ def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def opened(
-  folder: pathlib.Path, shard: Shard, identity: Mapping[str, Any]
+  folder: pathlib.Path,
+  shard: Shard,
+  identity: Mapping[str, Any],
+  *,
+  dry_run: bool = False,
 ) -> Iterator[Journal]:
   """Opens a part of a manifest, for one process at a time.
 
@@ -139,34 +159,37 @@ def opened(
     shard: the part.
     identity: JSON values of all that fixes the results beside the pictures,
       such as the model's checksum; the same for all parts.
+    dry_run: whether to look only, and write nothing.
 
   Raises:
     UserError: another process works on this part, the folder can't be written
       to, or it is the manifest of another job.
   """
   path = folder / f'{shard.part}.jsonl'
+  if dry_run:
+    _check_identity(folder, identity)
+    yield Journal(path, folder)
+    return
   busy = f'Another process works on {path}; wait until it ends.'
   with files.locked(folder / f'{shard.part}.lock', busy):
-    _check_identity(folder, identity)
-    begun = path.exists()
-    if begun:
+    if not _check_identity(folder, identity):
+      files.write_json(folder / 'job.json', identity)
+    if path.exists():
       _mend(path)
-    done = {r['result'] for r in rows(read(folder)) if r['status'] in DONE}
-    journal = Journal(path, begun, done)
+    journal = Journal(path, folder)
     try:
       yield journal
     finally:
       journal.close()
 
 
-def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
-  """Compares a job with the one that began a manifest."""
+def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
+  """Compares a job with the one that began a manifest; False if none did."""
   path = folder / 'job.json'
   try:
     known = json.loads(path.read_text('utf-8'))
   except FileNotFoundError:
-    files.write_json(path, identity)
-    return
+    return False
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}.') from error
   changed = [name for name in identity if known.get(name) != identity[name]]
@@ -175,6 +198,7 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
       f'The manifest in {folder} is of another job: {", ".join(changed)}'
       ' differ(s); give another --manifest, or the same options.'
     )
+  return True
 
 
 def _mend(path: pathlib.Path) -> None:

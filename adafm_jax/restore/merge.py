@@ -17,6 +17,7 @@ COLUMNS = {
   'input': 'string',
   'status': 'string',
   'level': 'float64',
+  'estimated': 'bool',
   'strength': 'float64',
   'share': 'float64',
   'width': 'int64',

@@ -5,14 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from PIL import Image
 
-from adafm_jax.errors import UserError, raise_all
+from adafm_jax.errors import UserError
 from adafm_jax.images import formats
 from adafm_jax.images.folder import SUFFIXES, find_images
+from adafm_jax.restore import own
 
 # --ext: the suffix it stands for; 'auto' keeps that of the input.
 EXTENSIONS = {
@@ -24,7 +25,6 @@ EXTENSIONS = {
   'avif': '.avif',
   'jxl': '.jxl',
 }
-REFUSE, SKIP, REPLACE = 'refuse', 'skip', 'replace'
 # Of pictures and films, beside those that Pillow knows.
 _MORE_SUFFIXES = ('.heic', '.heif', '.hif', '.svg', '.raw', '.dng')
 
@@ -72,7 +72,8 @@ def find(
   Returns:
     The pairs, in order; inputs that cannot be read carry a problem. Results of
     an earlier call that lie among the inputs are left out: those below the
-    output folder, and those with `suffix` beside the picture they were made of.
+    output folder, those with `suffix` beside the picture they were made of,
+    and those that carry its mark where this call would write them again.
 
   Raises:
     UserError: no input holds an image; or `output` is a file of an unknown
@@ -95,9 +96,9 @@ def find(
     raise UserError(f'-o {output} is a file; give a folder for the results.')
   if suffix:
     found = _without_results(found, folder, suffix)
-  return [
-    Pair(f.source, _target(f, folder, suffix, ext), f.problem) for f in found
-  ]
+  return _without_own(
+    [Pair(f.source, _target(f, folder, suffix, ext), f.problem) for f in found]
+  )
 
 
 def _names_file(inputs: Sequence[str], output: str) -> bool:
@@ -224,6 +225,19 @@ def _without_results(
   return [item for item in found if not is_result(item)]
 
 
+def _without_own(pairs: Sequence[Pair]) -> list[Pair]:
+  """Leaves out pictures that an earlier call made of others among them."""
+  made = {
+    os.path.realpath(pair.target): pair.source for pair in reversed(pairs)
+  }
+
+  def is_result(pair: Pair) -> bool:
+    of = made.get(os.path.realpath(pair.source), pair.source)
+    return of != pair.source and own.is_own(pair.source)
+
+  return [pair for pair in pairs if not is_result(pair)]
+
+
 def _target(
   found: _Found, folder: pathlib.Path, suffix: str, ext: str
 ) -> pathlib.Path:
@@ -245,66 +259,3 @@ def result_path(
   kept = kept if is_image(picture) else '.png'
   stem = picture.stem if is_image(picture) else picture.name
   return picture.parent / f'{stem}{suffix}{EXTENSIONS[ext] or kept}'
-
-
-def check(
-  pairs: Sequence[Pair],
-  *,
-  existing: str = REFUSE,
-  sidecar: str = '',
-  keep: Iterable[str] = (),
-) -> None:
-  """Checks that nothing is overwritten.
-
-  Args:
-    pairs: to be restored.
-    existing: what becomes of files that have the name of a result: `REFUSE` the
-      call, `SKIP` their pictures or `REPLACE` them.
-    sidecar: what goes behind a result's name for a further file beside it,
-      which overwrites nothing either; '' if none is written.
-    keep: further files that no result may overwrite.
-
-  Raises:
-    UserError: a result would overwrite a file, or two would have one name.
-  """
-  pairs = [pair for pair in pairs if not pair.problem]
-  inputs = {_identity(pair.source) for pair in pairs} - {None}
-  others = {_identity(pathlib.Path(x)) for x in keep} - {None}
-  problems = []
-  made: dict[pathlib.Path, pathlib.Path] = {}
-  for source, target, _ in pairs:
-    there = os.path.lexists(target)
-    if there and existing == SKIP:
-      continue
-    identity = _identity(target)
-    beside = target.with_name(target.name + sidecar)
-    if identity in inputs:
-      problems.append(
-        f'The result of {source} would overwrite the input {target}; give'
-        ' another -o, or --suffix.'
-      )
-    elif identity in others:
-      problems.append(f'The result of {source} would overwrite {target}.')
-    elif target in made:
-      problems.append(
-        f'{made[target]} and {source} would both be written to {target};'
-        ' restore them separately, or see --recursive and --ext.'
-      )
-    elif target.is_dir():
-      problems.append(f'{target} is a folder, where a result would go.')
-    elif existing != REPLACE and (there or os.path.lexists(beside)):
-      problems.append(
-        f'{target if there else beside} exists, where the result of {source}'
-        ' would go; give --skip-existing, --overwrite or another -o.'
-      )
-    made[target] = source
-  raise_all(problems, limit=5)
-
-
-def _identity(path: pathlib.Path) -> tuple[int, int] | None:
-  """The file itself, whatever link leads to it; None if there is none."""
-  try:
-    status = path.stat()
-  except OSError:
-    return None
-  return status.st_dev, status.st_ino

@@ -17,6 +17,7 @@ KEY = 'adafm'  # of the text in a picture's metadata
 # Of those fields that are no text.
 _TYPES = {
   'level': int | float | None,
+  'estimated': bool | None,
   'strength': int | float,
   'self_ensemble': bool,
   'mask_sha256': str | None,
@@ -39,6 +40,8 @@ class Recipe:
     mask_sha256: checksum of the mask's file, or None.
     source: name of the picture's file.
     source_sha256: checksum of it.
+    estimated: whether the level was, or was given; None where there is none,
+      and in recipes of version 0.1.0.
   """
 
   adafm_jax: str
@@ -51,6 +54,7 @@ class Recipe:
   mask_sha256: str | None
   source: str
   source_sha256: str
+  estimated: bool | None = None
 
   def to_json(self) -> str:
     """The fields as one line of JSON."""

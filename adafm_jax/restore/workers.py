@@ -16,6 +16,7 @@ import numpy as np
 
 from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
+from adafm_jax.restore import overwrite
 from adafm_jax.restore.pairs import Pair
 
 RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
@@ -51,11 +52,11 @@ Submit = Callable[..., 'futures.Future[Outcome]']
 
 def run(
   job: jobs.Job,
-  pairs: Sequence[Pair],
+  found: Sequence[Pair],
   *,
   threads: int,
   batch: int = 1,
-  skip_existing: bool = False,
+  existing: overwrite.Existing = overwrite.REFUSE,
   dry_run: bool = False,
   before: Act = lambda pair: None,
   after: Act = lambda pair: None,
@@ -68,17 +69,18 @@ def run(
 
   Args:
     job: what to do.
-    pairs: photographs and their results.
+    found: photographs and their results.
     threads: that read, and as many that write.
-    batch: most photographs in one pass. Of as many neighbours in `pairs`, those
+    batch: most photographs in one pass. Of as many neighbours in `found`, those
       of one size and strength go together.
-    skip_existing: whether a photograph is skipped whose result exists.
+    existing: what becomes of a photograph whose result exists, though it may
+      not have when `overwrite.check` looked.
     dry_run: whether to read and decide only.
     before: called in a thread before a photograph is read; may raise UserError.
     after: called in a thread once a result is written; may raise UserError.
 
   Yields:
-    An outcome a photograph, in the order of `pairs`.
+    An outcome a photograph, in the order of `found`.
   """
   with contextlib.ExitStack() as stack:
     readers = stack.enter_context(_pool(threads))
@@ -92,8 +94,11 @@ def run(
     def load(pair: Pair) -> jobs.Loaded | Outcome:
       if pair.problem:
         return Outcome(pair, FAILED, problem=pair.problem)
-      if skip_existing and os.path.lexists(pair.target):
+      if existing.skip and os.path.lexists(pair.target):
         return Outcome(pair, SKIPPED)
+      if taken := existing.blocking(pair.target):
+        problem = f'{taken} was written by another program meanwhile.'
+        return Outcome(pair, FAILED, problem=problem)
       return _guarded(pair, lambda: read(pair))
 
     def store(loaded: jobs.Loaded, output: np.ndarray) -> tuple[str, ...]:
@@ -114,7 +119,7 @@ def run(
       return writers.submit(write, *made)
 
     most = max(threads, batch)
-    loaded = _in_order((readers.submit(load, p) for p in pairs), most)
+    loaded = _in_order((readers.submit(load, p) for p in found), most)
     started = (
       future
       for window in _windows(loaded, batch)

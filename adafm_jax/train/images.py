@@ -71,7 +71,7 @@ def load(config: Config) -> Training:
     seen = identify(train)
     train = sources.shrink(train, config.data.shrink)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
-  patch = max(config.train.patch, config.adapt.patch)
+  patch = max(getattr(config, name).patch for name in config.used_stages)
   sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
   if heldout:
     return Training(train, _load(config, heldout, 'data.heldout'), seen)
@@ -170,9 +170,9 @@ def _partners(config: Config, split: prepared.Split) -> prepared.Split | None:
 
 
 def partner_levels(config: Config) -> list[float]:
-  """Levels between the ends that a bent path learns from degraded partners."""
+  """Levels between the ends that need degraded partners of all images."""
   paired = Degradation(config.task).whole_image
-  if config.path.kind == 'line' or not paired:
+  if config.used_stages == ['train', 'adapt'] or not paired:
     return []
   listed = levels.level_list(
     config.path.levels or config.calibrate.levels, config.levels, 7
@@ -198,7 +198,8 @@ def _no_partners(config: Config, split: prepared.Split) -> str:
 def needed_bytes(config: Config, split: prepared.Split) -> int:
   """Memory that a split takes on the device, as uint8."""
   paired = Degradation(config.task).whole_image
-  planes = 1 + max(len(partner_levels(config)), 1) if paired else 1
+  most = len(partner_levels(config)) + 2 * bool(config.joint.steps)
+  planes = 1 + max(most, 1) if paired else 1
   return split.pixels * config.model.channels * planes
 
 

@@ -27,6 +27,7 @@ STAGE_RULES: dict[str, Rules] = {
     ('freeze', restorer.ADAFM_PARAMETERS),
     ('freeze', restorer.BACKBONE_PARAMETERS),
   ),
+  'joint': (('train', '.*'),),
 }
 
 

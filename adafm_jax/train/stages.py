@@ -1,9 +1,10 @@
-"""The stages of a run (paper section 3.4): basic model, AdaFM, path.
+"""The stages of a run: basic model and AdaFM (paper section 3.4), and beyond.
 
 The basic model learns the start level. AdaFM layers are then inserted at
 identity and learn the end level while every weight of the backbone is frozen.
 On a bent path (`models.path`) the bends learn the levels between, while the
-backbone and both ends are frozen.
+backbone and both ends are frozen. The joint stage, if it is wanted, then trains
+all weights at all levels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
-from adafm_jax.models import restorer
+from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, logs, loop, optim
 from adafm_jax.train import mesh as meshes
@@ -30,7 +31,12 @@ from adafm_jax.train.step import Points, TrainState
 # Makes the validation of one stage: (architecture, level, strength).
 MakeValidate = Callable[[Architecture, float, float], loop.Validate]
 # Each stage by the name of its checkpoints, and its config field.
-FIELDS = {'basic': 'train', 'adapt': 'adapt', 'path': 'path'}
+FIELDS = {
+  'basic': 'train',
+  'adapt': 'adapt',
+  'path': 'path',
+  'joint': 'joint',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ def train(run: Run) -> restorer.Params:
     UserError: a batch doesn't fit the devices, or training diverged.
   """
   config = run.config
-  for field in FIELDS.values():
+  for field in config.used_stages:
     stage = getattr(config, field)
     meshes.check_batch(field, stage.batch, meshes.make_mesh())
   params = _first_weights(config)
@@ -69,7 +75,7 @@ def train(run: Run) -> restorer.Params:
     logs.say(f'basic: the backbone of {config.model.init}')
   elif latest_step(run.workdir, 'adapt') is None:
     points = Points.single(config.start, 0.0)
-    params = _run(run, 'basic', config.arch.basic, params, points)
+    params = learn(run, 'basic', config.arch.basic, params, points)
   else:
     logs.say('basic: done before')
   return adapt(run, params)
@@ -91,7 +97,7 @@ def adapt(run: Run, params: restorer.Params) -> restorer.Params:
   config = run.config
   params = restorer.insert_adafm(params, config.arch)
   points = Points.single(config.end, 1.0)
-  return _run(run, 'adapt', config.arch, params, points)
+  return learn(run, 'adapt', config.arch, params, points)
 
 
 def _first_weights(config: Config) -> restorer.Params:
@@ -100,13 +106,30 @@ def _first_weights(config: Config) -> restorer.Params:
   if not config.model.init:
     key = jax.random.key(config.seed)
     return restorer.init(key, arch, scale=config.model.init_scale)
+  return restorer.backbone(_given(config, arch).params)
+
+
+def _given(config: Config, wanted: Architecture) -> Model:
+  """The model of `model.init`, which must hold a network like the wanted."""
   model = Model.load(config.model.init)
-  if model.arch.basic != arch:
+  arch = model.arch if wanted.kernel else model.arch.basic
+  if arch != wanted:
     raise UserError(
-      f'model.init is {config.model.init}, a network of {model.arch.basic};'
-      f' this run trains one of {arch}.'
+      f'model.init is {config.model.init}, a network of {arch}; this run needs'
+      f' one of {wanted}.'
     )
-  return restorer.backbone(model.params)
+  return model
+
+
+def given(run: Run) -> restorer.Params:
+  """The weights of `model.init`, on the released path; nothing is trained.
+
+  Raises:
+    UserError: it holds another network.
+  """
+  config = run.config
+  logs.say(f'all weights so far: those of {config.model.init}')
+  return _given(config, config.bent).params
 
 
 def train_further(run: Run, params: restorer.Params) -> restorer.Params:
@@ -128,7 +151,7 @@ def train_further(run: Run, params: restorer.Params) -> restorer.Params:
   config = run.config
   meshes.check_batch('train', config.train.batch, meshes.make_mesh())
   points = Points.single(config.start, 0.0)
-  return _run(run, 'basic', config.arch.basic, params, points)
+  return learn(run, 'basic', config.arch.basic, params, points)
 
 
 def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
@@ -146,7 +169,24 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
     UserError: as `train`.
   """
   arch = run.config.bent
-  return _run(run, 'path', arch, restorer.insert_adafm(params, arch), points)
+  return learn(run, 'path', arch, restorer.insert_adafm(params, arch), points)
+
+
+def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
+  """Runs, or resumes, the stage in which all weights learn together.
+
+  Args:
+    run: `config.joint` sets the steps.
+    params: of AdaFM-Net on the released path.
+    points: levels from start to end, with the strength and loss weight of each.
+
+  Returns:
+    The weights on the same path. The network at strength 0 has changed too.
+
+  Raises:
+    UserError: as `train`.
+  """
+  return learn(run, 'joint', run.config.bent, params, points)
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
@@ -158,21 +198,38 @@ def latest_step(workdir: pathlib.Path, name: str) -> int | None:
     return store.latest
 
 
-def _run(
+def learn(
   run: Run,
   name: str,
   arch: Architecture,
   params: restorer.Params,
   points: Points,
+  rules: optim.Rules = (),
 ) -> restorer.Params:
-  """Runs a stage from its newest checkpoint to its end."""
+  """Runs one stage, or resumes it from its newest checkpoint.
+
+  Args:
+    run: its config sets the steps.
+    name: of the stage, a key of `FIELDS`.
+    arch: the network.
+    params: its weights at first.
+    points: levels to learn.
+    rules: which weights are trained; none: those of the stage,
+      `optim.STAGE_RULES`.
+
+  Returns:
+    The trained weights, on the host.
+
+  Raises:
+    UserError: training diverged.
+  """
   config, mesh = run.config, meshes.make_mesh()
   stage: StageConfig = getattr(config, FIELDS[name])
-  labels = optim.label_parameters(params, optim.STAGE_RULES[name])
+  labels = optim.label_parameters(params, rules or optim.STAGE_RULES[name])
   drawn = not Degradation(config.task).whole_image
   recipe = steps.Recipe(
-    apply=restorer.make_apply(
-      arch, dtype=jnp.dtype(config.model.compute), lowering='train'
+    apply=networks.make_apply(
+      arch, dtype=jnp.dtype(config.model.compute), learning=True
     ),
     stage=stage,
     labels=labels,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import logging
+import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 from adafm_jax import files
@@ -15,6 +19,9 @@ from adafm_jax.train import stages
 
 # Fields of `calibrate` that earlier versions wrote, and that are ignored.
 _RETIRED = ('layer_coefficients', 'layer_steps')
+# What a system says when a disk, or what a user may take of it, is full.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNFINISHED = '*.orbax-checkpoint-tmp'
 
 
 @contextlib.contextmanager
@@ -30,6 +37,58 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
   )
   with files.locked(workdir / '.lock', busy):
     yield
+
+
+@contextlib.contextmanager
+def told_when_full(workdir: pathlib.Path) -> Iterator[None]:
+  """Turns what a full disk raises into a sentence.
+
+  What was being written is removed; the checkpoints before it stay.
+
+  Raises:
+    UserError: the disk is full.
+  """
+  # orbax logs with a traceback what it raises too, once a thread.
+  logger = logging.getLogger('absl')
+  logger.addFilter(_is_news)
+  try:
+    yield
+  except Exception as error:
+    if not _is_full(error):
+      raise
+    for left in workdir.glob(f'checkpoints/*/{_UNFINISHED}'):
+      shutil.rmtree(left, ignore_errors=True)
+    raise UserError(
+      f'The disk of {workdir} is full, and training stopped. Make room and give'
+      f' the same command again: it goes on from {_newest(workdir)}.'
+    ) from error
+  finally:
+    logger.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+  return not (record.exc_info and _is_full(record.exc_info[1]))
+
+
+def _is_full(error: BaseException | None) -> bool:
+  """Whether an error, or what led to it, says that a disk is full."""
+  said = [os.strerror(code) for code in _FULL]  # the storage's own errors
+  while error is not None:
+    if isinstance(error, OSError) and error.errno in _FULL:
+      return True
+    if any(words in str(error) for words in said):
+      return True
+    error = error.__cause__ or error.__context__
+  return False
+
+
+def _newest(workdir: pathlib.Path) -> str:
+  for name in reversed(stages.FIELDS):
+    folder = workdir / 'checkpoints' / name
+    steps = [int(x.name) for x in folder.glob('*') if x.name.isdigit()]
+    if steps:
+      return f'the checkpoint of step {max(steps)} of stage {name}'
+  return 'the beginning, as there is no checkpoint yet'
 
 
 def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:

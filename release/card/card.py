@@ -21,6 +21,7 @@ from typing import Any
 from adafm_jax import files, zoo
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model_file import file as model_file
+from release import peers
 from release.card import facts as card_facts
 from release.card import figures as card_figures
 from release.card import index as card_index
@@ -105,6 +106,8 @@ def _results(results: Results) -> list[str]:
       else '\n'
     ),
   ]
+  if any(row['method'] == 'peer' for row in results.found['scores']):
+    parts.append(peers.WORDS[results.task] + '\n')
   for name, _, by_level in results.parts():
     parts += [
       f'**{card_results.part_title(results, name, by_level)}**\n',

@@ -11,7 +11,7 @@ from adafm_jax.report import tables
 from release.card import published
 from release.card import words as card_words
 
-ORDER = ('input', 'classical', 'line', 'bent', 'dedicated')
+ORDER = ('input', 'classical', 'peer', 'line', 'bent', 'dedicated')
 _BIG = 0.01  # dB; smaller differences are not shown
 
 
@@ -174,7 +174,7 @@ def dedicated_table(results: Results) -> str:
   if not rows:
     return ''
   titles = results.titles
-  header = ['set', 'level', *(titles[m] for m in ORDER[2:]), 'difference']
+  header = ['set', 'level', *(titles[m] for m in ORDER[3:]), 'difference']
   if not results.both:
     del header[3]
     rows = [row[:3] + row[4:] for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from release import classical
+from release import classical, peers
 
 PURPOSE = {
   'denoise': """\
@@ -154,6 +154,7 @@ def method_titles(task: str, default: str, both: bool) -> dict[str, str]:
   return {
     'input': 'bicubic (the input)' if task == 'sr' else 'input',
     'classical': classical.TITLES[task],
+    'peer': peers.TITLES[task],
     **paths,
     'dedicated': 'dedicated network',
   }

@@ -107,7 +107,7 @@ def _sheet_row(
 ) -> list[Cell]:
   case = taken.case(taken.photo(photo), level)
   window = sheet.crop_detail(case.clean, _DETAIL)
-  found = measure.methods(subjects, taken.model.levels.task, level)
+  found = measure.methods(subjects, taken.protocol.degradation, level)
   pictures = [images.to_uint8(case.degraded)]
   pictures += [run(case) for _, run in found.values()]
   psnr = functools.partial(

@@ -166,7 +166,49 @@ def test_a_dry_run_notes_nothing(capsys):
   assert cli.main([*COMMAND, '--dry-run']) == 1
   assert f'{COUNT - 1} planned, 1 failed' in capsys.readouterr().out
   assert not pathlib.Path('out').exists()
-  assert not list(pathlib.Path('notes').glob('*.jsonl'))
+  assert not pathlib.Path('notes').exists()
+  (bad := pathlib.Path('in/album0/0.png')).unlink()
+  assert cli.main(COMMAND) == 0
+  before = {x: x.read_bytes() for x in pathlib.Path('notes').iterdir()}
+  capsys.readouterr()
+  bad.write_bytes(pathlib.Path('in/album1/1.png').read_bytes())
+  assert cli.main([*COMMAND, '--dry-run']) == 0
+  said = capsys.readouterr().out
+  assert f'{COUNT} picture(s), {COUNT - 1} done before' in said
+  assert '1 planned' in said
+  after = {x: x.read_bytes() for x in pathlib.Path('notes').iterdir()}
+  assert after == before
+  assert cli.main([*COMMAND, '--dry-run', '--level', '41']) == 2
+  assert 'another job' in capsys.readouterr().err
+
+
+def test_nothing_left_to_do_is_told(capsys):
+  assert cli.main(COMMAND) == 0
+  capsys.readouterr()
+  assert cli.main(COMMAND) == 0
+  assert '0 picture(s): nothing to do; ' in capsys.readouterr().out
+
+
+def test_a_file_that_came_between_two_calls_is_not_overwritten(capsys):
+  assert cli.main(COMMAND) == 0
+  new = pathlib.Path('in/album1/new.png')
+  new.write_bytes(pathlib.Path('in/album1/1.png').read_bytes())
+  taken = pathlib.Path('out/album1/new.png')
+  taken.write_bytes(b'mine')
+  assert cli.main(COMMAND) == 2
+  assert f'{taken} exists' in capsys.readouterr().err
+  assert taken.read_bytes() == b'mine'
+
+
+def test_what_was_written_but_not_noted_is_done_again():
+  assert cli.main(COMMAND) == 0
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  lines = journal.read_text().splitlines()
+  journal.write_text(''.join(f'{line}\n' for line in lines[:-1]))
+  last = pathlib.Path('out', json.loads(lines[-1])['result'])
+  last.write_bytes(b'')  # the file of a disk that keeps no marks
+  assert cli.main(COMMAND) == 0
+  assert last.read_bytes()
 
 
 def test_two_processes_do_not_take_one_part(capsys):

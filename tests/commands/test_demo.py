@@ -29,7 +29,11 @@ def test_build_writes_all_that_the_page_asks_for(tmp_path, capsys):
   assert (folder / found['open']).read_bytes() == image.read_bytes()
   for path in site.WEB.rglob('*.*'):
     name = path.relative_to(site.WEB)
-    assert (folder / name).read_bytes() == path.read_bytes()
+    written = (folder / name).read_bytes()
+    if path.suffix in ('.js', '.css'):  # shrunk
+      assert 0.3 < len(written) / path.stat().st_size < 0.95, name
+    else:
+      assert written == path.read_bytes()
 
 
 def test_a_released_model_is_shown_first(tmp_path):

@@ -1,5 +1,6 @@
 """`adafm restore` on real files, through the command's own main function."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -14,8 +15,9 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
+from adafm_jax.commands import restore as commands
 from adafm_jax.images import photo as photos
-from adafm_jax.restore import recipe
+from adafm_jax.restore import pairs, recipe, workers
 
 MODELS = {
   'denoise': tiny_models.random_model(),
@@ -52,9 +54,23 @@ def _restore(inputs, output, *options, model='denoise'):
   return cli.main([str(x) for x in argv])
 
 
+def _options(*options):
+  parser = argparse.ArgumentParser()
+  commands.arguments(parser)
+  given = ['-i', 'in', '-o', 'out', '-m', 'denoise.safetensors', *options]
+  return parser.parse_args(given)
+
+
 def _read(path):
   with Image.open(path) as image:
     return np.asarray(image)
+
+
+def _report(path):
+  """The pictures of a report, and its last line."""
+  lines = pathlib.Path(path).read_text().splitlines()
+  *pictures, call = [json.loads(line) for line in lines]
+  return pictures, call
 
 
 def _files(folder):
@@ -84,7 +100,8 @@ def test_the_level_is_estimated_by_default(capsys):
   for options in ([], ['--auto']):
     report = ['--json', 'report.json', '--overwrite']
     assert _restore('noisy.png', 'out', *options, *report) == 0
-    (told,) = json.loads(pathlib.Path('report.json').read_text())['files']
+    (told,), _ = _report('report.json')
+    assert told['estimated'] is True
     assert abs(told['level'] - 30) < 6
     assert told['strength'] == MODELS['denoise'].strength(told['level'])
     assert told['how'] in capsys.readouterr().out
@@ -109,15 +126,18 @@ def test_a_folder_with_a_bad_file_in_it(capsys):
   assert len(errors) == 1
   assert 'in/b.png' in errors[0]
   assert 'restoring' in captured.err  # the progress bar
-  report = json.loads(pathlib.Path('report.json').read_text())
-  status = {x['input']: x['status'] for x in report['files']}
+  pictures, call = _report('report.json')
+  status = {x['input']: x['status'] for x in pictures}
   assert status == {
     'in/a.png': 'restored',
     'in/b.png': 'failed',
     'in/c.png': 'restored',
     'in/x/d.jpg': 'restored',
   }
-  assert report['model']['sha256'] == files.sha256('denoise.safetensors')
+  assert call['model']['sha256'] == files.sha256('denoise.safetensors')
+  assert call['pictures'] == 4
+  counts = {kind: n for kind, n in call['counts'].items() if n}
+  assert counts == {'restored': 3, 'failed': 1}
 
 
 def test_what_exists_is_skipped_and_the_rest_is_finished():
@@ -130,10 +150,11 @@ def test_what_exists_is_skipped_and_the_rest_is_finished():
   assert _files('out') == [f'{i}.png' for i in range(4)]
   for name, changed in done.items():
     assert os.stat(f'out/{name}').st_mtime_ns == changed
-  report = json.loads(pathlib.Path('report.json').read_text())
-  assert [x['status'] for x in report['files']] == [
+  pictures, call = _report('report.json')
+  assert [x['status'] for x in pictures] == [
     *('skipped', 'restored', 'skipped', 'restored')
   ]
+  assert call['counts']['skipped'] == 2
 
 
 @pytest.mark.parametrize('how', ['SIGINT', 'SIGKILL'])
@@ -252,6 +273,7 @@ def test_a_recipe_makes_a_result_again(name, capsys):
   assert _restore(name, 'out', *options) == 0
   told = recipe.read(f'out/{name}')
   assert (told.level, told.self_ensemble, told.source) == (33, True, name)
+  assert told.estimated is False
   assert told.strength == MODELS['denoise'].strength(33)
   assert told.model_sha256 == files.sha256('denoise.safetensors')
   assert told.source_sha256 == files.sha256(name)
@@ -317,7 +339,7 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
     (['--strength', '1', '--json', 'a.png'], 'would overwrite'),
     (['--strength', '1', '--json', './in/../a.png'], 'would overwrite'),
     (['--strength', '1', '--json', 'denoise.safetensors'], 'no report'),
-    (['--strength', '1', '--json', 'a.png/b.json'], 'cannot be written'),
+    (['--strength', '1', '--json', 'a.png/b.json'], 'is not a folder'),
     (['--strength', '1', '--json', ''], 'no file name'),
     (['--strength', '1', '--json', 'in'], 'no file name'),
   ],
@@ -364,6 +386,40 @@ def test_a_picture_of_the_users_own_is_not_taken_for_a_result(capsys):
   assert _files('in') == ['a-edited.png', 'a.png']
 
 
+def test_a_call_given_again_replaces_its_results_and_nothing_else(capsys):
+  for name in ('album/a.jpg', 'album/b.jpg'):
+    _make(name, size=(40, 60))
+  options = ['--ext', 'png', '--recipe']
+  assert _restore('album', 'album', *options, '--strength', 1) == 0
+  first = _read('album/a.png')
+  assert _restore('album', 'album', *options, '--strength', 0) == 0
+  assert (_read('album/a.png') != first).any()
+  assert _files('album') == ['a.jpg', 'a.png', 'b.jpg', 'b.png']
+  # Once it is edited, it is the user's.
+  Image.fromarray(first).save('album/a.png')
+  before = {x: pathlib.Path('album', x).read_bytes() for x in _files('album')}
+  capsys.readouterr()
+  assert _restore('album', 'album', *options, '--strength', 1) == 2
+  assert 'album/a.png' in capsys.readouterr().err
+  assert before == {
+    x: pathlib.Path('album', x).read_bytes() for x in _files('album')
+  }
+
+
+def test_a_file_that_appears_during_a_call_is_not_overwritten():
+  for name in ('in/a.png', 'in/b.png'):
+    _make(name)
+  found = pairs.find(['in'], 'out')
+  job = commands.make_job(_options('--strength', '1'))
+  done = workers.run(job, found, threads=1)
+  _make('out/a.png', seed=5)
+  mine = pathlib.Path('out/a.png').read_bytes()
+  first, second = done
+  assert (first.status, second.status) == ('failed', 'restored')
+  assert 'out/a.png' in first.problem
+  assert pathlib.Path('out/a.png').read_bytes() == mine
+
+
 def test_links_pipes_and_odd_names_among_good_pictures(capsys):
   _make('in/a.png')
   os.symlink('gone.png', 'in/gone.png')
@@ -378,27 +434,86 @@ def test_links_pipes_and_odd_names_among_good_pictures(capsys):
   captured = capsys.readouterr()
   assert '2 restored, 5 failed' in captured.out
   assert len([x for x in captured.err.splitlines() if 'error:' in x]) == 5
-  told = json.loads(pathlib.Path('r.json').read_text())['files']
+  told, _ = _report('r.json')
   assert sum(x['status'] == 'failed' for x in told) == 5
 
 
-def test_the_work_is_done_though_nobody_reads_the_lines():
+def _command(*options):
+  """A call in a process of its own, as arguments of `subprocess`."""
+  root = pathlib.Path(__file__).parents[2]
+  command = [sys.executable, '-m', 'adafm_jax.cli', 'restore']
+  command += ['-m', 'denoise.safetensors', '--strength', '0.5', *options]
+  environment = {'PYTHONPATH': str(root), 'PYTHONIOENCODING': 'ascii'}
+  return {'args': command, 'env': os.environ | environment}
+
+
+@pytest.mark.parametrize('unread', [('stdout',), ('stdout', 'stderr')])
+def test_the_work_is_done_though_nobody_reads_the_lines(unread):
   for i in range(4):
     _make(f'in/{i}.png', seed=i)
-  command = [sys.executable, '-m', 'adafm_jax.cli', 'restore', '-i', 'in']
-  command += ['-o', 'out', '-m', 'denoise.safetensors', '--strength', '0.5']
-  root = pathlib.Path(__file__).parents[2]
-  environment = os.environ | {'PYTHONPATH': str(root)}
-  environment |= {'PYTHONIOENCODING': 'ascii'}
   reader, writer = os.pipe()
   os.close(reader)
-  done = subprocess.run(
-    command, stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=90
-  )
+  streams = {'stderr': subprocess.PIPE} | dict.fromkeys(unread, writer)
+  for options, code in (([], 0), (['none.png'], 1)):  # not 0 if one failed
+    command = _command('-i', 'in', *options, '-o', f'out{code}')
+    done = subprocess.run(**command, **streams, timeout=90)
+    assert done.returncode == code
+    assert b'Traceback' not in (done.stderr or b'')
+    assert _files(f'out{code}') == [f'{i}.png' for i in range(4)]
   os.close(writer)
-  assert done.returncode == 0
-  assert b'Traceback' not in done.stderr
-  assert _files('out') == [f'{i}.png' for i in range(4)]
+
+
+def test_a_report_on_the_standard_output_is_nothing_but_json(capsys):
+  for name in ('in/a.png', 'in/b.png'):
+    _make(name)
+  assert _restore('in', 'out', '--strength', 1, '--json', '-') == 0
+  captured = capsys.readouterr()
+  first, second, call = map(json.loads, captured.out.splitlines())
+  assert (first['output'], second['output']) == ('out/a.png', 'out/b.png')
+  assert 'estimated' not in first  # no level
+  assert call['counts']['restored'] == 2
+  assert 'in/a.png -> out/a.png: Strength 1.' in captured.err
+  assert '2 picture(s): 2 restored' in captured.err
+
+
+def test_a_report_may_be_a_pipe():
+  _make('in/a.png')
+  os.mkfifo('report')  # as of `--json >(program)`
+  command = _command('-i', 'in', 'none.png', '-o', 'out', '--json', 'report')
+  streams = dict.fromkeys(('stdout', 'stderr'), subprocess.DEVNULL)
+  with subprocess.Popen(**command, **streams) as process:
+    with open('report', encoding='utf-8') as report:
+      seen = [json.loads(line) for line in report]
+    assert process.wait(60) == 1
+  assert [x.get('status') for x in seen] == ['restored', 'failed', None]
+
+
+def test_a_report_that_fails_stops_nothing(capsys):
+  _make('in/a.png')
+  _make('in/b.png', seed=1)
+  assert _restore('in', 'out', '--strength', 1, '--json', '/dev/full') == 1
+  assert _files('out') == ['a.png', 'b.png']
+  err = capsys.readouterr().err
+  assert 'error: Cannot write --json /dev/full: No space left' in err
+
+
+def test_a_report_replaces_only_reports(capsys):
+  _make('a.png')
+  options = ['--strength', 1, '--overwrite', '--json', 'r.json']
+  mine = '{"input": "a", "files": []}\n'
+  pathlib.Path('r.json').write_text(mine)
+  assert _restore('a.png', 'b.png', *options) == 2
+  assert 'no report' in capsys.readouterr().err
+  assert pathlib.Path('r.json').read_text() == mine
+  older = {'adafm_jax': '0.1.0', 'model': {}, 'pictures': 1, 'files': []}
+  files.write_json('r.json', older)
+  for _ in range(2):
+    assert _restore('a.png', 'b.png', *options) == 0
+    assert len(_report('r.json')[0]) == 1
+  # A mistake leaves that of the last call.
+  before = pathlib.Path('r.json').read_bytes()
+  assert _restore('a.png', 'b.png', *options, '--mask', 'none.png') == 2
+  assert pathlib.Path('r.json').read_bytes() == before
 
 
 def test_below_the_start_the_result_fades_to_the_picture(capsys):
@@ -408,8 +523,8 @@ def test_below_the_start_the_result_fades_to_the_picture(capsys):
   assert _restore('a.png', 'b.png', '--level', 5, '--json', 'r.json') == 0
   expected = image + (start - image) / 3  # 5 of 15
   assert np.abs(_read('b.png') - expected).max() < 0.51
-  (told,) = json.loads(pathlib.Path('r.json').read_text())['files']
-  assert (told['level'], told['strength']) == (5, 0)
+  (told,), _ = _report('r.json')
+  assert (told['level'], told['strength'], told['estimated']) == (5, 0, False)
   assert told['share'] == pytest.approx(1 / 3)
   assert 'faded to 33%' in capsys.readouterr().out
   assert _restore('a.png', 'c.png', '--level', -1) == 2

@@ -70,7 +70,7 @@ def test_every_field_is_documented():
       else:
         assert len(field.metadata['doc']) > 5, field.name
         names.append(field.name)
-  assert len(groups) == 10
+  assert len(groups) == 11
   text = configs.describe(Config())
   shown = re.findall(r'^  ([a-z_0-9.]+) = ', text, re.MULTILINE)
   assert sorted(name.split('.')[-1] for name in shown) == sorted(names)
@@ -105,7 +105,6 @@ def test_all_mistakes_at_once():
     'run': (3, 'a group of fields'),
     'train__patch': (47, 'even'),
     'adapt__warmup': (600_000, 'only 500000'),
-    'path__steps': (0, 'only train.steps may be'),
   }
   problems = _problems(
     **{name: value for name, (value, _) in right.items()},
@@ -156,8 +155,15 @@ def test_what_follows_from_a_mistake_is_not_one_more():
       {'task': 'dejpeg', 'start': 12.0, 'end': 10.0, 'calibrate__order': 4},
       '3 calibrate.levels or more strictly between 12 and 10',
     ),
-    ({'steps': 5}, 'did you mean train.steps or adapt.steps or path.steps?'),
+    ({'steps': 5}, 'did you mean train.steps or adapt.steps or path.steps'),
     ({'zzz': 5}, '--help'),
+    ({'adapt__steps': 0}, 'needs a model file in model.init'),
+    ({'model__init': 'x', 'adapt__steps': 0}, 'adapt.steps may not be 0 alone'),
+    (
+      {'model__init': 'x', 'path__kind': 'poly', 'path__steps': 0},
+      'path.steps',
+    ),
+    ({'joint__patch': 9, 'joint__steps': 3}, 'joint.patch is 9'),
     ({'evaluate__ssim': 1}, 'true or false'),
     ({'train__batch': True}, 'a whole number'),
     # As text, from the command line.
@@ -197,3 +203,13 @@ def test_differences():
 
 def test_fields_of_model_and_architecture_agree():
   assert Config().arch == architecture.Architecture()
+
+
+def test_a_number_from_the_command_line_is_told_as_one():
+  given = {'model.kernel': '4', 'train.steps': 'many', 'seed': '-1'}
+  with pytest.raises(UserError) as caught:
+    configs.parse({}, given)
+  kernel, steps, seed = caught.value.problems
+  assert kernel == 'model.kernel is 4; it must be one of 1, 3, 5, 7.'
+  assert steps == "train.steps is 'many'; it must be a whole number."
+  assert seed.startswith('seed is -1; ')

@@ -4,6 +4,7 @@ import pathlib
 import pytest
 
 from adafm_jax.errors import UserError
+from adafm_jax.restore import overwrite, own
 from adafm_jax.restore import pairs as pairing
 
 
@@ -29,7 +30,7 @@ def _plan(inputs, output, **options):
   }
   pairs = pairing.find(inputs, output, **options)
   checks['keep'] = [*checks.get('keep', ()), *inputs]
-  pairing.check(pairs, **checks)
+  overwrite.check(pairs, **checks)
   return [(str(pair.source), str(pair.target)) for pair in pairs]
 
 
@@ -99,7 +100,7 @@ def test_nor_is_an_input_behind_another_name():
   with pytest.raises(UserError, match=r'overwrite the input out/a\.png'):
     _plan(['in/a.png', 'in/b.png'], 'out')
   # b.png is no input now.
-  assert len(_plan('in/a.png', 'out', existing=pairing.REPLACE)) == 1
+  assert len(_plan('in/a.png', 'out', existing=overwrite.REPLACE)) == 1
 
 
 def test_a_mask_is_not_overwritten_either():
@@ -119,7 +120,7 @@ def test_two_results_of_one_name():
 
 def test_results_of_an_earlier_call_are_no_inputs():
   _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png')
-  again = {'suffix': '_r', 'existing': pairing.SKIP}
+  again = {'suffix': '_r', 'existing': overwrite.SKIP}
   assert _plan('in', 'in', **again) == [
     ('in/_r.png', 'in/_r_r.png'),
     ('in/a.png', 'in/a_r.png'),
@@ -128,7 +129,7 @@ def test_results_of_an_earlier_call_are_no_inputs():
   # Elsewhere they are pictures like others.
   assert len(_plan('in', 'out', suffix='_r')) == 4
   _make('in/out/a.png', 'in/out/x/a.png')
-  found = _plan('in', 'in/out', recursive=True, existing=pairing.REPLACE)
+  found = _plan('in', 'in/out', recursive=True, existing=overwrite.REPLACE)
   assert [source for source, _ in found] == [
     'in/_r.png',
     'in/a.png',
@@ -173,31 +174,31 @@ def test_what_exists_is_never_overwritten(inputs, output, options):
   os.symlink('gone.jpg', 'out/a.jpg')
   with pytest.raises(UserError, match=r'exists.*--skip-existing.*'):
     _plan(inputs, output, **options)
-  _plan(inputs, output, **options, existing=pairing.REPLACE)
+  _plan(inputs, output, **options, existing=overwrite.REPLACE)
 
 
 def test_a_stopped_call_beside_its_inputs_can_be_finished():
   _make('in/a.jpg', 'in/b.jpg', 'in/a.png')  # a.png is the first result
-  found = _plan('in', 'in', ext='png', existing=pairing.SKIP)
+  found = _plan('in', 'in', ext='png', existing=overwrite.SKIP)
   assert ('in/b.jpg', 'in/b.png') in found
   with pytest.raises(UserError, match=r'overwrite the input in/a\.png'):
-    _plan('in', 'in', ext='png', existing=pairing.REPLACE)
+    _plan('in', 'in', ext='png', existing=overwrite.REPLACE)
 
 
 def test_a_result_that_is_named_as_an_input_is_one():
   _make('in/a.jpg', 'in/a-edited.jpg')
   inputs, options = ['in/a.jpg', 'in/a-edited.jpg'], {'suffix': '-edited'}
-  for existing in (pairing.REFUSE, pairing.REPLACE):
+  for existing in (overwrite.REFUSE, overwrite.REPLACE):
     with pytest.raises(UserError, match=r'would overwrite in/a-edited\.jpg'):
       _plan(inputs, 'in', **options, existing=existing)
-  found = _plan(inputs, 'in', **options, existing=pairing.SKIP)
+  found = _plan(inputs, 'in', **options, existing=overwrite.SKIP)
   assert found == [('in/a.jpg', 'in/a-edited.jpg')]
 
 
 def test_a_folder_where_a_result_would_go():
   _make('in/a.png', 'out/a.png/b.txt')
   with pytest.raises(UserError, match=r'out/a\.png is a folder'):
-    _plan('in', 'out', existing=pairing.REPLACE)
+    _plan('in', 'out', existing=overwrite.REPLACE)
 
 
 def test_bad_paths_end_no_call():
@@ -229,3 +230,42 @@ def test_an_output_of_no_known_format_makes_no_folder(output):
     _plan('in/a.png', output)
   assert not pathlib.Path(output or 'out').exists()
   assert _plan('in/a.png', 'v1.2') == [('in/a.png', 'v1.2/a.png')]
+
+
+def test_what_an_earlier_call_wrote_is_replaced_as_long_as_it_is_that():
+  _make('in/a.jpg', 'in/a.png')
+  assert not own.is_own(pathlib.Path('in/a.png'))
+  own.mark(pathlib.Path('in/a.png'))
+  assert own.is_own(pathlib.Path('in/a.png'))
+  # It is the result of a.jpg, and no picture to restore.
+  expected = [('in/a.jpg', 'in/a.png')]
+  for existing in (overwrite.REFUSE, overwrite.REPLACE, overwrite.SKIP):
+    assert _plan('in', 'in', ext='png', existing=existing) == expected
+  # Elsewhere it is a picture like others.
+  assert _plan('in/a.png', 'out') == [('in/a.png', 'out/a.png')]
+  os.symlink('a.png', 'in/b.png')
+  assert not own.is_own(pathlib.Path('in/b.png'))
+  os.link('in/a.png', 'in/c.png')
+  assert own.is_own(pathlib.Path('in/c.png'))
+  pathlib.Path('in/a.png').write_text('painted')
+  with pytest.raises(UserError, match=r'in/a\.png'):
+    _plan('in', 'in', ext='png')
+  with pytest.raises(UserError, match=r'in/a\.png exists'):
+    _plan('in/a.jpg', 'in', ext='png')
+
+
+def test_a_claimed_file_is_replaced():
+  _make('in/a.png', 'in/b.png', 'out/a.png', 'out/b.png')
+  claimed = frozenset([pathlib.Path('out/a.png')])
+  existing = overwrite.Existing(claimed=claimed)
+  assert _plan('in/a.png', 'out', existing=existing)
+  with pytest.raises(UserError, match=r'out/b\.png exists'):
+    _plan('in', 'out', existing=existing)
+
+
+def test_without_attributes_nothing_is_known_again(monkeypatch):
+  _make('a.png')
+  for name in ('setxattr', 'getxattr'):
+    monkeypatch.delattr(os, name)
+  own.mark(pathlib.Path('a.png'))
+  assert not own.is_own(pathlib.Path('a.png'))

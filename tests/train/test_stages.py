@@ -8,6 +8,7 @@ import pytest
 import tiny_models
 
 from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import JointConfig
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
@@ -75,3 +76,30 @@ def test_training_begins_with_given_weights(tmp_path, steps):
   other = dataclasses.replace(run, config=config, workdir=tmp_path / 'other')
   with pytest.raises(UserError, match=r'model\.init'):
     stages.train(other)
+
+
+def test_the_joint_stage_moves_every_weight_and_resumes(tmp_path):
+  run = _run(tmp_path)
+  config = dataclasses.replace(
+    run.config, joint=JointConfig(**STAGE), noise='both'
+  )
+  run = dataclasses.replace(run, config=config)
+  before = tiny_models.random_params(config.bent)
+  after = stages.join(run, before, POINTS)
+  flat = parameters.flatten(before)
+  for name, value in parameters.flatten(after).items():
+    assert np.abs(value - flat[name]).max() > 1e-4, name
+  again = stages.join(run, before, POINTS)
+  jax.tree.map(np.testing.assert_array_equal, again, after)
+
+
+def test_a_whole_model_can_be_given(tmp_path):
+  run = _run(tmp_path / 'run', init=str(tmp_path / 'start.safetensors'))
+  params = tiny_models.random_params(run.config.bent)
+  levels = LevelRange('denoise', 15, 75)
+  model = Model(arch=run.config.bent, levels=levels, params=params)
+  model.save(run.config.model.init)
+  jax.tree.map(np.testing.assert_array_equal, stages.given(run), params)
+  model.with_path('line').save(run.config.model.init)
+  with pytest.raises(UserError, match=r'model\.init'):
+    stages.given(run)

@@ -1,12 +1,18 @@
+import contextlib
 import os
+import resource
 import subprocess
 import sys
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from adafm_jax import files
 from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError
-from adafm_jax.train import workdir
+from adafm_jax.train import checkpoint, logs, workdir
+from adafm_jax.train.step import TrainState
 
 
 def test_a_workdir_is_one_process_s(tmp_path):
@@ -53,3 +59,66 @@ def test_a_broken_config_file_is_named(tmp_path, text):
   (tmp_path / 'config.json').write_text(text)
   with pytest.raises(UserError, match=r'Cannot use .*config\.json'):
     workdir.open_workdir(None, tmp_path)
+
+
+@contextlib.contextmanager
+def _full_disk(size=6000):
+  """No file may grow beyond `size` bytes, which is told as a full disk is."""
+  before = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+  try:
+    yield
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _state(step):
+  noise = np.random.default_rng(step).normal(size=(200, 200))
+  return TrainState(jnp.int32(step), {'w': jnp.float32(noise)}, {}, {})
+
+
+# Other writes answer an event loop that orbax has closed by then.
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
+  folder = tmp_path / 'checkpoints' / 'basic'
+  with checkpoint.Store(folder, 2) as store:
+    store.save(3, _state(3))
+  with (
+    _full_disk(),
+    pytest.raises(UserError) as caught,
+    workdir.told_when_full(tmp_path),
+    checkpoint.Store(folder, 2) as store,
+  ):
+    store.save(4, _state(4))
+  (problem,) = caught.value.problems
+  assert f'{tmp_path} is full' in problem
+  assert 'step 3 of stage basic' in problem
+  assert 'Traceback' not in capfd.readouterr().err
+  assert [path.name for path in folder.iterdir() if path.is_dir()] == ['3']
+  with checkpoint.Store(folder, 2) as store:
+    found = store.restore(_state(0))
+    store.save(4, _state(4))  # once there is room
+  np.testing.assert_array_equal(found.params['w'], _state(3).params['w'])
+
+
+def _write_events(folder):
+  with logs.Events(folder, 0) as events:
+    for step in range(9):
+      events.scalars(step, {'loss': 1.0})
+
+
+def _write_model(folder):
+  files.write_bytes(folder / 'model', bytes(200))
+
+
+@pytest.mark.parametrize('write', [_write_events, _write_model])
+def test_so_is_one_that_is_full_of_something_else(write, tmp_path, capfd):
+  full = pytest.raises(UserError, match='no checkpoint yet')
+  with _full_disk(100), full, workdir.told_when_full(tmp_path):
+    write(tmp_path)
+  assert capfd.readouterr().err == ''
+
+
+def test_other_errors_keep_their_traceback(tmp_path):
+  with pytest.raises(ZeroDivisionError), workdir.told_when_full(tmp_path):
+    _ = 1 / 0

@@ -1,0 +1,1 @@
+"""The paper's experiments as lists of variations, and the report of them."""

@@ -1,0 +1,209 @@
+"""Figures 5 and 7, and systems side by side over the levels."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError
+from adafm_jax.model_file import curve as curves
+from adafm_jax.paper import numbers, tables
+from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
+from adafm_jax.paper.results import Results, Run
+from adafm_jax.report import figures
+
+# Systems with two levels, by the names that the figures give them.
+SYSTEMS = {
+  'adafm': 'AdaFM',
+  'hats': 'AdaFM, sets at middle levels',
+  'poly': 'AdaFM, polynomial path',
+  'interpolate': 'all weights interpolated (DNI)',
+  'blend': 'outputs of both ends blended',
+  'condin': 'conditional instance norm',
+  'adabn': 'AdaBN',
+}
+
+
+def figure5(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+  """PSNR of held-out images while AdaFM layers of each size learn."""
+  yield Heading(2, 'Figure 5: learning the AdaFM layers, by filter size')
+  for task, start, end in tables.RANGES:
+    series = {}
+    for kernel in tables.KERNELS:
+      found = results.find(task=task, start=start, end=end, kernel=kernel)
+      if found and found[0].learning:
+        series[f'{kernel}x{kernel}'] = found[0].learning
+    where = f'{tables.TASKS[task]}, {tables.arrow(task, start, end)}'
+    if not series:
+      yield Text(f'{where}: missing.')
+      continue
+    path = folder / f'figure5_{task}.png'
+    figure, axes = figures.new_figure(
+      where, 'steps of the adaptation', 'PSNR (dB), held-out images'
+    )
+    for i, (name, points) in enumerate(series.items()):
+      axes.plot(*zip(*points, strict=True), label=name, color=figures.COLORS[i])
+    figure.legend(loc='outside right upper', frameon=False)
+    figures.save(figure, path)
+    yield Picture(path, f'{where}: PSNR on held-out images over the steps.')
+
+
+def figure7(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+  """The best strength of each level, and the distance there."""
+  yield Heading(2, 'Figure 7: strength by level, and the distance there')
+  yield Text(
+    'The best strength is found on held-out training images, and the curves are'
+    ' fitted to it. The distance is the PSNR of a basic model, trained for the'
+    ' level alone, minus that of AdaFM-Net at its best strength, dB. Every'
+    ' cell: ours / paper / difference.'
+  )
+  for task, start, end in (
+    ('dejpeg', 80, 10),
+    ('dejpeg', 80, 40),
+    ('denoise', 15, 75),
+  ):
+    found = results.find(task=task, start=start, end=end)
+    where = f'{tables.TASKS[task]}, {tables.arrow(task, start, end)}'
+    yield Heading(3, where)
+    if not found:
+      yield Text('Missing.')
+    else:
+      yield from _curve(found[0], where, folder)
+    paper = numbers.MODULATED.get((start, end), {}) if task == 'dejpeg' else {}
+    for name in tables.sets(results, task):
+      rows = _distances(results, task, start, end, name, paper)
+      header = ['level', 'best strength', 'baseline', 'AdaFM', 'distance']
+      yield Text(f'{tables.set_title(name)}:')
+      yield Table(header, rows)
+
+
+def _distances(results, task, start, end, name, paper) -> list[list[str]]:
+  fields = {'task': task, 'start': start, 'end': end}
+  middle = {row['level'] for run in results.find(**fields) for row in run.rows}
+  rows = []
+  wanted = sorted({start, end, *middle, *paper}, reverse=start > end)
+  for level in wanted:
+    ours = results.rows(name, level, **fields)
+    alone = results.psnr(name, level, task=task, system='basic', start=level)
+    psnr = results.psnr(name, level, **fields)
+    best = type(psnr)({s: row['strength'] for s, row in ours.items()})
+    theirs = paper.get(level, (None, None)) if name == 'live1' else (None,) * 2
+    rows.append(
+      [
+        tables.label(task, level),
+        tables.cell(best, theirs[0]),
+        alone.text(),
+        psnr.text(),
+        tables.cell(alone.minus(psnr), theirs[1]),
+      ]
+    )
+  return rows
+
+
+def _curve(run: Run, where: str, folder: pathlib.Path) -> Iterator[Block]:
+  """The fitted cubic and line over the best strengths."""
+  v = run.v
+  assert v.end is not None
+  points = {row['level']: row['strength'] for row in run.rows}
+  if not set(points) - {v.start, v.end}:
+    yield Text('No middle level is measured yet.')
+    return
+  x, y = np.transpose(sorted(points.items()))
+  made = []
+  for order in (3, 1):
+    try:
+      made.append(curves.fit(x, y, v.start, v.end, order=order))
+    except UserError:
+      continue  # too few levels for a cubic
+  path = folder / f'figure7_{v.task}_{v.start:g}_{v.end:g}.png'
+  unit = levels.TASKS[v.task].unit
+  figures.plot_curve(path, made, unit_label=unit, title=where)
+  formula = '; '.join(curve.formula() for curve in made)
+  yield Picture(path, f'Best strength of each level and its fits: {formula}.')
+
+
+def systems(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+  """Every system that goes from one level to another, level by level."""
+  yield Heading(2, 'Beside AdaFM: PSNR over the levels')
+  yield Text(
+    'Each system at the strength that is best for the level on held-out images;'
+    ' PSNR in dB, and in brackets the difference to AdaFM. The basic model of a'
+    ' level is trained for it alone.'
+  )
+  for task, start, end in tables.RANGES:
+    for name in tables.sets(results, task):
+      yield from _side_by_side(results, task, start, end, name, folder)
+
+
+def _side_by_side(
+  results: Results,
+  task: str,
+  start: float,
+  end: float,
+  name: str,
+  folder: pathlib.Path,
+) -> Iterator[Block]:
+  runs = [
+    run
+    for run in results.runs
+    if (run.v.task, run.v.start, run.v.end) == (task, start, end)
+    and run.v == run.v.but(kernel=0, placement='block', levels=run.v.levels)
+    and run.v.system in SYSTEMS
+  ]
+  middle = {
+    row['level'] for run in runs for row in run.rows if row['set'] == name
+  }
+  where = f'{tables.arrow(task, start, end)}, {tables.set_title(name)}'
+  yield Heading(3, where)
+  if len(middle) < 3:
+    yield Text('Missing.')
+    return
+  at = sorted(middle, reverse=start > end)
+  rows, series = _compare(results, runs, name, at)
+  yield Table(['system', *(tables.label(task, x) for x in at)], rows)
+  path = folder / f'systems_{task}_{name}.png'
+  figures.plot_levels(
+    path,
+    at,
+    series,
+    xlabel=levels.TASKS[task].unit,
+    title=where,
+    ylabel='PSNR above AdaFM (dB)',
+    points=('basic model',),
+  )
+  yield Picture(path, f'{where}: PSNR above AdaFM, by level.')
+
+
+def _compare(
+  results: Results, runs: Sequence[Run], name: str, at: Sequence[float]
+) -> tuple[list[list[str]], dict[str, list[float]]]:
+  """Rows of the table, and differences to AdaFM for the figure."""
+  first = runs[0].v.but(system='adafm', bends=0).identity
+  del first['seed']
+  ours = [results.psnr(name, x, **first) for x in at]
+  basic = {k: x for k, x in first.items() if k not in ('system', 'start')}
+  basic |= {'end': None, 'system': 'basic'}
+  found = {'basic model': [results.psnr(name, x, start=x, **basic) for x in at]}
+  for run in sorted(runs, key=lambda r: list(SYSTEMS).index(r.v.system)):
+    title = SYSTEMS[run.v.system] + (f' ({run.v.bends})' if run.v.bends else '')
+    fields = dataclasses.asdict(run.v)
+    del fields['seed'], fields['levels']
+    found[title] = [results.psnr(name, x, **fields) for x in at]
+  rows, series = [], {}
+  for title, values in found.items():
+    apart = [a.minus(b) for a, b in zip(values, ours, strict=True)]
+    rows.append(
+      [
+        title,
+        *(
+          x.text() if d.mean is None else f'{x.text()} ({d.mean:+.2f})'
+          for x, d in zip(values, apart, strict=True)
+        ),
+      ]
+    )
+    series[title] = [np.nan if d.mean is None else d.mean for d in apart]
+  return rows, series

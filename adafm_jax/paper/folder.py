@@ -1,0 +1,117 @@
+"""The workdir of lists: a folder for each variation, and what it holds.
+
+  WORKDIR/config.json                 preset and config of all lists
+  WORKDIR/data/                       which images were trained on
+  WORKDIR/runs/NAME/weights.safetensors   once trained
+  WORKDIR/runs/NAME/run.json          the variation, and how it was trained
+  WORKDIR/runs/NAME/learning.json     PSNR of held-out images during training
+  WORKDIR/runs/NAME/measured.json     its results
+  WORKDIR/runs/NAME/failed.txt        if it failed: why
+
+NAME ends in a hash of all that determines the weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import safetensors.numpy
+
+from adafm_jax import files
+from adafm_jax.config import parse as configs
+from adafm_jax.config.fields import Config
+from adafm_jax.errors import UserError
+from adafm_jax.models import parameters, restorer
+from adafm_jax.paper import systems
+from adafm_jax.paper.variation import Variation
+from adafm_jax.train import stages
+
+
+def identity(base: Config, v: Variation) -> dict[str, Any]:
+  """Everything that determines the weights of a variation."""
+  config, system = systems.configure(base, v), systems.SYSTEMS[v.system]
+  stage = stages.FIELDS.get(system.stage, '')
+  model = dataclasses.asdict(config.model)
+  return {
+    'variation': v.identity,
+    'features': model['features'],
+    'blocks': model['blocks'],
+    'init_scale': model['init_scale'],
+    'compute': model['compute'],
+    'noise': config.noise if v.task == 'denoise' else None,
+    'data': dataclasses.asdict(config.data),
+    'stage': dataclasses.asdict(getattr(config, stage)) if stage else None,
+    'needs': [identity(base, needed) for needed in system.needs(v)],
+  }
+
+
+def name(base: Config, v: Variation) -> str:
+  """The name of a variation's folder."""
+  text = json.dumps(identity(base, v), sort_keys=True)
+  parts = [v.task, v.system, f'{v.start:g}']
+  if v.end is not None:
+    parts.append(f'{v.end:g}')
+  if v.system in ('adafm', 'scratch'):
+    parts.append(f'k{v.kernel}')
+  digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+  return '-'.join([*parts, f'seed{v.seed}', digest])
+
+
+def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
+  """Notes the config of a workdir's lists, or compares it with theirs.
+
+  Raises:
+    UserError: other lists in the workdir have another preset or config.
+  """
+  path = workdir / 'config.json'
+  if not path.exists():
+    values = {'preset': preset, **dataclasses.asdict(base)}
+    files.write_json(path, values)
+    return
+  kept = json.loads(path.read_text('utf-8'))
+  if 'preset' not in kept:
+    raise UserError(
+      f'{workdir} holds a single run, not the lists of the paper; give another'
+      ' --workdir.'
+    )
+  before = kept.pop('preset')
+  changed = configs.differences(configs.parse(kept), base)
+  if before != preset:
+    changed.insert(0, f'preset: {before!r} -> {preset!r}')
+  if changed:
+    raise UserError(
+      f'{workdir} holds experiments with another config; give another'
+      f' --workdir, or undo these changes (there -> now): {"; ".join(changed)}.'
+    )
+
+
+class Folder:
+  """The folder of one variation."""
+
+  def __init__(self, workdir: pathlib.Path, base: Config, v: Variation):
+    self.path = workdir / 'runs' / name(base, v)
+
+  @property
+  def trained(self) -> bool:
+    """Whether its weights are final."""
+    return (self.path / 'run.json').exists()
+
+  def write(self, params: restorer.Params, about: dict[str, Any]) -> None:
+    """Keeps final weights, and then how they came about."""
+    with files.atomic_path(self.path / 'weights.safetensors') as temporary:
+      safetensors.numpy.save_file(parameters.flatten(params), temporary)
+    files.write_json(self.path / 'run.json', about)
+
+  def params(self) -> restorer.Params:
+    """The final weights."""
+    path = self.path / 'weights.safetensors'
+    return parameters.unflatten(safetensors.numpy.load_file(path))
+
+  def read(self, file: str, default: Any) -> Any:
+    """A JSON file of the folder."""
+    path = self.path / file
+    return json.loads(path.read_text('utf-8')) if path.exists() else default

@@ -1,0 +1,101 @@
+"""What becomes of files where results would go: nothing is lost unasked."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from adafm_jax.errors import raise_all
+from adafm_jax.restore import own
+from adafm_jax.restore.pairs import Pair
+
+
+class Existing(NamedTuple):
+  """What becomes of files that have the name of a result.
+
+  Attributes:
+    skip: their pictures are left out.
+    replace: they are replaced, whatever they are; otherwise only those that an
+      earlier call wrote.
+    claimed: files of an earlier call, beside those that carry its mark.
+  """
+
+  skip: bool = False
+  replace: bool = False
+  claimed: frozenset[pathlib.Path] = frozenset()
+
+  def blocking(self, *paths: pathlib.Path) -> pathlib.Path | None:
+    """The first of some files that may not be written; None if all may."""
+    for path in paths:
+      ours = path in self.claimed or self.replace
+      if os.path.lexists(path) and not ours and not own.is_own(path):
+        return path
+    return None
+
+
+REFUSE, SKIP = Existing(), Existing(skip=True)
+REPLACE = Existing(replace=True)
+
+
+def check(
+  pairs: Sequence[Pair],
+  *,
+  existing: Existing = REFUSE,
+  sidecar: str = '',
+  keep: Iterable[str] = (),
+) -> None:
+  """Checks that nothing is overwritten.
+
+  Args:
+    pairs: to be restored.
+    existing: what becomes of files that have the name of a result.
+    sidecar: what goes behind a result's name for a further file beside it,
+      which overwrites nothing either; '' if none is written.
+    keep: further files that no result may overwrite.
+
+  Raises:
+    UserError: a result would overwrite a file, or two would have one name.
+  """
+  pairs = [pair for pair in pairs if not pair.problem]
+  inputs = {_identity(pair.source) for pair in pairs} - {None}
+  others = {_identity(pathlib.Path(x)) for x in keep} - {None}
+  problems = []
+  made: dict[pathlib.Path, pathlib.Path] = {}
+  for source, target, _ in pairs:
+    if existing.skip and os.path.lexists(target):
+      continue
+    identity = _identity(target)
+    beside = target.with_name(target.name + sidecar)
+    if identity in inputs:
+      problems.append(
+        f'The result of {source} would overwrite the input {target}; give'
+        ' another -o, or --suffix.'
+      )
+    elif identity in others:
+      problems.append(f'The result of {source} would overwrite {target}.')
+    elif target in made:
+      problems.append(
+        f'{made[target]} and {source} would both be written to {target};'
+        ' restore them separately, or see --recursive and --ext.'
+      )
+    elif target.is_dir():
+      problems.append(f'{target} is a folder, where a result would go.')
+    elif taken := existing.blocking(target, beside):
+      problems.append(
+        f'{taken} exists, where the result of {source} would go, and no earlier'
+        ' call wrote it as it is; give --skip-existing, --overwrite or another'
+        ' -o.'
+      )
+    made[target] = source
+  raise_all(problems, limit=5)
+
+
+def _identity(path: pathlib.Path) -> tuple[int, int] | None:
+  """The file itself, whatever link leads to it; None if there is none."""
+  try:
+    status = path.stat()
+  except OSError:
+    return None
+  return status.st_dev, status.st_ino

@@ -1,0 +1,147 @@
+"""The report: cells, claims and pages from results that are known."""
+
+import json
+import re
+
+import pytest
+
+from adafm_jax import cli
+from adafm_jax.paper import blocks, claims, results, tables
+from adafm_jax.paper.variation import Variation
+from adafm_jax.report.tables import MISSING
+
+ABOUT = {
+  'device': 'a processor',
+  'packages': {'jax': '0.0'},
+  'training_images': 7,
+  'stage': None,
+  'parameters': 10,
+  'seconds': 3.0,
+}
+STAGE = {'steps': 5, 'batch': 2, 'patch': 16}
+CONFIG = {
+  'preset': 'tiny',
+  'model': {'features': 4, 'blocks': 1},
+  'data': {'train': 'somewhere'},
+  'noise': 'clipped',
+  **{
+    stage: {**STAGE, 'optimizer': 'adam', 'learning_rate': 0.1}
+    for stage in ('train', 'adapt', 'path')
+  },
+}
+
+
+def write_run(workdir, psnr, **fields):
+  """A finished run; psnr is {level: value} on CBSD68."""
+  v = Variation(**{'task': 'denoise', **fields})
+  folder = workdir / 'runs' / str(len(list((workdir / 'runs').glob('*'))))
+  folder.mkdir(parents=True)
+  values = {**v.identity, 'levels': v.levels, 'picture': v.picture}
+  (folder / 'run.json').write_text(json.dumps({'variation': values, **ABOUT}))
+  rows = [
+    {
+      'set': 'cbsd68',
+      'noise': 'clipped',
+      'protocol': 'RGB, clipped',
+      'level': level,
+      'strength': 0.5,
+      'psnr': value,
+      'images': {'a': value},
+    }
+    for level, value in psnr.items()
+  ]
+  (folder / 'measured.json').write_text(json.dumps(rows))
+
+
+@pytest.fixture
+def workdir(tmp_path):
+  (tmp_path / 'config.json').write_text(json.dumps(CONFIG))
+  for seed, shift in ((0, 0.0), (1, 0.2)):
+    write_run(tmp_path, {75: 26.0 + shift}, start=15, end=75, seed=seed)
+    write_run(tmp_path, {75: 26.1 + shift}, system='basic', start=75, seed=seed)
+  write_run(tmp_path, {15: 33.0}, start=75, end=15)
+  write_run(tmp_path, {15: 34.0}, system='basic', start=15)
+  return tmp_path
+
+
+def row_of(text, name):
+  (line,) = re.findall(rf'^\| {re.escape(name)} .*$', text, re.M)
+  return [cell.strip() for cell in line.strip('|').split('|')]
+
+
+def section(text, title):
+  found = text[text.index(f'## {title}') :]
+  return found[: found.index('\n## ')]
+
+
+def test_cells_show_ours_the_papers_and_the_difference(workdir):
+  assert cli.main(['report', str(workdir)]) == 0
+  text = (workdir / 'report.md').read_text()
+  table5, table2 = section(text, 'Table 5'), section(text, 'Table 2')
+  row = row_of(table5, 'sigma 15 → 75, CBSD68')
+  assert row[1] == '26.20 ± 0.14 / 26.49 / -0.29'
+  assert row[2] == '26.10 ± 0.14 / 26.35 / -0.25'
+  # The distance has a spread of its own: the seeds' shifts cancel.
+  assert row[3] == '0.10 ± 0.00 / 0.14 / -0.04'
+  assert (
+    row_of(table5, 'sigma 15 → 25, CBSD68')[1]
+    == f'{MISSING} / 31.44 / {MISSING}'
+  )
+  row = row_of(table2, 'sigma 15 → 75, CBSD68')
+  assert row[1] == '26.10 ± 0.14 / 26.35 / -0.25'
+  assert row[4] == f'{MISSING} / 26.40 / {MISSING}'
+  assert row_of(text, 'preset')[1] == 'tiny'
+
+
+def test_the_page_loads_nothing_and_shows_the_same(workdir):
+  assert cli.main(['report', str(workdir), '-o', str(workdir / 'out')]) == 0
+  page = (workdir / 'out' / 'report.html').read_text()
+  assert not re.search(r'(src|href)="(?!data:)', page)
+  assert '<td>26.10 ± 0.14 / 26.35 / -0.25</td>' in page
+  for title in ('Table 1', 'Table 4', 'Figure 3', 'Figure 5', 'Figure 7'):
+    assert f'>{title}' in page or f'and {title}' in page
+
+
+def test_a_workdir_without_experiments_is_refused(tmp_path, capsys):
+  assert cli.main(['report', str(tmp_path)]) == 2
+  assert 'holds no experiments of the paper' in capsys.readouterr().err
+  assert not list(tmp_path.iterdir())
+
+
+def test_claims_hold_only_beyond_their_spread(workdir):
+  found = results.load(workdir)
+  rows = {
+    row[0]: row
+    for block in claims.table(found)
+    if isinstance(block, blocks.Table)
+    for row in block.rows
+  }
+  direction = rows['hard to easy has the larger distance than easy to hard']
+  assert direction[2:] == ['+0.54', '0.900', 'yes']  # 1.0 - 0.1
+  assert rows['7x7 filters adapt better than 1x1'][2:] == [
+    '+0.05',
+    MISSING,
+    MISSING,
+  ]
+  value = results.Value
+  assert claims.positive(value({0: 0.1})) is True
+  assert claims.positive(value({0: 0.1, 1: 0.12})) is True
+  assert claims.positive(value({0: 0.3, 1: -0.1})) is False
+  assert claims.positive(value({})) is None
+
+
+def test_sets_beside_the_papers_are_shown(workdir):
+  file = workdir / 'runs' / '0' / 'measured.json'
+  rows = json.loads(file.read_text())
+  file.write_text(json.dumps([*rows, {**rows[0], 'set': 'mine'}]))
+  found = results.load(workdir)
+  assert tables.sets(found, 'denoise') == ['cbsd68', 'mine']
+  assert tables.sets(found, 'sr') == ['set5', 'div2k']
+
+
+def test_pages_escape_text(tmp_path):
+  made = [blocks.Heading(1, 'a < b'), blocks.Table(['x'], [['<i>']])]
+  page = blocks.to_html(made, 't & u')
+  assert 'a &lt; b' in page
+  assert '<td>&lt;i&gt;</td>' in page
+  assert '<title>t &amp; u</title>' in page
