@@ -2,7 +2,7 @@
 
   python -m benchmarks.machines
 
-reads benchmarks/results/processes-cpu.json, processes-small-cpu.json (both of
+reads benchmarks/results/processes-cpu.json, processes-half-cpu.json (both of
 `benchmarks.processes`) and photograph-cpu.json (`benchmarks.photograph`), and
 prints the tables. What was not measured is an option, with an assumption as its
 default.
@@ -78,21 +78,39 @@ def efficiency(step: float, size: float, devices: int, link: Link) -> float:
   return step / (step + link.sum(size, devices))
 
 
-def unseen(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-  """Steps of two processes, predicted from one core and from sums alone."""
-  name = 'two processes'
-  sums = {size: x[name]['best'] for size, x in measured['sums'].items()}
-  link = fit_link('loopback', sums, 2)
+class Check(NamedTuple):
+  """An assumption of the model beside a run that it did not see."""
+
+  what: str
+  predicted: float
+  measured: float
+
+  @property
+  def error(self) -> float:
+    """Of the prediction, relative."""
+    return self.predicted / self.measured - 1
+
+
+def checks(
+  measured: Mapping[str, Any], half: Mapping[str, Any]
+) -> Iterator[Check]:
+  """What the model assumes of steps and of links.
+
+  Args:
+    measured: steps of one core and of two processes, and sums.
+    half: steps of one core with half of the batch.
+  """
   for stage, rows in measured['steps'].items():
-    size = measured['exchanged'][stage]['summed']
-    predicted = rows['one core']['best'] / 2 + link.sum(size, 2)
-    found = rows[name]['best']
-    yield {
-      'stage': stage,
-      'predicted': predicted,
-      'measured': found,
-      'error': predicted / found - 1,
-    }
+    alone = rows['one core']['busy']
+    found = half['steps'][stage]['one core']['busy']
+    yield Check(f'{stage}: half of the batch, core-seconds', alone / 2, found)
+    found = rows['two processes']['busy']
+    yield Check(f'{stage}: two processes, core-seconds', alone, found)
+  sums = {n: x['two processes']['seconds'] for n, x in measured['sums'].items()}
+  for size, found in sums.items():
+    others = {n: x for n, x in sums.items() if n != size}
+    predicted = fit_link('loopback', others, 2).sum(int(size), 2)
+    yield Check(f'sum of {int(size):,} bytes, seconds', predicted, found)
 
 
 def training(
@@ -186,9 +204,9 @@ def main() -> None:
   options = parser.parse_args()
   measured = json.loads(options.steps.read_text('utf-8'))
   photograph = json.loads(options.photograph.read_text('utf-8'))
-  print('\nSteps that the model has not seen\n')
-  rows = list(unseen(json.loads(options.check.read_text('utf-8'))))
-  print(table(_shown(rows)))
+  print('\nWhat the model has not seen\n')
+  half = json.loads(options.half.read_text('utf-8'))
+  print(table(_shown(checks(measured, half))))
   print('\nEfficiency of training\n')
   print(table(training(measured, _links(options.links), options.speeds)))
   print(f'\n{options.photographs:.0e} of {options.megapixels:g} megapixels\n')
@@ -198,14 +216,14 @@ def main() -> None:
     print(f'  {part} {error:+.0%}')
 
 
-def _shown(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
-  yield ['stage', 'predicted s', 'measured s', 'error']
-  for row in rows:
+def _shown(found: Iterator[Check]) -> Iterator[list[str]]:
+  yield ['what', 'predicted', 'measured', 'error']
+  for check in found:
     yield [
-      row['stage'],
-      f'{row["predicted"]:.4f}',
-      f'{row["measured"]:.4f}',
-      f'{row["error"]:+.0%}',
+      check.what,
+      f'{check.predicted:.4f}',
+      f'{check.measured:.4f}',
+      f'{check.error:+.0%}',
     ]
 
 

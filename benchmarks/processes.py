@@ -2,8 +2,7 @@
 
   python -m benchmarks.processes --output benchmarks/results/processes-cpu.json
 
-On a busy machine, the least of many rounds of a small network is what an idle
-one would take, and `busy`, the seconds of all cores, changes little.
+On a busy machine `busy`, the seconds of all cores, changes little.
 
 Every arrangement keeps its processes for the whole run, each on the cores it is
 given, and they take turns: an arrangement sleeps while another is timed. Beside
@@ -260,9 +259,9 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
       for name in options.arrangements
     }
     shared = {n: g for n, g in groups.items() if n != 'one core'}
-    for stage in STAGES:
-      first = next(iter(shared.values()))
-      result['exchanged'][stage] = first.ask('exchanged', stage)[0]
+    for first in list(shared.values())[:1]:
+      for stage in STAGES:
+        result['exchanged'][stage] = first.ask('exchanged', stage)[0]
     yield result
     for size in SUMS:
       found = _in_turns(shared, options.rounds, 'sum', size)

@@ -35,19 +35,24 @@ def test_efficiency_is_a_half_where_the_sum_takes_as_long_as_the_step():
   assert machines.efficiency(1.0, 1.0, 2, link) == pytest.approx(0.5)
 
 
-def _measured():
-  step = {'one core': {'best': 4.0}, 'two processes': {'best': 3.2}}
-  return {
-    'sums': {x: {'two processes': {'best': 1.0}} for x in ('8', '16')},
-    'exchanged': {'basic': {'summed': 8}},
-    'steps': {'basic': step},
+def test_each_assumption_is_checked_on_what_it_has_not_seen():
+  link = Link('x', 1e-3, 1e6)
+  sums = {
+    str(n): {'two processes': {'seconds': link.sum(n, 2)}}
+    for n in (2**10, 2**18, 2**22)
   }
-
-
-def test_what_the_model_has_not_seen():
-  (row,) = machines.unseen(_measured())
-  assert row['predicted'] == pytest.approx(3.0, rel=1e-3)  # half, and a sum
-  assert row['error'] == pytest.approx(3 / 3.2 - 1, abs=1e-3)
+  sums[str(2**22)]['two processes']['seconds'] *= 2  # as no link would have it
+  measured = {
+    'sums': sums,
+    'steps': {
+      'basic': {'one core': {'busy': 4.0}, 'two processes': {'busy': 5.0}}
+    },
+  }
+  half = {'steps': {'basic': {'one core': {'busy': 1.6}}}}
+  batch, processes_, *_, largest = machines.checks(measured, half)
+  assert batch.error == pytest.approx(2 / 1.6 - 1)
+  assert processes_.error == pytest.approx(4 / 5 - 1)
+  assert largest.error == pytest.approx(-0.5)
 
 
 def test_the_cost_of_photographs():
