@@ -73,6 +73,20 @@ def fit_link(name: str, sums: Mapping[str, float], devices: int) -> Link:
   return Link(name, float(delay), float(1 / each) if each else math.inf)
 
 
+class Kind(NamedTuple):
+  """A kind of machine to rent.
+
+  Attributes:
+    name: for tables.
+    price: dollars an hour.
+    speed: in cores of the measured machine; 0: not measured.
+  """
+
+  name: str
+  price: float
+  speed: float
+
+
 def efficiency(step: float, size: float, devices: int, link: Link) -> float:
   """What a device does, beside what it does alone, with the same share."""
   return step / (step + link.sum(size, devices))
@@ -114,46 +128,72 @@ def checks(
 
 
 def training(
-  measured: Mapping[str, Any], links: list[Link], speeds: list[float]
+  measured: Mapping[str, Any],
+  links: list[Link],
+  speeds: list[float],
+  share: float,
 ) -> Iterator[list[str]]:
   """Efficiency by stage, speed of a device (in our cores), link and devices."""
-  yield ['stage', 'bytes a step', 'a device', 'link', *map(str, DEVICES)]
+  yield ['stage', 'bytes a step', 'device, cores', 'link', *map(str, DEVICES)]
   for stage, rows in measured['steps'].items():
     size = measured['exchanged'][stage]['summed']
     for speed in speeds:
       for link in links:
-        step = rows['one core']['busy'] / speed
+        step = rows['one core']['busy'] * share / speed
         yield [
           stage,
           f'{size:,}',
-          f'{speed:g} cores',
+          f'{speed:g}',
           link.name,
           *(f'{efficiency(step, size, n, link):.1%}' for n in DEVICES),
         ]
 
 
-def restoring(
-  photograph: Mapping[str, Any], options: argparse.Namespace
-) -> Iterator[list[str]]:
-  """What the parts cost for all photographs."""
-  yield ['part', 'core-seconds each', 'core-hours', 'US dollars']
+def core_seconds(
+  photograph: Mapping[str, Any], megapixels: float
+) -> dict[str, float]:
+  """What each part of the work on a photograph takes."""
   parts = photograph['a_picture_and_a_megapixel'].items()
-  each = {n: once + rate * options.megapixels for n, (once, rate) in parts}
+  return {part: once + rate * megapixels for part, (once, rate) in parts}
+
+
+def restoring(each: Mapping[str, float], count: float) -> Iterator[list[str]]:
+  """Core-hours of all photographs, by part, and what the data path is of it."""
+  yield ['part', 'core-seconds each', 'core-hours of all']
   for name, seconds in {**each, 'all': sum(each.values())}.items():
-    hours = seconds * options.photographs / 3600
-    yield [
-      name,
-      f'{seconds:.2f}',
-      f'{hours:,.0f}',
-      f'{hours * options.core_price:,.0f}',
-    ]
-  beside = sum(x for name, x in each.items() if name != 'network')
-  yield [
-    'the network is',
-    f'{each["network"] / beside:.1f} times the rest',
-    '',
-    '',
-  ]
+    yield [name, f'{seconds:.2f}', f'{seconds * count / 3600:,.0f}']
+  beside = (sum(each.values()) - each['network']) / each['network']
+  yield ['cores beside a device as fast as one core', f'{beside:.2f}', '']
+
+
+def costs(
+  each: Mapping[str, float], count: float, kinds: list[Kind]
+) -> Iterator[list[str]]:
+  """Hours and dollars of all photographs on each kind of machine.
+
+  Of a kind whose speed isn't known, the speed that makes it as cheap as the
+  first kind.
+  """
+  yield ['kind', 'dollars an hour', 'speed, cores', 'hours', 'dollars']
+  work = sum(each.values()) * count / 3600  # core-hours
+  for kind in kinds:
+    row = [kind.name, f'{kind.price:g}']
+    if kind.speed:
+      hours = work / kind.speed
+      yield [
+        *row,
+        f'{kind.speed:g}',
+        f'{hours:,.0f}',
+        f'{hours * kind.price:,.0f}',
+      ]
+    else:
+      even = kind.price * kinds[0].speed / kinds[0].price
+      yield [
+        *row,
+        'not measured',
+        '',
+        f'cheaper than {kinds[0].name} from {even:g}',
+      ]
 
 
 def table(rows: Iterator[list[str]]) -> str:
@@ -163,12 +203,11 @@ def table(rows: Iterator[list[str]]) -> str:
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
-def _links(given: list[str]) -> list[Link]:
-  links = []
+def _named(given: list[str]) -> Iterator[tuple[str, float, float]]:
+  """What options of a name and two numbers hold."""
   for text in given:
-    name, delay, rate = text.split(',')
-    links.append(Link(name, float(delay), float(rate)))
-  return links
+    name, first, second = text.split(',')
+    yield name, float(first), float(second)
 
 
 def main() -> None:
@@ -176,6 +215,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
   add = parser.add_argument
   add('--steps', type=pathlib.Path, default=RESULTS / 'processes-cpu.json')
+  add('--half', type=pathlib.Path, default=RESULTS / 'processes-half-cpu.json')
   add(
     '--photograph', type=pathlib.Path, default=RESULTS / 'photograph-cpu.json'
   )
@@ -193,13 +233,25 @@ def main() -> None:
     default=[1, 100, 1000],
     help='of a device, in cores of the measured machine',
   )
+  add(
+    '--share',
+    type=float,
+    default=1,
+    help="a device's pixels of a batch, in measured batches",
+  )
   add('--photographs', type=float, default=1e9)
   add('--megapixels', type=float, default=12, help='of a photograph')
   add(
-    '--core-price',
-    type=float,
-    default=0.05,
-    help='US dollars an hour; assumed, see docs/scaling.md',
+    '--kinds',
+    nargs='*',
+    metavar='NAME,DOLLARS_AN_HOUR,CORES',
+    default=[
+      'a core on demand,0.05,1',
+      'a core on the spot market,0.02,1',
+      'a GPU at 1 dollar,1,0',
+      'a GPU at 4 dollars,4,0',
+    ],
+    help='machines to rent; prices are assumed, see docs/scaling.md',
   )
   options = parser.parse_args()
   measured = json.loads(options.steps.read_text('utf-8'))
@@ -208,9 +260,14 @@ def main() -> None:
   half = json.loads(options.half.read_text('utf-8'))
   print(table(_shown(checks(measured, half))))
   print('\nEfficiency of training\n')
-  print(table(training(measured, _links(options.links), options.speeds)))
+  links = [Link(*x) for x in _named(options.links)]
+  print(table(training(measured, links, options.speeds, options.share)))
   print(f'\n{options.photographs:.0e} of {options.megapixels:g} megapixels\n')
-  print(table(restoring(photograph, options)))
+  each = core_seconds(photograph, options.megapixels)
+  kinds = [Kind(*x) for x in _named(options.kinds)]
+  print(table(restoring(each, options.photographs)))
+  print()
+  print(table(costs(each, options.photographs, kinds)))
   print('\nError on the largest picture, which the fit has not seen:')
   for part, error in photograph['error_on_the_largest'].items():
     print(f'  {part} {error:+.0%}')

@@ -1,11 +1,9 @@
 """The model of many machines, against values worked out by hand."""
 
-import argparse
-
 import pytest
 
 from benchmarks import machines, processes
-from benchmarks.machines import Link
+from benchmarks.machines import Kind, Link
 
 
 def test_a_sum_over_devices():
@@ -56,15 +54,21 @@ def test_each_assumption_is_checked_on_what_it_has_not_seen():
 
 
 def test_the_cost_of_photographs():
-  options = argparse.Namespace(megapixels=10, photographs=3600, core_price=0.5)
   parts = {'read': (1.0, 0.1), 'network': (0.0, 0.4)}
-  rows = list(machines.restoring({'a_picture_and_a_megapixel': parts}, options))
-  assert rows[1:4] == [
-    ['read', '2.00', '2', '1'],
-    ['network', '4.00', '4', '2'],
-    ['all', '6.00', '6', '3'],
+  each = machines.core_seconds({'a_picture_and_a_megapixel': parts}, 10)
+  assert each == {'read': 2.0, 'network': 4.0}
+  _, *rows = machines.restoring(each, 3600)
+  assert rows[:3] == [
+    ['read', '2.00', '2'],
+    ['network', '4.00', '4'],
+    ['all', '6.00', '6'],
   ]
-  assert '2.0 times' in rows[4][1]
+  assert rows[3][1] == '0.50'
+  kinds = [Kind('core', 0.5, 1), Kind('fast', 4.0, 3), Kind('new', 10.0, 0)]
+  _, core, fast, new = machines.costs(each, 3600, kinds)
+  assert core[3:] == ['6', '3']
+  assert fast[3:] == ['2', '8']
+  assert new[4] == 'cheaper than core from 20'
 
 
 def test_bytes_that_a_program_sums():
