@@ -6,7 +6,8 @@ import dataclasses
 import math
 import pathlib
 import shutil
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -186,17 +187,41 @@ def load(job: Job, pair: Pair) -> Loaded:
   )
 
 
-def restore(job: Job, loaded: Loaded) -> np.ndarray:
-  """Runs the network, and fades: float32 [H', W', C], not clipped."""
-  share = loaded.choice.share
-  if share == 0:
-    return loaded.pixels
-  strength = loaded.strength[None] if loaded.strength.ndim else loaded.strength
-  pixels = loaded.pixels[None]
-  output = job.network.restore(pixels, strength)
-  output = setting.fade(pixels, output, np.array(share))[0]
-  if loaded.choice.estimated and job.header.levels.task == 'denoise':
-    output = flat.keep(loaded.pixels, output)
+def pass_of(loaded: Loaded) -> tuple[Any, ...] | None:
+  """What photographs must share to go through the network in one pass.
+
+  Their results then equal, bit for bit on the CPU, those of a pass each: one
+  strength, so that 1x1 AdaFM layers are folded as for a single photograph.
+
+  Returns:
+    Size and strength; None for one that goes alone: its strength is a map, or
+    it isn't restored at all.
+  """
+  if loaded.strength.ndim or not loaded.choice.share:
+    return None
+  return (*loaded.pixels.shape, float(loaded.strength))
+
+
+def restore(job: Job, loaded: Sequence[Loaded]) -> np.ndarray:
+  """Runs the network, and fades.
+
+  Args:
+    job: what to do.
+    loaded: one photograph, or several whose `pass_of` is the same.
+
+  Returns:
+    float32 [N, H', W', C], not clipped.
+  """
+  pixels = np.stack([x.pixels for x in loaded])
+  shares = np.array([x.choice.share for x in loaded])
+  if not shares.any():
+    return pixels
+  first = loaded[0].strength
+  output = job.network.restore(pixels, first[None] if first.ndim else first)
+  output = setting.fade(pixels, output, shares)
+  for i, one in enumerate(loaded):
+    if one.choice.estimated and job.header.levels.task == 'denoise':
+      output[i] = flat.keep(one.pixels, output[i])
   return output
 
 

@@ -14,14 +14,14 @@ text or drawings, or for images that someone's health or rights depend on.
   'dejpeg': """\
 Removes the artefacts of JPEG compression from photographs, from quality
 {start_level} to {end_level}; one number sets the strength. {size} It restores
-luma alone: colour stays as it is in the file. Do not use it for text, drawings and
-screenshots, or for images that someone's health or rights depend on.
+luma alone: colour stays as it is in the file. Do not use it for text, drawings
+and screenshots, or for images that someone's health or rights depend on.
 """,
   'sr': """\
 Enlarges photographs by any scale from {start} to {end}. {size} It does not
-invent detail, so results stay soft. It undoes bicubic reduction alone: noise, blur and
-compression artefacts of the image are still there, only larger. Do not use it
-for text, or for images that someone's health or rights depend on.
+invent detail, so results stay soft. It undoes bicubic reduction alone: noise,
+blur and compression artefacts of the image are still there, only larger. Do not
+use it for text, or for images that someone's health or rights depend on.
 """,
 }
 
