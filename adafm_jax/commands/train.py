@@ -72,7 +72,7 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
   network = _network(config, arch, params)
   found = curves.find_curve(config, workdir, network, images)
   first = curves.Calibrated(network, found)
-  if config.path.kind != 'line' and not kept:
+  if 'path' in config.used_stages and not kept:
     points = curves.bend_points(config, found)
     params = stages.bend(opened, params, points)
   if config.joint.steps:

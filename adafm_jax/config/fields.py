@@ -105,8 +105,8 @@ class StageConfig:
 
   steps: int = _field(
     1_000_000,
-    'optimizer steps; 0 keeps what model.init holds, or leaves out the joint'
-    ' stage',
+    'optimizer steps; 0 keeps what model.init holds; joint.steps=0 leaves that'
+    ' stage out, and path.steps=0 leaves the bends to it',
     least=0,
   )
   batch: int = _field(16, 'patches per step, over all devices', least=1)
@@ -324,8 +324,9 @@ class Config:
   @property
   def used_stages(self) -> list[str]:
     """Names of the fields of all stages that this run has."""
-    bends = ['path'] * (self.path.kind != 'line')
-    return ['train', 'adapt', *bends, *['joint'] * bool(self.joint.steps)]
+    joint = ['joint'] * bool(self.joint.steps)
+    own = self.path.kind != 'line' and (self.path.steps or not joint)
+    return ['train', 'adapt', *['path'] * bool(own), *joint]
 
   @property
   def measured_noise(self) -> str:

@@ -177,16 +177,17 @@ def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
 
   Args:
     run: `config.joint` sets the steps.
-    params: of AdaFM-Net on the released path.
+    params: of AdaFM-Net, on a straight path or on the released one.
     points: levels from start to end, with the strength and loss weight of each.
 
   Returns:
-    The weights on the same path. The network at strength 0 has changed too.
+    The weights on the released path. The network at strength 0 has changed too.
 
   Raises:
     UserError: as `train`.
   """
-  return learn(run, 'joint', run.config.bent, params, points)
+  arch = run.config.bent
+  return learn(run, 'joint', arch, restorer.insert_adafm(params, arch), points)
 
 
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
