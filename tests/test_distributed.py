@@ -6,12 +6,16 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 
 import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+import shared_measuring
 import small_runs
 import small_sets
 import tiny_models
@@ -24,13 +28,17 @@ from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps
+from adafm_jax.train.checkpoint import Store
 
 ARCH = Architecture(features=4, blocks=1, kernel=3)
 TIMEOUT = 150  # seconds
 
 
-def _train(stage, mesh, count=10):
-  """Losses of some steps, and the state after them."""
+def _train(stage, mesh, count=10, store=None):
+  """Losses of some steps, and the state after them.
+
+  With a store, it goes on from what that holds, and saves the state.
+  """
   arch = ARCH if stage == 'adapt' else ARCH.basic
   params = tiny_models.random_params(arch)
   recipe = tiny_models.make_recipe(
@@ -38,7 +46,7 @@ def _train(stage, mesh, count=10):
     optim.label_parameters(params, optim.STAGE_RULES[stage]),
     strength=stage == 'adapt',
     mesh=mesh,
-    steps=count,
+    steps=10,
     batch=16,
     patch=12,
     learning_rate=1e-3,
@@ -50,10 +58,14 @@ def _train(stage, mesh, count=10):
   losses = []
   fresh = steps.init_state(recipe, params)
   state = steps.TrainState(*meshes.replicate(fresh, mesh))
+  if store and store.latest is not None:
+    state = store.restore(state)
   dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
   for _ in range(count):
     state, metrics = dispatch(state, bank, 1)
     losses.append(float(metrics.loss))
+  if store:
+    store.save(int(state.step), state)
   return np.array(losses), state
 
 
@@ -75,6 +87,32 @@ def test_eight_devices_learn_what_one_does(stage):
     lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
     jax.device_get(state.params),
     jax.device_get(wanted_state.params),
+  )
+
+
+@pytest.mark.parametrize('stage', ['basic', 'adapt'])
+def test_a_checkpoint_goes_on_with_fewer_devices(tmp_path, stage):
+  losses, seen = [], []
+  for count, done in ((8, 4), (2, 3), (1, 3)):
+    mesh = Mesh(np.array(jax.devices()[:count]), ('data',))
+    with Store(tmp_path / stage, 3) as store:
+      kept = store.latest
+      if kept is not None:  # restored as it was saved, bit for bit
+        like = jax.tree.map(np.zeros_like, seen[-1])
+        found = store.restore(steps.TrainState(*meshes.replicate(like, mesh)))
+        assert len(jax.tree.leaves(found)[0].devices()) == count
+        jax.tree.map(np.testing.assert_array_equal, found, seen[-1])
+      made, state = _train(stage, mesh, done, store)
+    losses += list(made)
+    seen.append(jax.device_get(state))
+  assert [int(state.step) for state in seen] == [4, 7, 10]
+  one = Mesh(np.array(jax.devices()[:1]), ('data',))
+  wanted, whole = _train(stage, one)
+  np.testing.assert_allclose(losses, wanted, rtol=1e-6)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
+    seen[-1].params,
+    jax.device_get(whole.params),
   )
 
 
@@ -152,7 +190,7 @@ def _local(count, *arguments):
 
 def _losses(output):
   """{(stage, step): loss} of the console's lines."""
-  lines = re.findall(r'^(basic|adapt) (\d+)/10 .* loss (\S+)', output, re.M)
+  lines = re.findall(r'^(basic|adapt) (\d+)/\d+ .* loss (\S+)', output, re.M)
   return {(stage, int(step)): float(loss) for stage, step, loss in lines}
 
 
@@ -193,14 +231,29 @@ def test_two_processes_learn_what_one_does(
   for key, loss in losses.items():
     assert abs(loss - wanted[key]) < 1.5e-4, key  # one in the last place shown
   _assert_same_files(tmp_path / 'two', tmp_path / 'one')
+  for stage in ('basic', 'adapt'):  # process 0 alone writes
+    assert len(list((tmp_path / 'two' / 'events' / stage).iterdir())) == 1
+
+
+def _assert_close(found, wanted):
+  """JSON values that are the same but for rounding in the weights."""
+  if isinstance(wanted, dict):
+    assert found.keys() == wanted.keys()
+    found, wanted = ([x[key] for key in wanted] for x in (found, wanted))
+  if isinstance(wanted, list):
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+      _assert_close(a, b)
+  else:
+    assert found == (
+      pytest.approx(wanted, abs=1e-3) if isinstance(wanted, float) else wanted
+    )
 
 
 def _assert_same_files(folder, other):
   names = {path.name for path in other.iterdir()}
   assert names == {path.name for path in folder.iterdir()}
   assert {'model.safetensors', 'metrics.json', 'sweep.png'} <= names
-  for stage in ('basic', 'adapt'):
-    assert len(list((folder / 'events' / stage).iterdir())) == 1
   tensors, wanted = (
     safetensors.numpy.load_file(f / 'model.safetensors')
     for f in (folder, other)
@@ -210,10 +263,42 @@ def _assert_same_files(folder, other):
     np.testing.assert_allclose(
       tensor, wanted[name], rtol=1e-5, atol=1e-5, err_msg=name
     )
+  for name in ('metrics.json', 'calibration.json'):
+    _assert_close(
+      *(json.loads((f / name).read_text()) for f in (folder, other))
+    )
   config, other_config = (
     json.loads((f / 'config.json').read_text()) for f in (folder, other)
   )
   assert config == other_config
+
+
+@pytest.mark.parametrize('count', [2, 4])  # one of four has no image
+def test_processes_that_share_the_measuring_find_what_one_does(count):
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    place = f'127.0.0.1:{free.getsockname()[1]}'
+  paths = f'{small_runs.ROOT}{os.pathsep}{small_runs.ROOT / "tests"}'
+  command = [sys.executable, '-m', 'shared_measuring', place, str(count)]
+  running = [
+    subprocess.Popen(
+      [*command, str(i)],
+      env={**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': paths},
+      stdout=subprocess.PIPE,
+      text=True,
+      start_new_session=True,
+    )
+    for i in range(count)
+  ]
+  found = [_finish(process) for process in running]
+  assert {code for code, _ in found} == {0}
+  wanted = json.loads(shared_measuring.figures())
+  for _, output in found:
+    figures = json.loads(output.splitlines()[-1])  # after what gloo says
+    names = figures.pop('gathered')
+    assert names == [['0', '1', '2'][i::count] for i in range(count)]
+    assert figures == {name: wanted[name] for name in figures}
+  assert len(wanted['scores'][0]['images']) == shared_measuring.COUNT
 
 
 def test_a_users_mistake_in_all_processes_is_reported_once(
@@ -249,6 +334,14 @@ def _pid_of(process, workdir):
   raise AssertionError(f'process {process} is not there')
 
 
+def _wait_for_checkpoint(workdir):
+  store = workdir / 'checkpoints' / 'basic'
+  for _ in range(TIMEOUT * 10):
+    if store.is_dir() and any(p.name.isdigit() for p in store.iterdir()):
+      return
+    time.sleep(0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
 def test_a_run_whose_process_dies_or_stalls_starts_again(
@@ -262,11 +355,7 @@ def test_a_run_whose_process_dies_or_stalls_starts_again(
   ]
   workdir = tmp_path / 'run'
   run = _local(2, '--restarts', '2', *arguments, '--workdir', workdir)
-  store = workdir / 'checkpoints' / 'basic'
-  for _ in range(TIMEOUT * 10):
-    if store.is_dir() and any(p.name.isdigit() for p in store.iterdir()):
-      break
-    time.sleep(0.1)
+  _wait_for_checkpoint(workdir)
   os.kill(_pid_of(1, workdir), number)
   began = time.monotonic()
   code, output = _finish(run, TIMEOUT + meshes.SILENCE)
@@ -276,3 +365,35 @@ def test_a_run_whose_process_dies_or_stalls_starts_again(
   assert (workdir / 'model.safetensors').exists()
   if number == signal.SIGSTOP:
     assert time.monotonic() - began > meshes.SILENCE / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('count', 'then'), [(2, 2), (4, 2), (4, 1)])
+def test_a_process_killed_and_resumed_on_others_changes_no_loss(
+  tmp_path, smooth_images, count, then
+):
+  """As many processes, one of which is killed; then as many go on."""
+  arguments = [
+    *_arguments(smooth_images),
+    '--config.train.steps=120',
+    '--config.run.log_every=8',  # as often as a checkpoint is kept
+    '--config.run.evaluate_every=120',
+  ]
+  one = _start([*small_runs.MAIN, *arguments, '--workdir', tmp_path / 'one'])
+  code, output = _finish(one)
+  assert code == 0, output
+  wanted = _losses(output)
+  workdir = tmp_path / 'run'
+  run = _local(count, *arguments, '--workdir', workdir)
+  _wait_for_checkpoint(workdir)
+  os.kill(_pid_of(count - 1, workdir), signal.SIGKILL)
+  code, output = _finish(run)
+  assert code != 0, output
+  losses = _losses(output)
+  assert 0 < len(losses) < len(wanted)
+  code, output = _finish(_local(then, '--workdir', workdir))
+  assert code == 0, output
+  assert re.search(r'^basic: resuming from step \d+', output, re.M), output
+  again = _losses(output)
+  assert losses | again == pytest.approx(wanted, abs=1.5e-4)
+  _assert_same_files(workdir, tmp_path / 'one')

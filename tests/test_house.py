@@ -29,6 +29,7 @@ NEVER = {
   'degrade': {'files', 'data', 'config', 'images'},
 }
 ENTRY = {'main.py', 'sweep.py', 'cli.py', '__init__.py', 'data/prepare.py'}
+ENTRY |= {'restore/bulk.py'}
 
 
 def _imports(path):

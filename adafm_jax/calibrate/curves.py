@@ -28,6 +28,7 @@ from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file.curve import Curve
 from adafm_jax.train import logs
+from adafm_jax.train import mesh as meshes
 from adafm_jax.train.images import partner_levels
 from adafm_jax.train.step import Points
 
@@ -45,6 +46,8 @@ def find_curve(
 ) -> measure.Calibration:
   """Measures the best strength of each level, once for a workdir.
 
+  All processes call it; they share the images, and return the same.
+
   Args:
     config: of the experiment.
     workdir: keeps the measurements, so that a resumed run uses those that its
@@ -60,12 +63,13 @@ def find_curve(
     'grid': config.calibrate.grid,
     'images': [image.name for image in images[::2]],
   }
-  if path.exists():
-    kept = json.loads(path.read_text('utf-8'))
-    if kept['asked'] == asked:
-      logs.say(f'calibration: read from {path}')
-      found = [measure.Measurement.of(x) for x in kept['measurements']]
-      return _fit(config, found)
+  # As process 0 sees it: the others may see the file a moment later.
+  seen = json.loads(path.read_text('utf-8')) if path.exists() else None
+  kept = meshes.gather(seen)[0]
+  if kept and kept['asked'] == asked:
+    logs.say(f'calibration: read from {path}')
+    found = [measure.Measurement.of(x) for x in kept['measurements']]
+    return _fit(config, found)
   label = levels.TASKS[config.task].label
   found = []
   for level in wanted:
@@ -83,7 +87,8 @@ def find_curve(
       f' {found[-1].best:.3f} ({found[-1].psnr.max():.2f} dB)'
     )
   kept = {'asked': asked, 'measurements': [m.to_json() for m in found]}
-  files.write_json(path, kept)
+  if meshes.is_main():
+    files.write_json(path, kept)
   return _fit(config, found)
 
 
@@ -94,7 +99,7 @@ def _fit(
   return measure.fit(found, ends=ends, order=config.calibrate.order)
 
 
-def bend_points(config: Config, found: measure.Calibration | None) -> Points:
+def bend_points(config: Config, found: measure.Calibration) -> Points:
   """What the path learns: levels between the ends, each at its strength.
 
   Args:
@@ -109,7 +114,7 @@ def bend_points(config: Config, found: measure.Calibration | None) -> Points:
   return _points(config, wanted, found, config.path.weighting)
 
 
-def joint_points(config: Config, found: measure.Calibration | None) -> Points:
+def joint_points(config: Config, found: measure.Calibration) -> Points:
   """What the joint stage learns: levels from start to end, at their strengths.
 
   Noise levels are spaced evenly in their logarithm, so that PSNR falls by about
@@ -130,22 +135,20 @@ def joint_points(config: Config, found: measure.Calibration | None) -> Points:
 def _points(
   config: Config,
   wanted: np.ndarray,
-  found: measure.Calibration | None,
+  found: measure.Calibration,
   weighting: float,
 ) -> Points:
-  points = Points(wanted, np.zeros_like(wanted), np.zeros_like(wanted))
-  if found is not None:
-    curve: Curve = getattr(found, config.calibrate.kind)
-    known = sorted((m.level, m.psnr.max()) for m in found.measurements)
-    # PSNR in dB is nearly linear between neighbouring levels.
-    decibels = np.interp(wanted, *np.transpose(known))
-    weight = 10 ** (weighting * decibels / 20)
-    points = Points(
-      wanted,
-      np.asarray(curve.strength(wanted), np.float32),
-      (weight / weight.mean()).astype(np.float32),
-    )
-  if jax.process_count() > 1:
+  curve: Curve = getattr(found, config.calibrate.kind)
+  known = sorted((m.level, m.psnr.max()) for m in found.measurements)
+  # PSNR in dB is nearly linear between neighbouring levels.
+  decibels = np.interp(wanted, *np.transpose(known))
+  weight = 10 ** (weighting * decibels / 20)
+  points = Points(
+    wanted,
+    np.asarray(curve.strength(wanted), np.float32),
+    (weight / weight.mean()).astype(np.float32),
+  )
+  if jax.process_count() > 1:  # the same to the last bit
     points = Points(*multihost_utils.broadcast_one_to_all(tuple(points)))
   return points
 
@@ -196,10 +199,13 @@ def compare(
   label = levels.TASKS[config.task].label
   compared = []
   for level in (m.level for m in last.found.measurements):
-    cases = make_cases(images[1::2] or images, level, protocol)
+    own = meshes.mine(images[1::2] or images)
+    cases = make_cases(own, level, protocol)
     strengths = [float(x.curve(config).strength(level)) for x in (first, last)]
     psnr = [
-      scores.mean_psnr(x.network, cases, strength, protocol, level)
+      scores.mean_psnr(
+        x.network, cases, strength, protocol, level, together=meshes.together
+      )
       for x, strength in zip((first, last), strengths, strict=True)
     ]
     compared.append(Comparison(level, strengths[1], *psnr))

@@ -18,6 +18,7 @@ from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file import curve as curves
+from adafm_jax.train import mesh as meshes
 
 # Strengths that the second pass tries between the best one's neighbours; always
 # the same number, so that it is compiled once per image size.
@@ -70,6 +71,8 @@ def measure(
 ) -> Measurement:
   """Finds the best strength for one level.
 
+  Several processes share the images; each returns the same.
+
   Args:
     network: AdaFM-Net.
     images: calibration images.
@@ -77,10 +80,11 @@ def measure(
     grid: [N] strengths to try first, in [0, 1], any order.
     protocol: degradation and metric.
   """
-  cases = make_cases(images, level, protocol)
+  cases = make_cases(meshes.mine(images), level, protocol)
 
   def mean_psnr(strengths):
-    table = scores.psnr_grid(network, cases, strengths, protocol, level)
+    own = scores.psnr_grid(network, cases, strengths, protocol, level)
+    table = np.stack(meshes.together(own.T.tolist()), axis=1)
     return np.minimum(table, _BEST).mean(axis=1)
 
   coarse = np.unique(np.asarray(grid, float).round(_DECIMALS))

@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     report.check(options.json, pairs)
   if options.manifest:
     return _run_part(options, pairs)
-  existing = _check_results(options, pairs)
+  existing = check_results(options, pairs)
   return _restore_all(make_job(options), pairs, options, existing)
 
 
@@ -72,7 +72,7 @@ def _run_part(
   with manifest.opened(
     pathlib.Path(options.manifest),
     shard,
-    _identity(job, options),
+    identity(job, options),
     dry_run=options.dry_run,
   ) as journal:
     left = {
@@ -86,7 +86,7 @@ def _run_part(
       options,
     )
     claimed = frozenset(left[x].target for x in left.keys() & journal.claimed)
-    existing = _check_results(options, list(left.values()), claimed)
+    existing = check_results(options, list(left.values()), claimed)
     if options.dry_run:
       return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
@@ -95,7 +95,7 @@ def _run_part(
     return _restore_all(job, list(left.values()), options, existing, journal)
 
 
-def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
+def identity(job, options: argparse.Namespace) -> dict[str, Any]:
   """What fixes the results of a bulk job, beside the pictures."""
   return {
     'model_sha256': job.sha256,
@@ -111,7 +111,7 @@ def _identity(job, options: argparse.Namespace) -> dict[str, Any]:
   }
 
 
-def _check_results(
+def check_results(
   options: argparse.Namespace,
   pairs: Sequence[pairing.Pair],
   claimed: frozenset[pathlib.Path] = frozenset(),
@@ -171,6 +171,7 @@ def make_job(options: argparse.Namespace):
     sha256=checksum,
     level=asked.level,
     strength=None if options.from_recipe and by_level else asked.strength,
+    estimated=by_level and bool(getattr(asked, 'estimated', False)),
     mask=mask,
     mask_sha256=mask_checksum,
     quality=options.quality,
@@ -216,7 +217,7 @@ def find_device(name: str):
     ) from error
 
 
-def _make_folder(folder: str | pathlib.Path) -> None:
+def make_folder(folder: str | pathlib.Path) -> None:
   """Makes the folder of results, so that a wrong -o is told at once."""
   try:
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
@@ -237,10 +238,10 @@ def _restore_all(
 ) -> int:
   import tqdm
 
-  from adafm_jax.restore import report, workers
+  from adafm_jax.restore import manifest, report, workers
 
   if not options.dry_run:
-    _make_folder(pairs[0].target.parent if pairs else options.output)
+    make_folder(pairs[0].target.parent if pairs else options.output)
   began, output = time.monotonic(), pathlib.Path(options.output)
   outcomes: list[workers.Outcome] = []
   with report.opened(options.json) as lines:
@@ -255,7 +256,7 @@ def _restore_all(
         ):
           outcomes.append(outcome)
           if journal:
-            journal.add(outcome, output)
+            journal.add(manifest.row(outcome, output))
           lines.add(report.picture(outcome))
           _print(report.line(outcome), options, bar.write)
           bar.update()

@@ -69,24 +69,21 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
   arch = config.bent if kept else config.arch
   params = stages.given(opened) if kept else stages.train(opened)
   images = data.learnt.heldout[: config.calibrate.images]
-  first, found = None, None
-  if meshes.is_main():
-    network = _network(config, arch, params)
-    found = curves.find_curve(config, workdir, network, images)
-    first = curves.Calibrated(network, found)
+  network = _network(config, arch, params)
+  found = curves.find_curve(config, workdir, network, images)
+  first = curves.Calibrated(network, found)
   if config.path.kind != 'line' and not kept:
     points = curves.bend_points(config, found)
     params = stages.bend(opened, params, points)
   if config.joint.steps:
     points = curves.joint_points(config, found)
     params = stages.join(opened, params, points)
-  if first is not None:
-    network, found = _network(config, config.bent, params), first.found
-    if config.joint.steps:
-      file = 'calibration_joint.json'
-      found = curves.find_curve(config, workdir, network, images, file=file)
-    finish(config, workdir, data, first, curves.Calibrated(network, found))
-    logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
+  network = _network(config, config.bent, params)
+  if config.joint.steps:
+    file = 'calibration_joint.json'
+    found = curves.find_curve(config, workdir, network, images, file=file)
+  finish(config, workdir, data, first, curves.Calibrated(network, found))
+  logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices('experiment finished')
 
@@ -100,6 +97,8 @@ def finish(
 ) -> None:
   """Evaluates, sweeps and writes the model file.
 
+  All processes share the images to measure on; process 0 alone writes.
+
   Args:
     config: of the experiment.
     workdir: for the results.
@@ -112,9 +111,11 @@ def finish(
   if last.network.params is not first.network.params:
     images = data.learnt.heldout[: config.calibrate.images]
     compared = curves.compare(config, first, last, images)
-  report.write_curve(workdir / 'curve.png', found, config.task)
   curve = last.curve(config)
   rows = _evaluate(config, network, data, curve)
+  if not meshes.is_main():
+    return
+  report.write_curve(workdir / 'curve.png', found, config.task)
   report.write_tables(workdir, rows, found.measurements, config.task)
   shown = list(data.sets)[-1]
   report.write_levels(workdir / 'levels.png', rows, config.task, shown)
@@ -144,12 +145,13 @@ def _evaluate(config, network, data, curve) -> list[scores.Score]:
       for level in wanted:
         rows += scores.score_set(
           network,
-          images,
+          meshes.mine(images),
           name=name,
           level=level,
           strength=float(curve.strength(level)),
           protocol=protocol,
           ssim=config.evaluate.ssim,
+          together=meshes.together,
         )
         logs.say(
           f'evaluated {name} ({len(images)} images) at'
@@ -200,8 +202,17 @@ def _provenance(config, data, rows, compared) -> dict[str, Any]:
       for s in rows
       if s.method == 'curve'
     ],
+    **_lineage(config),
     **provenance.collect(),
   }
+
+
+def _lineage(config: Config) -> dict[str, Any]:
+  """How the model that training began with was made, if there is one."""
+  if not config.model.init:
+    return {}
+  made = Model.load(config.model.init).provenance
+  return {'init': {k: made[k] for k in ('config', 'init') if k in made}}
 
 
 def _network(

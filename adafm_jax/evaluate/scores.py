@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,6 +20,9 @@ from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Case, Protocol, make_case
 from adafm_jax.images.eight_bit import to_uint8
+
+# What was measured on some images -> the same of all, see `score_methods`.
+Together = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 def psnr_grid(
@@ -40,6 +44,8 @@ def psnr_grid(
   Returns:
     float64 [L, cases], dB, equal to `metrics.psnr` of the rounded outputs.
   """
+  if not cases:
+    return np.zeros((len(strengths), 0))
   border = protocol.border(level)
   columns = []
   for case in cases:
@@ -64,10 +70,16 @@ def mean_psnr(
   strength: float,
   protocol: Protocol,
   level: float,
+  *,
+  together: Together = list,
 ) -> float:
-  """Mean PSNR of cases at one strength, dB; see `psnr_grid`."""
+  """Mean PSNR of cases at one strength, dB; see `psnr_grid`.
+
+  `together` is that of `score_methods`.
+  """
   strengths = np.array([strength])
-  return float(psnr_grid(network, cases, strengths, protocol, level).mean())
+  (own,) = psnr_grid(network, cases, strengths, protocol, level)
+  return float(np.mean(together(own.tolist())))
 
 
 @functools.cache
@@ -122,6 +134,7 @@ def score_methods(
   level: float,
   protocol: Protocol,
   ssim: bool = True,
+  together: Together = list,
 ) -> list[Score]:
   """Measures several methods on a set at one level.
 
@@ -133,19 +146,22 @@ def score_methods(
     level: in the task's unit.
     protocol: degradation and metric.
     ssim: whether to compute SSIM too.
+    together: where several processes share a set, turns what was measured on
+      this one's images (JSON values) into that of all.
 
   Returns:
     The scores of 'input' (nothing done) and of each method.
   """
   methods = {'input': None, **methods}
-  found: dict[str, list] = {method: [] for method in methods}
+  found = []  # of each image: of each method
   for image in images:  # one at a time: a large set is many GiB as floats
     case = make_case(image, level, protocol)
     pictures = [to_uint8(case.degraded), *run(case)]
-    for method, picture in zip(methods, pictures, strict=True):
-      found[method].append(_measure(case, picture, level, protocol, ssim))
+    rows = [_measure(case, x, level, protocol, ssim) for x in pictures]
     if protocol.degradation.task == 'denoise':
-      found['input'][-1] = _noisy_input(case, protocol, found['input'][-1])
+      rows[0] = _noisy_input(case, protocol, rows[0])
+    found.append(rows)
+  by_method = zip(methods, zip(*together(found), strict=True), strict=True)
   return [
     Score(
       name,
@@ -155,9 +171,9 @@ def score_methods(
       methods[method],
       float(np.mean([row[1] for row in rows])),
       float(np.mean([row[2] for row in rows])) if ssim else None,
-      tuple(rows),
+      tuple(map(tuple, rows)),
     )
-    for method, rows in found.items()
+    for method, rows in by_method
   ]
 
 
@@ -170,6 +186,7 @@ def score_set(
   strength: float,
   protocol: Protocol,
   ssim: bool = True,
+  together: Together = list,
 ) -> list[Score]:
   """Measures a set at one level: input, both ends and the curve's strength.
 
@@ -181,6 +198,7 @@ def score_set(
     strength: the lambda curve's value at the level.
     protocol: degradation and metric.
     ssim: whether to compute SSIM too.
+    together: see `score_methods`.
 
   Returns:
     Four scores: 'input', 'start', 'end', 'curve'.
@@ -195,6 +213,7 @@ def score_set(
     level=level,
     protocol=protocol,
     ssim=ssim,
+    together=together,
   )
 
 

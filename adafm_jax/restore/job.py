@@ -6,7 +6,8 @@ import dataclasses
 import math
 import pathlib
 import shutil
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file import header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import contrast, own, pipeline, recipe, setting
+from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
@@ -38,6 +39,7 @@ class Job:
     sha256: of the model's file.
     level: in the task's unit; None: estimated, or `strength` says it.
     strength: in [0, 1]; None: from the level.
+    estimated: whether the given level is an estimate, as in a recipe.
     mask: float32 [H, W] in [0, 1], factor on the strength; or None.
     mask_sha256: of the mask's file.
     quality: of files with loss, 1 to 100.
@@ -50,6 +52,7 @@ class Job:
   sha256: str
   level: float | None = None
   strength: float | None = None
+  estimated: bool = False
   mask: np.ndarray | None = None
   mask_sha256: str | None = None
   quality: int = 95
@@ -115,14 +118,15 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
       super-resolution is given no scale.
   """
   label = levels.TASKS[job.header.levels.task].label
-  level, sentence = job.level, ''
+  level, sentence, estimated = job.level, '', job.estimated
   if level is None and job.strength is None:
     level, sentence = _estimate(job.header, photo, found)
+    estimated = True
   strength, scale, shares = setting.choose(
     job.header, level, job.strength, channels=photo.pixels.shape[-1]
   )
   value, share = float(strength), float(shares)
-  if job.level is None and share < setting.MIN_SHARE[job.header.levels.task]:
+  if estimated and share < setting.MIN_SHARE[job.header.levels.task]:
     share = 0.0
   if not sentence and level is not None:
     sentence = f'{label(level)}.'
@@ -135,10 +139,10 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     told = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
     told = f'{sentence} Strength {value:.3g}.'.lstrip()
-  if found.gain[0] != 1:
+  if found.gain[0] != 1 and share:
     told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
-  estimated = None if level is None else job.level is None
-  return Choice(level, value, scale, told, share, estimated)
+  known = None if level is None else estimated
+  return Choice(level, value, scale, told, share, known)
 
 
 def _estimate(
@@ -183,15 +187,42 @@ def load(job: Job, pair: Pair) -> Loaded:
   )
 
 
-def restore(job: Job, loaded: Loaded) -> np.ndarray:
-  """Runs the network, and fades: float32 [H', W', C], not clipped."""
-  share = loaded.choice.share
-  if share == 0:
-    return loaded.pixels
-  strength = loaded.strength[None] if loaded.strength.ndim else loaded.strength
-  pixels = loaded.pixels[None]
-  output = job.network.restore(pixels, strength)
-  return setting.fade(pixels, output, np.array(share))[0]
+def pass_of(loaded: Loaded) -> tuple[Any, ...] | None:
+  """What photographs must share to go through the network in one pass.
+
+  Their results then equal, bit for bit on the CPU, those of a pass each: one
+  strength, so that 1x1 AdaFM layers are folded as for a single photograph.
+
+  Returns:
+    Size and strength; None for one that goes alone: its strength is a map, or
+    it isn't restored at all.
+  """
+  if loaded.strength.ndim or not loaded.choice.share:
+    return None
+  return (*loaded.pixels.shape, float(loaded.strength))
+
+
+def restore(job: Job, loaded: Sequence[Loaded]) -> np.ndarray:
+  """Runs the network, and fades.
+
+  Args:
+    job: what to do.
+    loaded: one photograph, or several whose `pass_of` is the same.
+
+  Returns:
+    float32 [N, H', W', C], not clipped.
+  """
+  pixels = np.stack([x.pixels for x in loaded])
+  shares = np.array([x.choice.share for x in loaded])
+  if not shares.any():
+    return pixels
+  first = loaded[0].strength
+  output = job.network.restore(pixels, first[None] if first.ndim else first)
+  output = setting.fade(pixels, output, shares)
+  for i, one in enumerate(loaded):
+    if one.choice.estimated and job.header.levels.task == 'denoise':
+      output[i] = flat.keep(one.pixels, output[i])
+  return output
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

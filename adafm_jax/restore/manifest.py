@@ -103,10 +103,14 @@ class Journal:
     claims = sorted(set(results) - self.claimed)
     self._add({'expected': expected, 'claims': claims})
 
-  def add(self, outcome: Outcome, output: pathlib.Path) -> None:
-    """Notes what became of a picture, once its result is in its place."""
-    if outcome.status in (*DONE, workers.FAILED):
-      self._add(row(outcome, output))
+  def add(self, row: Mapping[str, Any]) -> None:
+    """Notes what became of a picture, once its result is in its place.
+
+    Args:
+      row: see `row`.
+    """
+    if row['status'] in (*DONE, workers.FAILED):
+      self._add(row)
 
   def close(self) -> None:
     """Ends the journal."""

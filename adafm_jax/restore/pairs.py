@@ -160,7 +160,7 @@ def _find_one(text: str, output: pathlib.Path, recursive: bool) -> list[_Found]:
     return _inside(path, output, recursive)
   if not path.exists() and glob.has_magic(text):
     matched = map(pathlib.Path, sorted(glob.glob(text, recursive=True)))
-    inside = [p for p in matched if _is_image(p) and not p.is_dir()]
+    inside = [p for p in matched if is_image(p) and not p.is_dir()]
     if not inside:
       raise UserError(f'No image matches the pattern {text}.')
     return [_Found(p) for p in inside]
@@ -193,7 +193,7 @@ def _inside(
     found += [
       _Found(here / name, here.relative_to(folder))
       for name in names
-      if _is_image(here / name) and not name.startswith('.')
+      if is_image(here / name) and not name.startswith('.')
     ]
   if not found:
     raise UserError(
@@ -203,7 +203,8 @@ def _inside(
   return sorted(found)
 
 
-def _is_image(path: pathlib.Path) -> bool:
+def is_image(path: pathlib.Path) -> bool:
+  """Whether a file's suffix is one that is read."""
   return path.suffix.lower() in SUFFIXES
 
 
@@ -240,8 +241,21 @@ def _without_own(pairs: Sequence[Pair]) -> list[Pair]:
 def _target(
   found: _Found, folder: pathlib.Path, suffix: str, ext: str
 ) -> pathlib.Path:
-  source = found.source
-  kept = formats.SIBLINGS.get(formats.of_path(source), source.suffix)
-  kept = kept if _is_image(source) else '.png'
-  name = source.stem if _is_image(source) else source.name
-  return folder / found.below / f'{name}{suffix}{EXTENSIONS[ext] or kept}'
+  name = found.below / found.source.name
+  return folder / result_path(name, suffix=suffix, ext=ext)
+
+
+def result_path(
+  picture: pathlib.Path, *, suffix: str = '', ext: str = 'auto'
+) -> pathlib.Path:
+  """A result's path below the output folder, by the picture's below its own.
+
+  Args:
+    picture: relative path.
+    suffix: see `find`.
+    ext: one of `EXTENSIONS`.
+  """
+  kept = formats.SIBLINGS.get(formats.of_path(picture), picture.suffix)
+  kept = kept if is_image(picture) else '.png'
+  stem = picture.stem if is_image(picture) else picture.name
+  return picture.parent / f'{stem}{suffix}{EXTENSIONS[ext] or kept}'

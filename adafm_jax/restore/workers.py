@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from adafm_jax.restore.pairs import Pair
 
 RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
 SKIPPED, FAILED = 'skipped', 'failed'
+Act = Callable[[Pair], None]
 
 
 class Outcome(NamedTuple):
@@ -44,26 +46,38 @@ class Outcome(NamedTuple):
   problem: str | None = None
 
 
+# Lets a thread write (photograph, output, seconds of the network).
+Submit = Callable[..., 'futures.Future[Outcome]']
+
+
 def run(
   job: jobs.Job,
   found: Sequence[Pair],
   *,
   threads: int,
+  batch: int = 1,
   existing: overwrite.Existing = overwrite.REFUSE,
   dry_run: bool = False,
+  before: Act = lambda pair: None,
+  after: Act = lambda pair: None,
 ) -> Iterator[Outcome]:
-  """Restores photographs one after the other.
+  """Restores photographs one after the other, or a batch in one pass.
 
-  `threads` files are read ahead and as many may wait to be written, so memory
-  is bounded by them. A failure is an outcome and stops nothing.
+  `threads` files, at least a batch, are read ahead and as many may wait to be
+  written, so memory is bounded by them. A failure is an outcome and stops
+  nothing.
 
   Args:
     job: what to do.
     found: photographs and their results.
     threads: that read, and as many that write.
+    batch: most photographs in one pass. Of as many neighbours in `found`, those
+      of one size and strength go together.
     existing: what becomes of a photograph whose result exists, though it may
       not have when `overwrite.check` looked.
     dry_run: whether to read and decide only.
+    before: called in a thread before a photograph is read; may raise UserError.
+    after: called in a thread once a result is written; may raise UserError.
 
   Yields:
     An outcome a photograph, in the order of `found`.
@@ -71,6 +85,11 @@ def run(
   with contextlib.ExitStack() as stack:
     readers = stack.enter_context(_pool(threads))
     writers = stack.enter_context(_pool(threads))
+
+    def read(pair: Pair) -> jobs.Loaded | Outcome:
+      before(pair)
+      loaded = jobs.load(job, pair)
+      return _outcome(loaded, PLANNED) if dry_run else loaded
 
     def load(pair: Pair) -> jobs.Loaded | Outcome:
       if pair.problem:
@@ -80,37 +99,72 @@ def run(
       if taken := existing.blocking(pair.target):
         problem = f'{taken} was written by another program meanwhile.'
         return Outcome(pair, FAILED, problem=problem)
-      return _guarded(pair, lambda: jobs.load(job, pair))
+      return _guarded(pair, lambda: read(pair))
 
-    def start(got: jobs.Loaded | Outcome) -> futures.Future[Outcome]:
-      if isinstance(got, Outcome):
-        return _done(got)
-      if dry_run:
-        return _done(_outcome(got, PLANNED))
-      return _restore(job, got, writers)
+    def store(loaded: jobs.Loaded, output: np.ndarray) -> tuple[str, ...]:
+      notes = jobs.store(job, loaded, output)
+      after(loaded.pair)
+      return notes
 
-    loaded = _in_order((readers.submit(load, p) for p in found), threads)
-    yield from _in_order(map(start, loaded), threads, at_once=True)
+    def write(
+      loaded: jobs.Loaded, output: np.ndarray, seconds: float
+    ) -> Outcome:
+      notes = _guarded(loaded.pair, lambda: store(loaded, output))
+      if isinstance(notes, Outcome):
+        return notes
+      status = RESTORED if loaded.choice.share else LEFT_ALONE
+      return _outcome(loaded, status, notes, seconds)
+
+    def submit(*made: Any) -> futures.Future[Outcome]:
+      return writers.submit(write, *made)
+
+    most = max(threads, batch)
+    loaded = _in_order((readers.submit(load, p) for p in found), most)
+    started = (
+      future
+      for window in _windows(loaded, batch)
+      for future in _restore(job, window, submit)
+    )
+    yield from _in_order(started, most, at_once=True)
+
+
+def _windows(items: Iterable[Any], length: int) -> Iterator[list[Any]]:
+  """Lists of as many items; the last may be shorter."""
+  iterator = iter(items)
+  while window := list(itertools.islice(iterator, length)):
+    yield window
 
 
 def _restore(
-  job: jobs.Job, loaded: jobs.Loaded, writers: futures.Executor
-) -> futures.Future[Outcome]:
-  """Runs the network, and lets a thread write the result."""
+  job: jobs.Job, window: Sequence[jobs.Loaded | Outcome], submit: Submit
+) -> list[futures.Future[Outcome]]:
+  """Starts to restore a window in as few passes as it takes; in its order."""
+  passes: dict[Any, list[int]] = {}
+  for index, got in enumerate(window):
+    shared = None if isinstance(got, Outcome) else jobs.pass_of(got)
+    passes.setdefault(shared or index, []).append(index)
+  started: dict[int, futures.Future[Outcome]] = {}
+  for indices in passes.values():
+    group = [window[i] for i in indices]
+    started |= zip(indices, _pass(job, group, submit), strict=True)
+  return [started[index] for index in range(len(window))]
+
+
+def _pass(
+  job: jobs.Job, group: Sequence[Any], submit: Submit
+) -> list[futures.Future[Outcome]]:
+  """Runs the network, and lets threads write the results."""
+  if isinstance(group[0], Outcome):
+    return [_done(group[0])]
   began = time.monotonic()
-  output = _guarded(loaded.pair, lambda: jobs.restore(job, loaded))
-  seconds = time.monotonic() - began
-  if isinstance(output, Outcome):
-    return _done(output)
-
-  def write(output: np.ndarray) -> Outcome:
-    notes = _guarded(loaded.pair, lambda: jobs.store(job, loaded, output))
-    if isinstance(notes, Outcome):
-      return notes
-    status = RESTORED if loaded.choice.share else LEFT_ALONE
-    return _outcome(loaded, status, notes, seconds)
-
-  return writers.submit(write, output)
+  outputs = _guarded(group[0].pair, lambda: jobs.restore(job, group))
+  if not isinstance(outputs, Outcome):
+    seconds = (time.monotonic() - began) / len(group)
+    return [submit(*x, seconds) for x in zip(group, outputs, strict=True)]
+  if len(group) == 1:
+    return [_done(outputs)]
+  # Together they took too much memory; each may still fit.
+  return [future for one in group for future in _pass(job, [one], submit)]
 
 
 def _outcome(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adafm_jax.errors import EXIT_USER_ERROR, UserError
 
+T = TypeVar('T')
 # Seconds after which a process that does not answer ends the run.
 SILENCE = 60
 
@@ -62,6 +65,39 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)),
     tree,
   )
+
+
+def mine(items: Sequence[T]) -> Sequence[T]:
+  """What falls to this process: every N-th of N processes' items."""
+  return items[jax.process_index() :: jax.process_count()]
+
+
+def together(values: Sequence[Any]) -> list[Any]:
+  """What all processes made of their items (`mine`), in the items' order.
+
+  Args:
+    values: one for each of this process' items; JSON values, kept exactly.
+  """
+  parts = gather(list(values))
+  joined: list[Any] = [None] * sum(map(len, parts))
+  for index, part in enumerate(parts):
+    joined[index :: len(parts)] = part
+  return joined
+
+
+def gather(value: Any) -> list[Any]:
+  """The values of all processes, by process; JSON values, kept exactly."""
+  data = np.frombuffer(json.dumps(value).encode(), np.uint8)
+  if jax.process_count() == 1:
+    return [json.loads(data.tobytes())]
+  lengths = multihost_utils.process_allgather(np.int32(len(data)))
+  padded = np.zeros(lengths.max(), np.uint8)
+  padded[: len(data)] = data
+  rows = multihost_utils.process_allgather(padded)
+  return [
+    json.loads(row[:length].tobytes())
+    for row, length in zip(rows, lengths, strict=True)
+  ]
 
 
 def is_main() -> bool:

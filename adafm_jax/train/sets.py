@@ -107,7 +107,7 @@ def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:
 
 def _validation(config: Config, data: Data) -> stages.MakeValidate:
   """Makes the validation of a stage: PSNR on a few held-out images."""
-  images = data.learnt.heldout[: config.run.validate_images]
+  images = meshes.mine(data.learnt.heldout[: config.run.validate_images])
   protocol = Protocol.of(config.task, config.measured_noise)
 
   def make(arch, level, strength):
@@ -115,10 +115,13 @@ def _validation(config: Config, data: Data) -> stages.MakeValidate:
     label = f'psnr_{levels.TASKS[config.task].label(level).replace(" ", "_")}'
 
     def validate(params):
-      if not meshes.is_main():
-        return
       local = Network(arch, jax.device_get(params), dtype=config.model.compute)
-      yield label, scores.mean_psnr(local, cases, strength, protocol, level)
+      yield (
+        label,
+        scores.mean_psnr(
+          local, cases, strength, protocol, level, together=meshes.together
+        ),
+      )
 
     return validate
 

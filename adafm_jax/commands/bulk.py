@@ -1,0 +1,273 @@
+"""`python -m adafm_jax.restore.bulk`: `adafm restore` on a Ray cluster."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import copy
+import functools
+import os
+import pathlib
+import time
+from collections.abc import Iterator, Sequence
+
+from adafm_jax import errors, files, zoo
+from adafm_jax.commands import restore, restore_options
+from adafm_jax.errors import UserError, entry_point
+from adafm_jax.restore import cluster, manifest, objects
+from adafm_jax.restore import pairs as pairing
+from adafm_jax.restore.cluster import Task
+
+_LIST = '.txt'  # an input with this suffix lists pictures, a line each
+_NOT_HERE = ('json', 'skip_existing', 'dry_run')
+
+
+@entry_point
+def main(argv: Sequence[str] | None = None) -> int:
+  """The command."""
+  parser = argparse.ArgumentParser(
+    prog='python -m adafm_jax.restore.bulk',
+    description='Restores photographs on the machines of a Ray cluster, or on'
+    ' this one; they may lie in an object store (s3://bucket/folder). See'
+    ' docs/bulk.md.',
+  )
+  restore_options.arguments(parser)
+  add = parser.add_argument_group('Ray').add_argument
+  add(
+    '--address',
+    metavar='HOST:PORT',
+    help='of a Ray cluster ("auto": the one that this machine belongs to); by'
+    ' default one is started on this machine',
+  )
+  add(
+    '--actors',
+    type=int,
+    help='processes that restore (default: one a GPU, or one a machine)',
+  )
+  add(
+    '--batch',
+    type=int,
+    help='most pictures of one size and strength in one pass of the network'
+    ' (default: 8, but 1 with --device cpu, where more is no faster)',
+  )
+  return run(parser.parse_args(argv))
+
+
+def run(options: argparse.Namespace) -> int:
+  """Does what the command line says.
+
+  Returns:
+    Exit code: 0, or 1 if some pictures could not be restored.
+
+  Raises:
+    UserError: bad options, before anything is written.
+  """
+  _check(options)
+  zoo.locate(options.model)  # before a cluster is started
+  tasks = _tasks(options)
+  with cluster.joined(options.address):
+    return _run_part(options, tasks)
+
+
+def _run_part(options: argparse.Namespace, tasks: Sequence[Task]) -> int:
+  """Restores what falls to this call, and is not done yet."""
+  shard = manifest.parse_shard(options.shard or '0/1')
+  here = copy.copy(options)
+  here.device = 'cpu'  # the GPU is the actors'
+  identity = restore.identity(restore.make_job(here), options)
+  mine = [task for task in tasks if shard.has(task.result)]
+  with manifest.opened(
+    pathlib.Path(options.manifest), shard, identity
+  ) as journal:
+    there = _existing(options.output, mine)
+    left = [
+      task
+      for task in mine
+      if task.result not in journal.done or task.result not in there
+    ]
+    print(
+      f'part {shard.index} of {shard.count}: {len(mine)} picture(s),'
+      f' {len(mine) - len(left)} done before',
+      flush=True,
+    )
+    _check_results(options, left, there, journal)
+    journal.begin(len(mine), [task.result for task in left])
+    return _restore_all(options, left, journal) if left else 0
+
+
+def _check(options: argparse.Namespace) -> None:
+  restore_options.check(options)
+  for name in _NOT_HERE:
+    if getattr(options, name):
+      raise UserError(
+        f'--{name.replace("_", "-")} is of `adafm restore` only; the manifest'
+        ' says what is done.'
+      )
+  if not options.manifest:
+    raise UserError('Give --manifest DIR, a folder for what is done.')
+  if options.batch is None:
+    options.batch = 1 if options.device == 'cpu' else 8
+  for name in ('batch', 'actors'):
+    value = getattr(options, name)
+    if value is not None and value < 1:
+      raise UserError(f'--{name} is {value}; it must be 1 or more.')
+
+
+def _tasks(options: argparse.Namespace) -> list[Task]:
+  """The pictures of all inputs.
+
+  Raises:
+    UserError: there are none; or two results would have one name.
+  """
+  given = [x for text in options.input for x in _listed(text)]
+  tasks: list[Task] = []
+  for uri in filter(objects.is_uri, given):
+    tasks += _stored(uri, options)
+  if local := [x for x in given if not objects.is_uri(x)]:
+    output = pathlib.Path(options.output)
+    pairs = pairing.find(
+      local,
+      options.output,
+      suffix=options.suffix,
+      ext=options.ext,
+      recursive=options.recursive,
+    )
+    if pairs[0].target == output:
+      raise UserError('-o names one picture; give a folder for the results.')
+    tasks += [
+      Task(
+        os.fspath(pair.source),
+        manifest.result_name(pair.target, output),
+        pair.problem,
+      )
+      for pair in pairs
+    ]
+  if not tasks:
+    raise UserError(f'No pictures are listed in {", ".join(options.input)}.')
+  made: dict[str, str] = {}
+  for task in tasks:
+    if (other := made.setdefault(task.result, task.source)) != task.source:
+      raise UserError(
+        f'{other} and {task.source} would both be written to {task.result};'
+        ' restore them separately, or see --recursive and --ext.'
+      )
+  return tasks
+
+
+def _listed(text: str) -> Iterator[str]:
+  """The lines of a list of pictures; or the input itself."""
+  path = pathlib.Path(text)
+  if objects.is_uri(text) or path.suffix.lower() != _LIST:
+    yield text
+    return
+  try:
+    lines = path.read_text('utf-8', 'surrogateescape').splitlines()
+  except OSError as error:
+    raise UserError(
+      f'Cannot read the list {text}: {error.strerror}.'
+    ) from error
+  yield from filter(None, map(str.strip, lines))
+
+
+def _stored(uri: str, options: argparse.Namespace) -> Iterator[Task]:
+  """Pictures of an object store: a file by its suffix, or a folder's.
+
+  Raises:
+    UserError: a folder holds none, or can't be read.
+  """
+  place, name = objects.split(uri.rstrip('/'))
+  if pairing.is_image(pathlib.Path(name)):
+    names = [name]
+  else:
+    place = uri.rstrip('/')
+    names = [
+      name
+      for name in objects.open_store(place).names()
+      if pairing.is_image(pathlib.Path(name))
+      and (options.recursive or '/' not in name)
+    ]
+    if not names:
+      raise UserError(f'{uri} holds no image (of a known suffix).')
+  for name in names:
+    result = pairing.result_path(
+      pathlib.Path(name), suffix=options.suffix, ext=options.ext
+    )
+    yield Task(f'{place}/{name}', result.as_posix())
+
+
+def _existing(output: str, tasks: Sequence[Task]) -> set[str]:
+  """Which of the results are there."""
+  if objects.is_uri(output):
+    return set(objects.open_store(output).names())
+  return {
+    task.result
+    for task in tasks
+    if os.path.lexists(pathlib.Path(output, task.result))
+  }
+
+
+def _check_results(
+  options: argparse.Namespace,
+  tasks: Sequence[Task],
+  there: set[str],
+  journal: manifest.Journal,
+) -> None:
+  """Refuses to overwrite what another program wrote."""
+  if not objects.is_uri(options.output):
+    pairs = [
+      pairing.Pair(
+        pathlib.Path(task.source),
+        pathlib.Path(options.output, task.result),
+        task.problem,
+      )
+      for task in tasks
+    ]
+    output = pathlib.Path(options.output)
+    claimed = frozenset(output / name for name in journal.claimed)
+    restore.check_results(options, pairs, claimed)
+    restore.make_folder(options.output)
+    if journal.begun:
+      files.remove_leftovers(pair.target for pair in pairs)
+    return
+  sources = {task.source for task in tasks}
+  problems = []
+  for task in tasks:
+    uri = f'{options.output.rstrip("/")}/{task.result}'
+    if uri in sources:
+      problems.append(f'The result of {task.source} would overwrite {uri}.')
+    elif task.result in there - journal.claimed and not options.overwrite:
+      problems.append(f'{uri} exists; give --overwrite or another -o.')
+  errors.raise_all(problems, limit=5)
+
+
+def _restore_all(
+  options: argparse.Namespace,
+  tasks: Sequence[Task],
+  journal: manifest.Journal,
+) -> int:
+  import tqdm
+
+  began, counts = time.monotonic(), collections.Counter[str]()
+  problems = []
+  rows = cluster.run(
+    functools.partial(restore.make_job, options),
+    tasks,
+    cluster.Work(options.output, options.jobs, options.batch),
+    options.actors,
+  )
+  with tqdm.tqdm(total=len(tasks), desc='restoring', unit='picture') as bar:
+    for row in rows:
+      bar.write(row.pop('line'))
+      journal.add(row)
+      counts[row['status']] += 1
+      problems += [row['error']] if row['error'] else []
+      bar.update()
+  if not objects.is_uri(options.output):  # of actors that were killed
+    files.remove_leftovers(
+      pathlib.Path(options.output, x.result) for x in tasks
+    )
+  kinds = ', '.join(f'{n} {status}' for status, n in sorted(counts.items()))
+  seconds = time.monotonic() - began
+  print(f'{len(tasks)} picture(s): {kinds}; {seconds:.1f} s; {options.output}')
+  errors.show(errors.first(problems))
+  return restore.EXIT_SOME_FAILED if problems else 0

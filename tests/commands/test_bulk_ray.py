@@ -1,0 +1,180 @@
+"""`python -m adafm_jax.restore.bulk` as a user starts it, on a real Ray."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import object_store
+import pytest
+import tiny_models
+from PIL import Image
+from pyarrow import parquet
+
+from adafm_jax import cli, errors
+from adafm_jax.commands import bulk
+from adafm_jax.restore import merge, objects
+
+pytest.importorskip('ray', reason='Ray is not installed (extra batch)')
+ROOT = pathlib.Path(__file__).parents[2]
+COUNT = 40
+BLOCK = 4  # pictures; with --batch 1
+# Ray's workers are nice, and would wait for whatever else the machine does.
+ENVIRONMENT = {'JAX_PLATFORMS': 'cpu', 'RAY_worker_niceness': '0'}
+ENVIRONMENT |= {'PYTHONPATH': str(ROOT)}
+OPTIONS = ['-m', 'model.safetensors', '--level', '40', '--recursive']
+OPTIONS += ['--manifest', 'notes', '--batch', '1', '--jobs', '1']
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  tiny_models.random_model(kernel=1).save('model.safetensors')
+  for i in range(COUNT):
+    path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(i).integers(0, 256, (240, 300, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+  return tmp_path
+
+
+def _start(*arguments):
+  return subprocess.Popen(
+    [sys.executable, '-m', 'adafm_jax.restore.bulk', *arguments, *OPTIONS],
+    env={**os.environ, **ENVIRONMENT},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
+
+
+def _finish(process):
+  """(exit code, output)."""
+  try:
+    output, _ = process.communicate(timeout=300)
+  finally:
+    process.kill()
+  return process.returncode, output
+
+
+def _actors(driver):
+  """Processes of actors below a driver."""
+  parents = {}
+  for path in pathlib.Path('/proc').glob('[0-9]*'):
+    with contextlib.suppress(OSError):
+      fields = (path / 'stat').read_text().rpartition(')')[2].split()
+      parents[int(path.name)] = int(fields[1])
+      if (path / 'cmdline').read_bytes().startswith(b'ray::MapWorker'):
+        parent = int(path.name)
+        while parent not in (0, driver):
+          parent = parents.get(parent) or _parent(parent)
+        if parent == driver:
+          yield int(path.name)
+
+
+def _parent(process):
+  text = pathlib.Path(f'/proc/{process}/stat').read_text()
+  return int(text.rpartition(')')[2].split()[1])
+
+
+def _finished():
+  return [
+    p for p in pathlib.Path('out').rglob('*.png') if not p.name.startswith('.')
+  ]
+
+
+def _results(folder):
+  return {
+    p.relative_to(folder).as_posix(): p.read_bytes()
+    for p in pathlib.Path(folder).rglob('*.png')
+  }
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_the_middle_loses_nothing():
+  run = _start('-i', 'in', '-o', 'out')
+  try:
+    for _ in range(12000):
+      if len(_finished()) > BLOCK or run.poll() is not None:
+        break
+      time.sleep(0.01)
+    for actor in _actors(run.pid):
+      os.kill(actor, signal.SIGKILL)
+    times = {p: p.stat().st_mtime_ns for p in _finished()}
+  except BaseException:
+    run.kill()
+    raise
+  code, output = _finish(run)
+  assert code == 0, output
+  assert BLOCK < len(times) < COUNT
+  again = [p for p, then in times.items() if p.stat().st_mtime_ns != then]
+  assert len(again) <= 2 * BLOCK  # under way, and done but not yet reported
+  assert not list(pathlib.Path('out').rglob('.*'))  # no temporary files
+  merged = merge.merge(pathlib.Path('notes'))
+  assert merged.problems == []
+  assert len(merged.rows) == COUNT
+  # The same as without Ray, and all is done.
+  plain = ['restore', '-i', 'in', '-o', 'plain', '--recursive', '--level', '40']
+  assert cli.main([*plain, '-m', 'model.safetensors']) == 0
+  assert _results('out') == _results('plain')
+  done = ['restore', '-i', 'in', '-o', 'out', *OPTIONS[:-4], '--jobs', '1']
+  assert cli.main(done) == 0
+  assert {p for p in times if p not in again} == {
+    p for p, then in times.items() if p.stat().st_mtime_ns == then
+  }
+
+
+@pytest.mark.slow
+def test_from_a_store_into_a_store(monkeypatch):
+  with object_store.serving(monkeypatch, 'photos') as store:
+    for path in pathlib.Path('in').rglob('*.png'):
+      store.upload_file(path, 'photos', path.as_posix())
+    store.put_object(Bucket='photos', Key='in/album0/0.png', Body=b'broken')
+    where = ['-i', 's3://photos/in', '-o', 's3://photos/out']
+    code, output = _finish(_start(*where))
+    assert code == 1, output
+    assert 'error: s3://photos/in/album0/0.png' in output
+    store.upload_file('in/album0/0.png', 'photos', 'in/album0/0.png')
+    code, output = _finish(_start(*where))
+    assert code == 0, output
+    assert f'{COUNT} picture(s), {COUNT - 1} done before' in output
+    assert '\n1 picture(s): 1 restored' in output
+    place = objects.open_store('s3://photos/out')
+    for name in place.names():
+      place.fetch(name, pathlib.Path('out', name))
+  assert cli.main(['merge', 'notes']) == 0
+  rows = parquet.read_table('notes/manifest.parquet').to_pylist()
+  assert {row['input'] for row in rows} == {
+    f's3://photos/{p.as_posix()}' for p in pathlib.Path('in').rglob('*.png')
+  }
+  plain = ['restore', '-i', 'in', '-o', 'plain', '--recursive', '--level', '40']
+  assert cli.main([*plain, '-m', 'model.safetensors']) == 0
+  assert _results('out') == _results('plain')
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'told'),
+  [
+    (['-i', 'in', '-o', 'out', '--dry-run'], '--dry-run is of'),
+    (['-i', 'in', '-o', 'out', '--json', 'x.json'], '--json is of'),
+    (['-i', 'in', '-o', 'out', '--actors', '0'], '--actors is 0'),
+    (['-i', 'in', '-o', 'out', '-m', 'nothing'], 'nothing'),
+    (['-i', 'absent.txt', '-o', 'out'], 'Cannot read the list absent.txt'),
+    (['-i', 'twice.txt', '-o', 'out'], 'would both be written to'),
+    (['-i', 'empty.txt', '-o', 'out'], 'No pictures'),
+    (['-i', 'ftp://x/y', '-o', 'out'], 'Cannot open ftp://x/y'),
+    (['-i', 'in/album0/0.png', '-o', 'out.png'], 'folder for the results'),
+  ],
+)
+def test_mistakes_are_told_before_a_cluster_is_started(arguments, told, capsys):
+  pathlib.Path('other').mkdir()
+  pathlib.Path('other/0.png').write_bytes(b'x')
+  pathlib.Path('twice.txt').write_text('in/album0/0.png\nother/0.png\n')
+  pathlib.Path('empty.txt').write_text('\n')
+  assert bulk.main([*OPTIONS, *arguments]) == errors.EXIT_USER_ERROR
+  assert told in capsys.readouterr().err
+  assert not pathlib.Path('notes').exists()

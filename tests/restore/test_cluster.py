@@ -1,0 +1,141 @@
+"""What an actor does with a block: the pixels of `adafm restore`."""
+
+import hashlib
+import pathlib
+
+import jax
+import numpy as np
+import object_store
+import pytest
+import tiny_models
+from PIL import Image
+
+from adafm_jax import cli
+from adafm_jax.engine.run import Network
+from adafm_jax.restore import cluster, job, objects, workers
+from adafm_jax.restore.cluster import Task, Work
+from adafm_jax.restore.pairs import Pair
+
+SIZES = [(16, 24), (16, 24), (20, 24), (16, 24), (20, 24)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  pathlib.Path('in').mkdir()
+  for i, size in enumerate(SIZES):
+    pixels = np.random.default_rng(i).integers(0, 256, (*size, 3), np.uint8)
+    Image.fromarray(pixels).save(f'in/{i}.png')
+  return tmp_path
+
+
+@pytest.fixture
+def store(monkeypatch):
+  with object_store.serving(monkeypatch, 'photos') as client:
+    objects.open_store.cache_clear()
+    yield client
+
+
+def _job(kernel=1, **fields):
+  model = tiny_models.random_model(kernel=kernel)
+  model.save('model.safetensors')
+  network = Network(model.arch, jax.device_put(model.params))
+  return job.Job(
+    header=model, network=network, name='model', sha256='0', **fields
+  )
+
+
+def _plain(level):
+  """The results of `adafm restore`, by name."""
+  command = ['restore', '-i', 'in', '-o', 'plain', '-m', 'model.safetensors']
+  assert cli.main([*command, '--level', str(level)]) == 0
+  return {p.name: p.read_bytes() for p in pathlib.Path('plain').iterdir()}
+
+
+@pytest.mark.parametrize('kernel', [1, 3])
+def test_a_batch_gives_the_same_files_in_fewer_passes(kernel, monkeypatch):
+  one = _job(kernel, level=40.0)
+  sizes = []
+  run = Network.restore
+
+  def counted(self, images, strength):
+    sizes.append(len(images))
+    return run(self, images, strength)
+
+  monkeypatch.setattr(Network, 'restore', counted)
+  names = [f'{i}.png' for i in range(len(SIZES))]
+  tasks = [Task(f'in/{name}', name) for name in names]
+  rows = list(cluster.restore(one, tasks, Work('out', threads=2, batch=4)))
+  assert sizes == [3, 1, 1]  # of the first four, then of the fifth
+  assert [row['result'] for row in rows] == names
+  found = {p.name: p.read_bytes() for p in pathlib.Path('out').iterdir()}
+  assert found == _plain(40)
+  for row in rows:
+    data = found[row['result']]
+    assert row['sha256'] == hashlib.sha256(data).hexdigest()
+
+
+def test_only_equal_strengths_share_a_pass():
+  one = _job()
+  pairs = [
+    Pair(pathlib.Path(f'in/{i}.png'), pathlib.Path('x.png')) for i in (0, 1)
+  ]
+  first, second = (job.load(one, pair) for pair in pairs)
+  weaker = second._replace(strength=np.float32(second.strength / 2))
+  assert job.pass_of(first) != job.pass_of(weaker)
+  untouched = second._replace(choice=second.choice._replace(share=0.0))
+  assert job.pass_of(untouched) is None
+
+
+def test_a_pass_that_takes_too_much_memory_is_done_one_by_one(monkeypatch):
+  one = _job(level=40.0)
+  run = Network.restore
+
+  def scarce(self, images, strength):
+    if len(images) > 1:
+      raise MemoryError
+    return run(self, images, strength)
+
+  monkeypatch.setattr(Network, 'restore', scarce)
+  pairs = [
+    Pair(pathlib.Path(f'in/{i}.png'), pathlib.Path(f'out/{i}.png'))
+    for i in range(2)
+  ]
+  outcomes = list(workers.run(one, pairs, threads=1, batch=2))
+  assert [x.status for x in outcomes] == [workers.RESTORED] * 2
+
+
+def test_from_a_store_and_into_one(store):
+  one = _job(level=40.0, recipe=True)
+  for i in range(len(SIZES)):
+    store.upload_file(f'in/{i}.png', 'photos', f'in/my album/{i}#ü.png')
+  tasks = [
+    Task(f's3://photos/in/my album/{i}#ü.png', f'sub/{i}.png')
+    for i in range(len(SIZES))
+  ]
+  tasks[0] = tasks[0]._replace(result='sub/0.jxl')  # its recipe stands beside
+  tasks.append(Task('s3://photos/in/missing.png', 'missing.png'))
+  work = Work('s3://photos/out/', threads=2, batch=2)
+  *rows, failed = cluster.restore(one, tasks, work)
+  assert {row['status'] for row in rows} == {'restored'}
+  assert rows[1]['input'] == tasks[1].source
+  assert 's3://photos/out/sub/1.png' in rows[1]['line']
+  assert failed['status'] == 'failed'
+  assert 's3://photos/in/missing.png' in failed['error']
+  assert objects.open_store('s3://photos/out').names() == [
+    *('sub/0.jxl', 'sub/0.jxl.recipe.json'),
+    *(f'sub/{i}.png' for i in range(1, len(SIZES))),
+  ]
+  for row in rows:
+    body = store.get_object(Bucket='photos', Key=f'out/{row["result"]}')['Body']
+    assert hashlib.sha256(body.read()).hexdigest() == row['sha256']
+  assert not pathlib.Path('s3:').exists()
+
+
+def test_a_store_that_takes_nothing_is_a_failure(store):
+  one = _job(level=40.0)
+  (row,) = cluster.restore(
+    one, [Task('in/0.png', '0.png')], Work('s3://absent/out', 1, 1)
+  )
+  assert row['status'] == 'failed'
+  assert row['error'].startswith('Cannot write s3://absent/out/0.png: ')
