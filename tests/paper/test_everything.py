@@ -39,9 +39,8 @@ def test_every_denoising_cell_is_there(tmp_path):
   run('configs/paper', tmp_path, '--config.tasks=denoise', every)
   assert cli.main(['report', str(tmp_path)]) == 0
   text = (tmp_path / 'report.md').read_text()
-  rows = re.findall(r'^\| .*held-out images .*$', text, re.M)
-  ours = [row for row in rows if 'sigma' in row]
-  assert len(ours) > 10
+  ours = re.findall(r'^\| sigma [^|]*, held-out images +\|.*$', text, re.M)
+  assert len(ours) == 10
   for row in ours:
     for cell in row.strip('|').split('|')[1:]:
       assert not cell.strip().startswith(MISSING), row
