@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from adafm_jax.config import command_line
 from adafm_jax.config import parse as configs
-from adafm_jax.errors import entry_point
-from adafm_jax.paper import lists
+from adafm_jax.errors import UserError, entry_point
 from adafm_jax.train import mesh
 
 
@@ -25,8 +24,11 @@ def _parser() -> argparse.ArgumentParser:
   )
   add = parser.add_argument
   # `command_line` removes these two first; they are listed here for --help.
-  add('--config', metavar='FILE', help='the experiment, as in configs/')
-  # Or lists of experiments: configs/paper, see docs/paper.md.
+  add(
+    '--config',
+    metavar='FILE',
+    help='the experiment, as in configs/; or lists of them, as configs/paper',
+  )
   add('--config.FIELD', metavar='VALUE', help='change one of the fields below')
   add('--workdir', metavar='DIR', help='folder of the run')
   add('--coordinator', metavar='HOST:PORT', help='address of process 0')
@@ -43,8 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   if {'-h', '--help'} & set(arguments):
     parser.parse_args(['--help'])
   path, overrides, others = command_line.separate(arguments)
-  if path and lists.holds_lists(path):
+  if path and command_line.holds_lists(path):
     options = parser.parse_args(others)
+    if options.coordinator or options.processes or options.process:
+      raise UserError(
+        'Lists of experiments need no --coordinator: start as many processes as'
+        ' you like on one --workdir.'
+      )
     workdir = command_line.require_workdir(options.workdir, path)
     from adafm_jax.commands import paper
 

@@ -95,10 +95,21 @@ def make_subjects(
         'The float32 model is not the released network before rounding: its'
         ' levels or sizes differ.'
       )
-  paths = {'line': model.with_path('line')}
-  if model.arch.bends:
-    paths['bent'] = model
+  paths = {'bent': model} if model.arch.bends else {}
+  if not (model.arch.bends and jointly_trained(model.provenance)):
+    paths = {'line': model.with_path('line'), **paths}
   return Subjects(paths, dedicated or {}, float32, peers)
+
+
+def jointly_trained(provenance: Mapping[str, Any]) -> bool:
+  """Whether all weights learnt the levels between the ends together.
+
+  The straight path of such a model is not the paper's: its backbone has moved.
+  """
+  config = provenance.get('config') or {}
+  before = provenance.get('init')
+  own = bool((config.get('joint') or {}).get('steps'))
+  return own or bool(before and jointly_trained(before))
 
 
 def _check_peer(model: Model, other: Model) -> None:

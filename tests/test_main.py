@@ -23,6 +23,7 @@ def _main(*arguments):
 
 
 CONFIG = '--config=configs/quickstart.py'
+LISTS = '--config=configs/paper'
 WRONG = ('train.stesp=3', 'model.features=abc', 'adapt.patch=47')
 
 
@@ -37,6 +38,9 @@ WRONG = ('train.stesp=3', 'model.features=abc', 'adapt.patch=47')
       ['did you mean train.steps', 'model.features', 'adapt.patch is 47'],
     ),
     ([CONFIG, '--workdir', 'w', '--process', '1'], ['Give all of']),
+    ([LISTS, '--config.preset=big', '--workdir', 'w'], ["preset is 'big'"]),
+    ([LISTS, '--workdir', 'w', '--process', '1'], ['no --coordinator']),
+    ([LISTS], ['Give --workdir DIR']),
   ],
 )
 def test_mistakes(arguments, sentences, capsys, monkeypatch):

@@ -171,6 +171,7 @@ def make_job(options: argparse.Namespace):
     sha256=checksum,
     level=asked.level,
     strength=None if options.from_recipe and by_level else asked.strength,
+    estimated=by_level and bool(getattr(asked, 'estimated', False)),
     mask=mask,
     mask_sha256=mask_checksum,
     quality=options.quality,

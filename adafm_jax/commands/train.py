@@ -202,8 +202,17 @@ def _provenance(config, data, rows, compared) -> dict[str, Any]:
       for s in rows
       if s.method == 'curve'
     ],
+    **_lineage(config),
     **provenance.collect(),
   }
+
+
+def _lineage(config: Config) -> dict[str, Any]:
+  """How the model that training began with was made, if there is one."""
+  if not config.model.init:
+    return {}
+  made = Model.load(config.model.init).provenance
+  return {'init': {k: made[k] for k in ('config', 'init') if k in made}}
 
 
 def _network(

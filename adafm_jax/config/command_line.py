@@ -16,6 +16,8 @@ if TYPE_CHECKING:
   import ml_collections
 
 _CONFIG = '--config'
+# What a file of the paper's experiments defines, in place of `get_config`.
+LISTS = 'get_variations'
 
 
 def separate(
@@ -70,6 +72,15 @@ def take_config(
   if path is None:
     return None, others
   return configs.parse(load_config(path).to_dict(), overrides), others
+
+
+def holds_lists(path: str) -> bool:
+  """Whether a --config is a list of experiments, or a folder of lists."""
+  if pathlib.Path(path).is_dir():
+    return True
+  if not pathlib.Path(path).is_file():
+    return False
+  return f'def {LISTS}('.encode() in pathlib.Path(path).read_bytes()
 
 
 def load_config(path: str) -> ml_collections.ConfigDict:

@@ -36,7 +36,7 @@ def load(base: Config, v: Variation) -> sets.Data:
     # A folder's images are the same for all tasks and levels.
     config = dataclasses.replace(config, task='denoise', start=15.0, end=75.0)
     config = dataclasses.replace(
-      config, path=dataclasses.replace(config.path, kind='line')
+      config, path=dataclasses.replace(config.path, kind='line', bends=1)
     )
   return _load(
     dataclasses.replace(

@@ -15,8 +15,6 @@ from adafm_jax.errors import UserError
 from adafm_jax.paper import presets, systems
 from adafm_jax.paper.variation import Variation
 
-_FUNCTION = 'get_variations'
-
 
 class Lists(NamedTuple):
   """What is asked for on the command line.
@@ -30,15 +28,6 @@ class Lists(NamedTuple):
   preset: str
   base: Config
   variations: list[Variation]
-
-
-def holds_lists(path: str) -> bool:
-  """Whether a --config is a list of variations, or a folder of them."""
-  if pathlib.Path(path).is_dir():
-    return True
-  return pathlib.Path(path).is_file() and (
-    f'def {_FUNCTION}(' in pathlib.Path(path).read_text('utf-8')
-  )
 
 
 def read(path: str, overrides: Mapping[str, str]) -> Lists:
@@ -101,18 +90,25 @@ def _seeds(text: str) -> list[int]:
 def _files(path: str) -> list[str]:
   if not pathlib.Path(path).is_dir():
     return [path]
-  files = [str(x) for x in sorted(pathlib.Path(path).glob('*.py'))]
-  files = [x for x in files if holds_lists(x)]
+  found = pathlib.Path(path).glob('*.py')
+  # Tables first: what they share with the rest is trained in their order.
+  files = [str(x) for x in sorted(found, key=_order)]
+  files = [x for x in files if command_line.holds_lists(x)]
   if not files:
     raise UserError(f'The folder {path} holds no list of variations.')
   return files
 
 
+def _order(path: pathlib.Path) -> tuple[bool, str]:
+  return not path.name.startswith('table'), path.name
+
+
 def _variations(file: str) -> list[Variation]:
-  found = command_line.call(file, _FUNCTION)
+  found = command_line.call(file, command_line.LISTS)
   if not found or not all(isinstance(v, Variation) for v in found):
     raise UserError(
-      f'{file} is not a list of variations; its {_FUNCTION}() must return'
+      f'{file} is not a list of variations; its'
+      f' {command_line.LISTS}() must return'
       ' adafm_jax.paper.variation.Variation objects.'
     )
   return found

@@ -93,6 +93,9 @@ MODULATED = {
   },
 }
 
+# Its cubic through the strengths of 80 -> 10, by quality L.
+CUBIC = 'lambda = 1.51 - 0.0624 L + 0.00101 L^2 - 5.91e-06 L^3'
+
 # Section 4.1, "The position of AdaFM layers": Set5, x3 -> x4.
 POSITIONS = {'everywhere': 32.01, 'block': 32.00, 'activation': 31.84}
 

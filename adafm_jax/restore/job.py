@@ -23,7 +23,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file import header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import contrast, own, pipeline, recipe, setting
+from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
@@ -39,6 +39,7 @@ class Job:
     sha256: of the model's file.
     level: in the task's unit; None: estimated, or `strength` says it.
     strength: in [0, 1]; None: from the level.
+    estimated: whether the given level is an estimate, as in a recipe.
     mask: float32 [H, W] in [0, 1], factor on the strength; or None.
     mask_sha256: of the mask's file.
     quality: of files with loss, 1 to 100.
@@ -51,6 +52,7 @@ class Job:
   sha256: str
   level: float | None = None
   strength: float | None = None
+  estimated: bool = False
   mask: np.ndarray | None = None
   mask_sha256: str | None = None
   quality: int = 95
@@ -116,14 +118,15 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
       super-resolution is given no scale.
   """
   label = levels.TASKS[job.header.levels.task].label
-  level, sentence = job.level, ''
+  level, sentence, estimated = job.level, '', job.estimated
   if level is None and job.strength is None:
     level, sentence = _estimate(job.header, photo, found)
+    estimated = True
   strength, scale, shares = setting.choose(
     job.header, level, job.strength, channels=photo.pixels.shape[-1]
   )
   value, share = float(strength), float(shares)
-  if job.level is None and share < setting.MIN_SHARE[job.header.levels.task]:
+  if estimated and share < setting.MIN_SHARE[job.header.levels.task]:
     share = 0.0
   if not sentence and level is not None:
     sentence = f'{label(level)}.'
@@ -136,10 +139,10 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     told = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
     told = f'{sentence} Strength {value:.3g}.'.lstrip()
-  if found.gain[0] != 1:
+  if found.gain[0] != 1 and share:
     told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
-  estimated = None if level is None else job.level is None
-  return Choice(level, value, scale, told, share, estimated)
+  known = None if level is None else estimated
+  return Choice(level, value, scale, told, share, known)
 
 
 def _estimate(
@@ -215,7 +218,11 @@ def restore(job: Job, loaded: Sequence[Loaded]) -> np.ndarray:
     return pixels
   first = loaded[0].strength
   output = job.network.restore(pixels, first[None] if first.ndim else first)
-  return setting.fade(pixels, output, shares)
+  output = setting.fade(pixels, output, shares)
+  for i, one in enumerate(loaded):
+    if one.choice.estimated and job.header.levels.task == 'denoise':
+      output[i] = flat.keep(one.pixels, output[i])
+  return output
 
 
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

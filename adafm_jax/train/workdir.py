@@ -115,6 +115,11 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     return config
   try:
     values = json.loads(path.read_text())
+    if isinstance(values, dict) and 'preset' in values:
+      raise UserError(
+        f'{workdir} holds lists of experiments; give their --config again to'
+        ' go on, or another --workdir.'
+      )
     if isinstance(values, dict) and isinstance(values.get('calibrate'), dict):
       for name in _RETIRED:
         values['calibrate'].pop(name, None)

@@ -15,6 +15,7 @@ import argparse
 import json
 import pathlib
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,13 +87,15 @@ def render(name: str, folder: pathlib.Path) -> str:
 
 
 def _purpose(results: Results) -> str:
-  span = results.header.levels
-  return card_words.PURPOSE[results.task].format(
+  span, arch = results.header.levels, results.header.arch
+  text = card_words.PURPOSE[results.task].format(
     start=results.label(span.start),
     end=results.label(span.end),
     start_level=f'{span.start:g}',
     end_level=f'{span.end:g}',
+    size=card_words.SMALL if arch.features < 64 else card_words.LARGE,
   )
+  return textwrap.fill(text, 80) + '\n'
 
 
 def _results(results: Results) -> list[str]:
@@ -136,8 +139,8 @@ def _paths(results: Results) -> list[str]:
   parts = ['## Between the levels\n', card_facts.path_lines(results)]
   if table := card_results.paths_table(results):
     parts += [
-      'Mean PSNR (dB) on held-out training images that neither the curve nor'
-      ' the path was fitted to:\n',
+      'Mean PSNR (dB) on held-out training images to which no curve was'
+      ' fitted:\n',
       table,
     ]
   return parts

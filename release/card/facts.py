@@ -13,8 +13,16 @@ from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file import header
 from adafm_jax.model_file.header import count_parameters
 from adafm_jax.report import tables
+from release import measure
 from release.card import words as card_words
 from release.card.results import Results
+
+_STAGES = {
+  'train': 'the backbone',
+  'adapt': 'the AdaFM layers',
+  'path': 'the bends',
+  'joint': 'all weights together',
+}
 
 
 class Facts(NamedTuple):
@@ -37,7 +45,7 @@ def collect(entry: zoo.Entry, results: Results) -> Facts:
   shapes = model_file.read_shapes(entry.path)
   counts = count_parameters(shapes)
   config = header.provenance.get('config') or {}
-  steps = _steps(config)
+  steps = _steps(header.provenance)
   rows = [
     ('task', _task(results)),
     ('network', _network(results)),
@@ -74,6 +82,14 @@ def path_lines(results: Results) -> str:
   if header.curve is not None:
     formula = header.curve.formula(task.prefix.strip() or 'x')
     text = f'The lambda curve: `{formula}`.'
+  if measure.jointly_trained(header.provenance):
+    bends = f' `{header.arch.path}` with {header.arch.bends} bends'
+    return (
+      f'{text} AdaFM filters move along'
+      + (f' a path{bends}.' if header.arch.bends else ' a straight line.')
+      + ' All weights learnt all levels together, which goes past the paper,'
+      ' whose backbone is frozen after the start level.\n'
+    )
   if not results.both:
     return f'{text} AdaFM filters move in a straight line, as in the paper.\n'
   return (
@@ -160,15 +176,27 @@ def _held_out(config: Mapping[str, Any]) -> str:
   )
 
 
-def _steps(config: Mapping[str, Any]) -> str:
-  stages = [(config.get(key) or {}).get('steps') for key in ('train', 'adapt')]
-  if None in stages:
-    return ''
-  return f'{stages[0]:,} steps, then {stages[1]:,} for the AdaFM layers'
+def _steps(provenance: Mapping[str, Any]) -> str:
+  """The steps of all stages, from the first weights on."""
+  config = provenance.get('config') or {}
+  before = provenance.get('init')
+  parts = [_steps(before)] if before else []
+  for key, what in _STAGES.items():
+    stage = config.get(key) or {}
+    used = key != 'path' or stage.get('kind', 'line') != 'line'
+    if used and stage.get('steps'):
+      parts.append(f'{stage["steps"]:,} steps for {what}')
+  return ', then '.join(filter(None, parts))
+
+
+def _last_stage(config: Mapping[str, Any]) -> Mapping[str, Any]:
+  """The settings of the stage that trained the backbone last."""
+  joint = config.get('joint') or {}
+  return joint if joint.get('steps') else config.get('train') or {}
 
 
 def _batch(config: Mapping[str, Any]) -> str:
-  stage = config.get('train') or {}
+  stage = _last_stage(config)
   if 'batch' not in stage:
     return ''
   return (
@@ -177,11 +205,12 @@ def _batch(config: Mapping[str, Any]) -> str:
 
 
 def _optimizer(config: Mapping[str, Any]) -> str:
-  stage = config.get('train') or {}
+  stage = _last_stage(config)
   if 'learning_rate' not in stage:
     return ''
+  name = stage.get('optimizer', 'adam').capitalize()
   return (
-    f'Adam, b2 {stage["b2"]:g}, learning rate {stage["learning_rate"]:g},'
+    f'{name}, b2 {stage["b2"]:g}, learning rate {stage["learning_rate"]:g},'
     f' {stage["schedule"]} schedule, L1 loss'
   )
 

@@ -1,4 +1,4 @@
-"""The figures of a card: PSNR over the levels, gains over the straight path."""
+"""The figures of a card: PSNR over the levels, and gains over one method."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from release.card.results import Results
 def names(name: str, results: Results) -> dict[str, str]:
   """The file of each figure, with a caption."""
   found = {f'{name}_levels.png': 'PSNR of every method over the levels'}
-  if _compared(results):
-    found[f'{name}_gains.png'] = 'Gain over the straight path'
+  if len(close := _close(results)) > 1:
+    found[f'{name}_gains.png'] = _gain(results, close[0])
   return found
 
 
@@ -50,13 +50,13 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
       folder / f'{name}_levels.png', wanted, series, points=points, **options
     )
   ]
-  if compared := _compared(results):
-    base = _values(by_level, 'line')
+  if len(close := _close(results)) > 1:
+    base = _values(by_level, close[0])
     gains = {
       titles[m]: [
         y - y0 for y, y0 in zip(_values(by_level, m), base, strict=True)
       ]
-      for m in ('line', *compared)
+      for m in close
     }
     made.append(
       figures.plot_levels(
@@ -64,19 +64,24 @@ def write(name: str, results: Results, folder: pathlib.Path) -> list[Figure]:
         wanted,
         gains,
         points=points,
-        ylabel='gain over the straight path (dB)',
+        ylabel=f'{_gain(results, close[0])} (dB)',
         **options,
       )
     )
   return made
 
 
-def _compared(results: Results) -> list[str]:
-  """Methods so close to 'line' that only a difference shows them."""
+def _gain(results: Results, method: str) -> str:
+  titles = results.titles | {'line': 'the straight path'}
+  return f'Gain over {titles[method]}'
+
+
+def _close(results: Results) -> list[str]:
+  """Methods so close to the first that only a difference shows them."""
   by_level = results.main()[2]
   return [
     m
-    for m in ('bent', 'dedicated')
+    for m in ('line', 'peer', 'bent', 'dedicated')
     if any(m in row for row in by_level.values())
   ]
 

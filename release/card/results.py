@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from adafm_jax.degrade import level as levels
 from adafm_jax.model_file.header import Header
 from adafm_jax.report import tables
+from release import measure
 from release.card import published
 from release.card import words as card_words
 
@@ -39,7 +40,8 @@ class Results(NamedTuple):
   @property
   def both(self) -> bool:
     """Whether the model has a bent path beside the straight one."""
-    return any(row['method'] == 'bent' for row in self.found['scores'])
+    measured = {row['method'] for row in self.found['scores']}
+    return {'line', 'bent'} <= measured
 
   @property
   def titles(self) -> dict[str, str]:
@@ -192,6 +194,8 @@ def paths_table(results: Results) -> str:
   if not measured:
     return ''
   header = ['level', 'straight path', 'bent path', 'difference']
+  if measure.jointly_trained(made):
+    header[1:3] = 'before joint training', 'after'
   rows: list[list[Any]] = [
     [
       results.label(row['level']),

@@ -7,26 +7,32 @@ from release import classical, peers
 PURPOSE = {
   'denoise': """\
 Removes white Gaussian noise from colour photographs, from {start} to {end}; one
-number sets the strength. The model is small, so that it runs and trains on a
-CPU; larger denoisers are better. Do not use it for noise that a camera's
+number sets the strength. {size} Do not use it for noise that a camera's
 processing has smoothed (see the end of this card), for noise below {start}, for
 text or drawings, or for images that someone's health or rights depend on.
 """,
   'dejpeg': """\
 Removes the artefacts of JPEG compression from photographs, from quality
-{start_level} to {end_level}; one number sets the strength. The model is small,
-so that it runs and trains on a CPU; larger models are better. It restores luma
-alone: colour stays as it is in the file. Do not use it for text, drawings and
-screenshots, or for images that someone's health or rights depend on.
+{start_level} to {end_level}; one number sets the strength. {size} It restores
+luma alone: colour stays as it is in the file. Do not use it for text, drawings
+and screenshots, or for images that someone's health or rights depend on.
 """,
   'sr': """\
-Enlarges photographs by any scale from {start} to {end}. The model is small, so
-that it runs and trains on a CPU; larger models are better. It does not invent
-detail, so results stay soft. It undoes bicubic reduction alone: noise, blur and
-compression artefacts of the image are still there, only larger. Do not use it
-for text, or for images that someone's health or rights depend on.
+Enlarges photographs by any scale from {start} to {end}. {size} It does not
+invent detail, so results stay soft. It undoes bicubic reduction alone: noise,
+blur and compression artefacts of the image are still there, only larger. Do not
+use it for text, or for images that someone's health or rights depend on.
 """,
 }
+
+SMALL = (
+  'The model is small, so that it runs and trains on a CPU; larger ones are'
+  ' better.'
+)
+LARGE = (
+  "The network has the paper's size; smaller and faster ones are in `adafm"
+  ' models`.'
+)
 
 # Remarks on a set, by task and set.
 NOTES = {

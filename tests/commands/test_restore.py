@@ -546,6 +546,39 @@ def test_what_is_clean_is_left_alone_to_the_byte(capsys):
   np.testing.assert_array_equal(_read('b.png'), _read('a.jpg'))
 
 
+def test_a_flat_page_around_a_noisy_photograph_keeps_its_tone():
+  rng = np.random.default_rng(0)
+  page = np.full((120, 128, 3), 240, np.uint8)
+  noise = rng.normal(128, 50, (80, 96, 3)).clip(0, 255)
+  page[20:100, 16:112] = np.rint(noise)
+  Image.fromarray(page).save('a.png')
+  assert _restore('a.png', 'out', '--recipe', '--json', 'r.json') == 0
+  restored, around = _read('out/a.png'), np.ones(page.shape[:2], bool)
+  around[20:100, 16:112] = False
+  assert (restored[around] == 240).all()
+  (told,), _ = _report('r.json')
+  expected = MODELS['denoise'].restore(page, level=told['level'])
+  assert (expected[around] != 240).any()
+  np.testing.assert_array_equal(restored[~around], expected[~around])
+  assert _restore('a.png', 'again', '--from-recipe', 'out/a.png') == 0
+  np.testing.assert_array_equal(_read('again/a.png'), restored)
+  # A level that is given is the user's wish, everywhere.
+  assert _restore('a.png', 'b.png', '--level', told['level']) == 0
+  np.testing.assert_array_equal(_read('b.png'), expected)
+
+
+def test_a_recipe_of_what_was_left_alone_leaves_it_alone():
+  ramp = np.linspace(40, 200, 96)[:, None, None]
+  clean = np.uint8(np.broadcast_to(ramp, (96, 96, 3)))
+  noise = np.random.default_rng(0).normal(0, 2, clean.shape)
+  Image.fromarray(np.uint8(np.rint(clean + noise))).save('a.png')
+  assert _restore('a.png', 'b.png', '--recipe') == 0
+  assert recipe.read('b.png').level > 1
+  assert _restore('a.png', 'c.png', '--from-recipe', 'b.png') == 0
+  for name in ('b.png', 'c.png'):
+    np.testing.assert_array_equal(_read(name), _read('a.png'))
+
+
 def test_a_transparent_mask_is_black():
   _make('a.png')
   mask = np.full((16, 24, 4), 255, np.uint8)

@@ -77,9 +77,20 @@ def test_no_traces(photograph):
     np.full((64, 64, 3), 77),
     np.full((64, 64, 3), 255),
     np.tile(np.arange(0, 256, 4), (64, 1))[..., None],
+    np.tile(60 + 130 * (np.arange(256) // 16 % 2), (256, 1))[..., None],
+    (60 + 130 * (np.indices((256, 256)).sum(0) % 4 // 2))[..., None],
     compressed[:7, :50],
   ):
     assert estimate_jpeg.find_compression(_unit(image)) is None
+
+
+@pytest.mark.parametrize(
+  ('name', 'top', 'left'), [('coffee', 0, 288), ('chelsea', 64, 0)]
+)
+def test_smooth_photographs_at_quality_5_are_no_patterns(name, top, left):
+  piece = getattr(skimage.data, name)()[top : top + 128, left : left + 128]
+  piece = jpeg(np.ascontiguousarray(piece), 5)
+  assert estimate_jpeg.find_compression(_unit(piece)).quality == 5
 
 
 @pytest.mark.parametrize(

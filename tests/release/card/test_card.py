@@ -11,6 +11,7 @@ import released
 from adafm_jax import zoo
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import file as model_file
+from release import measure
 from release.card import card
 from release.card import figures as card_figures
 from release.card import index as card_index
@@ -38,6 +39,43 @@ def folder(tmp_path, monkeypatch):
   released.make_zoo(tmp_path, monkeypatch, model)
   released.write(tmp_path / 'docs', released.results())
   return tmp_path / 'docs'
+
+
+def test_weights_that_learnt_together_are_not_said_to_be_the_papers(
+  tmp_path, monkeypatch
+):
+  before = {
+    'config': {'train': {'steps': 1234}, 'adapt': {'steps': 567}},
+  }
+  joint = {'steps': 89, 'learning_rate': 5e-4, 'optimizer': 'muon', 'b2': 0.99}
+  model = dataclasses.replace(
+    released.with_bends(),
+    provenance={
+      'config': {
+        'train': {'steps': 0},
+        'adapt': {'steps': 0},
+        'path': {'steps': 0, 'kind': 'poly'},
+        'joint': {**joint, 'schedule': 'trapezoid', 'batch': 8, 'patch': 48},
+      },
+      'init': before,
+      'paths': [{'level': 35.0, 'line': 28.5, 'bent': 28.625}],
+    },
+  )
+  released.make_zoo(tmp_path, monkeypatch, model)
+  subjects = measure.make_subjects(model)
+  assert list(subjects.paths) == ['bent']
+  methods = {'input': 10, 'classical': 20, 'peer': 30, 'bent': 31}
+  released.write(tmp_path / 'docs', released.results(methods=methods))
+  text = card.render('small', tmp_path / 'docs')
+  assert (
+    '1,234 steps for the backbone, then 567 steps for the AdaFM layers, then 89'
+    ' steps for all weights together' in text
+  )
+  assert 'Muon, b2 0.99' in text
+  assert 'straight' not in text
+  assert 'Gain over FFDNet' in text
+  assert 'All weights learnt all levels together' in text
+  assert _cells(text, 'level')[-1][1:3] == ['before joint training', 'after']
 
 
 def _change(folder, **changes):
@@ -99,7 +137,7 @@ def test_facts_are_those_of_the_model_file(folder):
     '400 images of the Berkeley segmentation data set',
     'non-commercial research and education',
     'last 31 training images by name',
-    '1,234 steps, then 567',
+    '1,234 steps for the backbone, then 567 steps for the AdaFM layers',
     '8 patches of 48 x 48',
     '1.049 megapixels per second',
     f'at revision {"a" * 12}+changes, JAX 0.9',

@@ -1,0 +1,89 @@
+"""All lists of one task from start to end, as a user runs them."""
+
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from small_runs import MAIN, ROOT, start
+
+from adafm_jax import cli
+from adafm_jax.report.tables import MISSING
+
+pytestmark = pytest.mark.slow
+
+
+def command(config, workdir, *overrides):
+  return [
+    *MAIN,
+    '--config',
+    str(config),
+    '--workdir',
+    str(workdir),
+    '--config.preset=tiny',
+    *overrides,
+  ]
+
+
+def run(*arguments):
+  process = start(command(*arguments))
+  text, _ = process.communicate(timeout=1800)
+  assert process.returncode == 0, text
+  return text
+
+
+def test_every_denoising_cell_is_there(tmp_path):
+  every = '--config.run.evaluate_every=10'
+  run('configs/paper', tmp_path, '--config.tasks=denoise', every)
+  assert cli.main(['report', str(tmp_path)]) == 0
+  text = (tmp_path / 'report.md').read_text()
+  rows = re.findall(r'^\| .*held-out images .*$', text, re.M)
+  ours = [row for row in rows if 'sigma' in row]
+  assert len(ours) > 10
+  for row in ours:
+    for cell in row.strip('|').split('|')[1:]:
+      assert not cell.strip().startswith(MISSING), row
+  assert text.count('.png)') >= 7  # Figures 3, 5, 6, 7, and side by side
+  assert (tmp_path / 'report.html').stat().st_size > 100_000
+
+
+def test_super_resolution_beside_srresnet(tmp_path):
+  table1 = ROOT / 'configs' / 'paper' / 'table1.py'
+  text = run(table1, tmp_path, '--config.tasks=sr')
+  assert 'sr 4, srresnet: heldout at x4' in text
+
+
+LIST = """
+from adafm_jax.paper.variation import Variation
+
+def get_variations():
+  return [Variation(task='denoise', start=15, end=75)]
+"""
+
+
+def weights(workdir):
+  (file,) = (workdir / 'runs').glob('denoise-adafm-*/weights.safetensors')
+  return safetensors.numpy.load_file(file)
+
+
+def test_a_killed_list_goes_on_to_the_same_weights(tmp_path):
+  config = tmp_path / 'one.py'
+  config.write_text(LIST)
+  more = ('--config.adapt.steps=40', '--config.run.checkpoint_every=5')
+  run(config, tmp_path / 'whole', *more)
+  process = start(command(config, tmp_path / 'cut', *more))
+  assert process.stdout is not None
+  for line in process.stdout:
+    if line.startswith('adapt 20/40'):
+      os.kill(process.pid, signal.SIGKILL)
+      break
+  process.communicate()
+  text = run(config, tmp_path / 'cut', *more)
+  assert 'adapt: resuming from step' in text
+  assert 'basic:' not in text  # it was done
+  expected, actual = weights(tmp_path / 'whole'), weights(tmp_path / 'cut')
+  assert expected.keys() == actual.keys()
+  for name, value in expected.items():
+    np.testing.assert_array_equal(actual[name], value)
