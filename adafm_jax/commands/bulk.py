@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
   _check(options)
   zoo.locate(options.model)  # before a cluster is started
   tasks = _tasks(options)
-  with cluster.joined(options.address):
+  with restore.telling(), cluster.joined(options.address):
     return _run_part(options, tasks)
 
 

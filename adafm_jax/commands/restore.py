@@ -6,12 +6,13 @@ adafm restore -i holiday/ -o restored/ -m denoise
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from adafm_jax import errors, files
@@ -33,11 +34,18 @@ def run(options: argparse.Namespace) -> int:
   Raises:
     UserError: bad options, before anything is written.
   """
+  with telling():
+    return _run(options)
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+  """Prints names in any encoding, and works on where nobody reads them."""
   for stream in (sys.stdout, sys.stderr):
-    if isinstance(stream, io.TextIOWrapper):  # names in another encoding
+    if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(errors='backslashreplace')
   with errors.going_on_unread():
-    return _run(options)
+    yield
 
 
 def _run(options: argparse.Namespace) -> int:

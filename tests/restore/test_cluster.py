@@ -113,7 +113,7 @@ def test_from_a_store_and_into_one(store):
     Task(f's3://photos/in/my album/{i}#ü.png', f'sub/{i}.png')
     for i in range(len(SIZES))
   ]
-  tasks[0] = tasks[0]._replace(result='sub/0.jxl')  # its recipe stands beside
+  tasks[0] = tasks[0]._replace(result='sub/0.bmp')  # its recipe stands beside
   tasks.append(Task('s3://photos/in/missing.png', 'missing.png'))
   work = Work('s3://photos/out/', threads=2, batch=2)
   *rows, failed = cluster.restore(one, tasks, work)
@@ -123,7 +123,7 @@ def test_from_a_store_and_into_one(store):
   assert failed['status'] == 'failed'
   assert 's3://photos/in/missing.png' in failed['error']
   assert objects.open_store('s3://photos/out').names() == [
-    *('sub/0.jxl', 'sub/0.jxl.recipe.json'),
+    *('sub/0.bmp', 'sub/0.bmp.recipe.json'),
     *(f'sub/{i}.png' for i in range(1, len(SIZES))),
   ]
   for row in rows:
