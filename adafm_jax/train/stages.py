@@ -106,30 +106,34 @@ def _first_weights(config: Config) -> restorer.Params:
   if not config.model.init:
     key = jax.random.key(config.seed)
     return restorer.init(key, arch, scale=config.model.init_scale)
-  return restorer.backbone(_given(config, arch).params)
-
-
-def _given(config: Config, wanted: Architecture) -> Model:
-  """The model of `model.init`, which must hold a network like the wanted."""
   model = Model.load(config.model.init)
-  arch = model.arch if wanted.kernel else model.arch.basic
+  _check_given(config, model.arch.basic, arch)
+  return restorer.backbone(model.params)
+
+
+def _check_given(config: Config, arch: Architecture, wanted: Architecture):
   if arch != wanted:
     raise UserError(
       f'model.init is {config.model.init}, a network of {arch}; this run needs'
       f' one of {wanted}.'
     )
-  return model
 
 
 def given(run: Run) -> restorer.Params:
   """The weights of `model.init`, on the released path; nothing is trained.
 
+  A model on another path gives its straight one.
+
   Raises:
     UserError: it holds another network.
   """
   config = run.config
+  model = Model.load(config.model.init)
+  if model.arch != config.bent:
+    model = model.with_path('line')
+    _check_given(config, model.arch, config.arch)
   logs.say(f'all weights so far: those of {config.model.init}')
-  return _given(config, config.bent).params
+  return restorer.insert_adafm(model.params, config.bent)
 
 
 def train_further(run: Run, params: restorer.Params) -> restorer.Params:

@@ -100,6 +100,15 @@ def test_a_whole_model_can_be_given(tmp_path):
   model = Model(arch=run.config.bent, levels=levels, params=params)
   model.save(run.config.model.init)
   jax.tree.map(np.testing.assert_array_equal, stages.given(run), params)
-  model.with_path('line').save(run.config.model.init)
+  other = dataclasses.replace(run.config.bent, path='hats', bends=1)
+  rebent = restorer.insert_adafm(model.with_path('line').params, other)
+  dataclasses.replace(model, arch=other, params=rebent).save(
+    run.config.model.init
+  )
+  for name, value in parameters.flatten(stages.given(run)).items():
+    wanted = 0 if 'bend_' in name else parameters.flatten(params)[name]
+    np.testing.assert_array_equal(value, np.broadcast_to(wanted, value.shape))
+  wide = dataclasses.replace(run.config.model, features=5)
+  config = dataclasses.replace(run.config, model=wide)
   with pytest.raises(UserError, match=r'model\.init'):
-    stages.given(run)
+    stages.given(dataclasses.replace(run, config=config))
