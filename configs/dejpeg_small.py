@@ -39,6 +39,18 @@ def get_config():
   c.train.schedule = c.adapt.schedule = 'cosine'
   c.train.warmup = c.adapt.warmup = 500
   c.train.ema = c.adapt.ema = 0.999
+  c.path.kind = 'poly'
+  c.path.bends = 2
+  c.path.steps = 0
+  c.joint.steps = 6000
+  c.joint.batch = 8
+  c.joint.patch = 48
+  c.joint.optimizer = 'muon'
+  c.joint.learning_rate = 5e-4
+  c.joint.b2 = 0.99
+  c.joint.schedule = 'trapezoid'
+  c.joint.warmup = 200
+  c.joint.ema = 0.999
   c.run.log_every = 500
   c.run.evaluate_every = 4000
   c.run.checkpoint_every = 2000
