@@ -49,7 +49,7 @@ def evaluate(
   """Measures a released model.
 
   Args:
-    name: of the model.
+    name: of the model, or a model file.
     sets: images by the name of their set, at least one.
     wanted: levels in the task's unit; none: the task's usual ones.
     dedicated: model files of networks trained for one level, by that level.
@@ -81,8 +81,8 @@ def evaluate(
     )
   task = model.levels.task
   return {
-    'model': name,
-    'sha256': zoo.entries()[name].sha256,
+    'model': pathlib.Path(name).stem,
+    'sha256': files.sha256(zoo.locate(name)),
     'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
     'levels': chosen,
     'sets': {key: len(images) for key, images in sets.items()},
@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Measures a released model, for its card.',
   )
   add = parser.add_argument
-  add('name', help='name of the model, see adafm models')
+  add('name', help='name of the model, see adafm models, or a model file')
   add('--sets', default='', help='as in cbsd68=/path,set14=/path')
   add('--data-train', default='', help='training images, for the held-out ones')
   add('--levels', default='', help="as in 15,25,50 (default: the task's)")
@@ -236,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     '--pictures',
     action=argparse.BooleanOptionalAction,
     default=True,
-    help='make the pictures of the card (default), or keep the old ones',
+    help='make the pictures of a released model (default), or keep the old',
   )
   add('-o', '--output', type=pathlib.Path, default=pathlib.Path('docs/models'))
   options = parser.parse_args(argv)
@@ -251,13 +251,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     float32=options.float32,
     peers=options.peers,
   )
-  path = options.output / f'{options.name}.json'
-  if options.pictures:
-    found['pictures'] = pictures.make(options.name, options.output)
+  name = pathlib.Path(options.name).stem
+  path = options.output / f'{name}.json'
+  if options.pictures and options.name in zoo.entries():
+    found['pictures'] = pictures.make(name, options.output)
   else:
     found['pictures'] = _kept(path, found['sha256'])
   files.write_json(path, found)
-  print(f'written: {path}; now python -m release.card.card {options.name}')
+  print(f'written: {path}; now python -m release.card.card {name}')
 
 
 if __name__ == '__main__':
