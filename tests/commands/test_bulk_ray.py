@@ -1,5 +1,6 @@
 """`python -m adafm_jax.restore.bulk` as a user starts it, on a real Ray."""
 
+import argparse
 import contextlib
 import os
 import pathlib
@@ -16,8 +17,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from adafm_jax import cli, errors
-from adafm_jax.commands import bulk
-from adafm_jax.restore import merge, objects
+from adafm_jax.commands import bulk, restore_options
+from adafm_jax.restore import cluster, merge, objects
 
 pytest.importorskip('ray', reason='Ray is not installed (extra batch)')
 ROOT = pathlib.Path(__file__).parents[2]
@@ -178,3 +179,11 @@ def test_mistakes_are_told_before_a_cluster_is_started(arguments, told, capsys):
   assert bulk.main([*OPTIONS, *arguments]) == errors.EXIT_USER_ERROR
   assert told in capsys.readouterr().err
   assert not pathlib.Path('notes').exists()
+
+
+def test_a_picture_that_is_named_twice_is_one_task():
+  pathlib.Path('twice.txt').write_text('s3://b/a.png\ns3://b/a.png\n')
+  parser = argparse.ArgumentParser()
+  restore_options.arguments(parser)
+  options = parser.parse_args([*OPTIONS[:4], '-i', 'twice.txt', '-o', 'out'])
+  assert bulk._tasks(options) == [cluster.Task('s3://b/a.png', 'a.png')]
