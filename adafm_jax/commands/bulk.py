@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from adafm_jax import errors, files, zoo
 from adafm_jax.commands import restore, restore_options
 from adafm_jax.errors import UserError, entry_point
-from adafm_jax.restore import cluster, manifest, objects
+from adafm_jax.restore import cluster, manifest, objects, recipe
 from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore.cluster import Task
 
@@ -230,14 +230,21 @@ def _check_results(
       files.remove_leftovers(pair.target for pair in pairs)
     return
   sources = {task.source for task in tasks}
-  taken = set() if options.overwrite else there - journal.claimed
+  place = options.output.rstrip('/')
   problems = []
   for task in tasks:
-    uri = f'{options.output.rstrip("/")}/{task.result}'
+    uri = f'{place}/{task.result}'
     if uri in sources:
       problems.append(f'The result of {task.source} would overwrite {uri}.')
-    elif task.result in taken:
-      problems.append(f'{uri} exists; give --overwrite or another -o.')
+    elif not options.overwrite and task.result not in journal.claimed:
+      written = [task.result]
+      if options.recipe:
+        written.append(task.result + recipe.SIDECAR)
+      problems += [
+        f'{place}/{name} exists; give --overwrite or another -o.'
+        for name in written
+        if name in there
+      ]
   errors.raise_all(problems, limit=5)
 
 
