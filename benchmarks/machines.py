@@ -24,6 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize
 
+from adafm_jax.report import tables
+
 RESULTS = pathlib.Path(__file__).parent / 'results'
 DEVICES = (8, 64, 512)
 
@@ -199,8 +201,7 @@ def costs(
 def table(rows: Iterator[list[str]]) -> str:
   """Rows as Markdown, the first as the head."""
   head, *body = rows
-  lines = [head, ['---'] * len(head), *body]
-  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+  return tables.markdown_table(head, body)
 
 
 def _named(given: list[str]) -> Iterator[tuple[str, float, float]]:

@@ -104,8 +104,7 @@ def bend_points(config: Config, found: measure.Calibration) -> Points:
 
   Args:
     config: of the experiment.
-    found: the calibration; None in all processes but the first, which sends
-      them the points.
+    found: the calibration.
   """
   wanted = np.array(partner_levels(config), np.float32)
   if not Degradation(config.task).whole_image:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from adafm_jax import errors, files, zoo
 from adafm_jax.commands import restore, restore_options
 from adafm_jax.errors import UserError, entry_point
-from adafm_jax.restore import cluster, manifest, objects
+from adafm_jax.restore import cluster, manifest, objects, recipe
 from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore.cluster import Task
 
@@ -151,7 +151,7 @@ def _tasks(options: argparse.Namespace) -> list[Task]:
         f'{other} and {task.source} would both be written to {task.result};'
         ' restore them separately, or see --recursive and --ext.'
       )
-  return tasks
+  return list(dict.fromkeys(tasks))  # a picture may be named twice
 
 
 def _listed(text: str) -> Iterator[str]:
@@ -230,13 +230,21 @@ def _check_results(
       files.remove_leftovers(pair.target for pair in pairs)
     return
   sources = {task.source for task in tasks}
+  place = options.output.rstrip('/')
   problems = []
   for task in tasks:
-    uri = f'{options.output.rstrip("/")}/{task.result}'
+    uri = f'{place}/{task.result}'
     if uri in sources:
       problems.append(f'The result of {task.source} would overwrite {uri}.')
-    elif task.result in there - journal.claimed and not options.overwrite:
-      problems.append(f'{uri} exists; give --overwrite or another -o.')
+    elif not options.overwrite and task.result not in journal.claimed:
+      written = [task.result]
+      if options.recipe:
+        written.append(task.result + recipe.SIDECAR)
+      problems += [
+        f'{place}/{name} exists; give --overwrite or another -o.'
+        for name in written
+        if name in there
+      ]
   errors.raise_all(problems, limit=5)
 
 
@@ -249,10 +257,13 @@ def _restore_all(
 
   began, counts = time.monotonic(), collections.Counter[str]()
   problems = []
+  output = options.output
+  if not objects.is_uri(output):
+    output = os.path.abspath(output)
   rows = cluster.run(
     functools.partial(restore.make_job, options),
     tasks,
-    cluster.Work(options.output, options.jobs, options.batch),
+    cluster.Work(output, options.jobs, options.batch, os.getcwd()),
     options.actors,
   )
   with tqdm.tqdm(total=len(tasks), desc='restoring', unit='picture') as bar:

@@ -57,11 +57,25 @@ def contradictions(config: Config) -> list[Problem]:
       )
     )
   found += _protocol_problems(config) + _set_problems(config)
-  found += _strength_problems(config)
+  found += _strength_problems(config) + _joint_problems(config)
   wrong = levels.range_problems(config.task, config.start, config.end)
   if wrong:
     return found + [(_RANGE, sentence) for sentence in wrong]
   return found + _level_problems(config)
+
+
+def _joint_problems(config: Config) -> list[Problem]:
+  if config.task != 'denoise' or not config.joint.steps:
+    return []
+  return [
+    (
+      (name, 'task', 'joint.steps'),
+      f'{name} is 0, but the joint stage weights a level by its error, and'
+      ' sigma 0 has none; give a level above 0, or joint.steps=0.',
+    )
+    for name in ('start', 'end')
+    if not getattr(config, name)
+  ]
 
 
 def _protocol_problems(config: Config) -> list[Problem]:

@@ -78,9 +78,10 @@ def holds_lists(path: str) -> bool:
   """Whether a --config is a list of experiments, or a folder of lists."""
   if pathlib.Path(path).is_dir():
     return True
-  if not pathlib.Path(path).is_file():
+  try:
+    return f'def {LISTS}('.encode() in pathlib.Path(path).read_bytes()
+  except OSError:  # told when it is loaded
     return False
-  return f'def {LISTS}('.encode() in pathlib.Path(path).read_bytes()
 
 
 def load_config(path: str) -> ml_collections.ConfigDict:

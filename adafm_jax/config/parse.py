@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from adafm_jax.config import checks
@@ -162,21 +162,32 @@ def _unknown_field(name: str, value: Any) -> str:
   return f'There is no config field {name}; --help lists all fields.'
 
 
-def differences(old: Config, new: Config) -> list[str]:
+def differences(
+  old: Config, new: Config, *, also: Collection[str] = ()
+) -> list[str]:
   """Fields in which two configs differ and that change what is learnt.
 
   How a run proceeds, and what is done with the trained network, may change: one
   more evaluation set needs no new training.
+
+  Args:
+    old: config of what is there.
+    new: config to go on with.
+    also: fields that may not change either, by name.
   """
   return [
     f'{name}: {before!r} -> {after!r}'
     for (name, _, before), (_, _, after) in zip(
       _walk(old), _walk(new), strict=True
     )
-    if before != after
-    and name.partition('.')[0] not in _AFTER_TRAINING
-    and not (name.endswith('.steps') and _undecided(name, old, new))
+    if before != after and (name in also or not _may_change(name, old, new))
   ]
+
+
+def _may_change(name: str, old: Config, new: Config) -> bool:
+  if name.partition('.')[0] in _AFTER_TRAINING:
+    return True
+  return name.endswith('.steps') and _undecided(name, old, new)
 
 
 def _undecided(name: str, old: Config, new: Config) -> bool:

@@ -13,7 +13,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.model_file import curve as curves
 from adafm_jax.paper import numbers, tables
 from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
-from adafm_jax.paper.results import Results, Run
+from adafm_jax.paper.results import Results, Run, Value
 from adafm_jax.report import figures
 
 # Systems with two levels, by the names that the figures give them.
@@ -94,7 +94,7 @@ def _distances(results, task, start, end, name, paper) -> list[list[str]]:
     ours = results.rows(name, level, **fields)
     alone = results.psnr(name, level, task=task, system='basic', start=level)
     psnr = results.psnr(name, level, **fields)
-    best = type(psnr)({s: row['strength'] for s, row in ours.items()})
+    best = Value({s: row['strength'] for s, row in ours.items()})
     theirs = paper.get(level, (None, None)) if name == 'live1' else (None,) * 2
     rows.append(
       [

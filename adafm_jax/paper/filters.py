@@ -26,7 +26,7 @@ def figure6(results: Results, folder: pathlib.Path) -> Iterator[Block]:
   if not drawn:
     yield Text('Missing.')
   for run in drawn:
-    path = folder / f'figure6_{run.v.task}_{run.v.system}_{run.v.seed}.png'
+    path = folder / f'figure6_{run.path.name}.png'
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.path / measure.PICTURE, path)
     level = tables.label(run.v.task, run.v.picture)

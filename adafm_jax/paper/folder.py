@@ -30,6 +30,14 @@ from adafm_jax.paper import systems
 from adafm_jax.paper.variation import Variation
 from adafm_jax.train import stages
 
+# Beside what is learnt: what finished runs were trained and measured with. A
+# workdir with two of them would have two numbers for one cell.
+_FIXED = (
+  *('train.steps', 'adapt.steps', 'path.steps'),
+  *('calibrate.levels', 'calibrate.grid', 'calibrate.images'),
+  *('calibrate.kind', 'calibrate.order', 'evaluate.images'),
+)
+
 
 def identity(base: Config, v: Variation) -> dict[str, Any]:
   """Everything that determines the weights of a variation."""
@@ -79,7 +87,7 @@ def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
       ' --workdir.'
     )
   before = kept.pop('preset')
-  changed = configs.differences(configs.parse(kept), base)
+  changed = configs.differences(configs.parse(kept), base, also=_FIXED)
   if before != preset:
     changed.insert(0, f'preset: {before!r} -> {preset!r}')
   if changed:

@@ -84,12 +84,10 @@ def fit_filters(
   square = np.zeros((channels, count, count))
   right = np.zeros((channels, count))
   for a, b in zip(ours, theirs, strict=True):
-    windows = _windows(np.asarray(a[0], np.float64), side)
-    target = np.asarray(b[0], np.float64)
-    for c in range(channels):
-      seen = windows[c]
+    for c in range(channels):  # one at a time: a large image is many GiB
+      seen = _windows(np.asarray(a[0, ..., c], np.float64), side)
       square[c] += seen.T @ seen
-      right[c] += seen.T @ target[..., c].ravel()
+      right[c] += seen.T @ np.asarray(b[0, ..., c], np.float64).ravel()
   # A feature that is constant has many solutions: take the smallest.
   found = np.stack(
     [
@@ -103,18 +101,12 @@ def fit_filters(
 
 
 def _windows(x: np.ndarray, side: int) -> np.ndarray:
-  """[h, w, C] -> [C, h * w, side * side + 1]: what a filter sees, and 1."""
-  height, width, channels = x.shape
-  reach = side // 2
-  padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
+  """[h, w] -> [h * w, side * side + 1]: what a filter sees, and 1."""
+  height, width = x.shape
+  padded = np.pad(x, side // 2)
   views = [
-    padded[dy : dy + height, dx : dx + width]
+    padded[dy : dy + height, dx : dx + width].ravel()
     for dy in range(side)
     for dx in range(side)
   ]
-  views.append(np.ones_like(x))
-  return (
-    np.stack(views, -1)
-    .transpose(2, 0, 1, 3)
-    .reshape(channels, height * width, -1)
-  )
+  return np.stack([*views, np.ones(x.size)], axis=-1)

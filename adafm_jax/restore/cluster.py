@@ -54,17 +54,23 @@ class Work(NamedTuple):
     output: folder or URI of the results.
     threads: that read, and as many that write, in each actor.
     batch: most pictures in one pass of the network.
+    folder: that relative paths are relative to.
   """
 
   output: str
   threads: int
   batch: int
+  folder: str = '.'
 
 
 class Actor:
   """Restores blocks of pictures: what `map_batches` calls."""
 
   def __init__(self, make_job: Callable[[], Job], work: Work):
+    # Ray starts actors where the machine joined its cluster. Who gives whole
+    # paths only needs no such folder on every machine.
+    with contextlib.suppress(OSError):
+      os.chdir(work.folder)
     self._job, self._work = make_job(), work
 
   def __call__(self, block: Mapping[str, Any]) -> dict[str, list[str]]:

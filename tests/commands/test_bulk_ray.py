@@ -1,6 +1,8 @@
 """`python -m adafm_jax.restore.bulk` as a user starts it, on a real Ray."""
 
+import argparse
 import contextlib
+import functools
 import os
 import pathlib
 import signal
@@ -16,8 +18,9 @@ from PIL import Image
 from pyarrow import parquet
 
 from adafm_jax import cli, errors
-from adafm_jax.commands import bulk
-from adafm_jax.restore import merge, objects
+from adafm_jax.commands import bulk, restore_options
+from adafm_jax.errors import UserError
+from adafm_jax.restore import cluster, manifest, merge, objects
 
 pytest.importorskip('ray', reason='Ray is not installed (extra batch)')
 ROOT = pathlib.Path(__file__).parents[2]
@@ -178,3 +181,37 @@ def test_mistakes_are_told_before_a_cluster_is_started(arguments, told, capsys):
   assert bulk.main([*OPTIONS, *arguments]) == errors.EXIT_USER_ERROR
   assert told in capsys.readouterr().err
   assert not pathlib.Path('notes').exists()
+
+
+def _options(*arguments):
+  parser = argparse.ArgumentParser()
+  restore_options.arguments(parser)
+  return parser.parse_args([*OPTIONS[:4], *arguments])
+
+
+def test_a_picture_that_is_named_twice_is_one_task():
+  pathlib.Path('twice.txt').write_text('s3://b/a.png\ns3://b/a.png\n')
+  options = _options('-i', 'twice.txt', '-o', 'out')
+  assert bulk._tasks(options) == [cluster.Task('s3://b/a.png', 'a.png')]
+
+
+@pytest.mark.parametrize(
+  ('there', 'told'),
+  [
+    ('new.bmp', 's3://b/out/new.bmp exists'),
+    ('new.bmp.recipe.json', 's3://b/out/new.bmp.recipe.json exists'),
+    ('begun.bmp.recipe.json', None),  # of a call of this job
+  ],
+)
+def test_what_others_have_in_a_store_is_kept(there, told):
+  tasks = [cluster.Task(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')]
+  given = ('-i', 'in', '-o', 's3://b/out/', '--recipe')
+  part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
+  with manifest.opened(*part) as journal:
+    journal.begin(1, ['begun.bmp'])
+  with manifest.opened(*part) as journal:
+    check = functools.partial(bulk._check_results, tasks=tasks, there={there})
+    check(_options(*given, '--overwrite'), journal=journal)
+    refused = pytest.raises(UserError, match=told)
+    with refused if told else contextlib.nullcontext():
+      check(_options(*given), journal=journal)

@@ -164,6 +164,8 @@ def test_what_follows_from_a_mistake_is_not_one_more():
       'path.steps',
     ),
     ({'joint__patch': 9, 'joint__steps': 3}, 'joint.patch is 9'),
+    ({'start': 0.0, 'joint__steps': 3}, 'start is 0, but the joint stage'),
+    ({'start': 75.0, 'end': 0.0, 'joint__steps': 3}, 'end is 0, but the joint'),
     ({'evaluate__ssim': 1}, 'true or false'),
     ({'train__batch': True}, 'a whole number'),
     # As text, from the command line.

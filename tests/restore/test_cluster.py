@@ -1,6 +1,7 @@
 """What an actor does with a block: the pixels of `adafm restore`."""
 
 import hashlib
+import json
 import pathlib
 
 import jax
@@ -73,6 +74,20 @@ def test_a_batch_gives_the_same_files_in_fewer_passes(kernel, monkeypatch):
   for row in rows:
     data = found[row['result']]
     assert row['sha256'] == hashlib.sha256(data).hexdigest()
+
+
+def test_an_actor_that_starts_elsewhere_finds_relative_paths(
+  folder, monkeypatch
+):
+  (folder / 'elsewhere').mkdir()
+  monkeypatch.chdir(folder / 'elsewhere')
+  work = Work(str(folder / 'out'), 1, 1, str(folder))
+  actor = cluster.Actor(lambda: _job(level=40.0), work)
+  block = actor({'task': [json.dumps(Task('in/0.png', '0.png'))]})
+  (row,) = map(json.loads, block['row'])
+  assert (row['input'], row['status']) == ('in/0.png', 'restored')
+  assert (folder / 'out' / '0.png').exists()
+  assert not list((folder / 'elsewhere').iterdir())
 
 
 def test_only_equal_strengths_share_a_pass():
