@@ -108,8 +108,11 @@ def jointly_trained(provenance: Mapping[str, Any]) -> bool:
   """
   config = provenance.get('config') or {}
   before = provenance.get('init')
-  own = bool((config.get('joint') or {}).get('steps'))
-  return own or bool(before and jointly_trained(before))
+  if (config.get('joint') or {}).get('steps'):
+    return True
+  # Only a run that adapts nothing itself takes all weights of another.
+  whole = not (config.get('adapt') or {}).get('steps')
+  return bool(whole and before and jointly_trained(before))
 
 
 def _check_peer(model: Model, other: Model) -> None:

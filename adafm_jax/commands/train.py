@@ -64,6 +64,7 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
   begun = time.monotonic()
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
+  lineage = _lineage(config)
   opened = sets.open_run(config, data, workdir)
   kept = not config.adapt.steps
   arch = config.bent if kept else config.arch
@@ -82,7 +83,8 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
   if config.joint.steps:
     file = 'calibration_joint.json'
     found = curves.find_curve(config, workdir, network, images, file=file)
-  finish(config, workdir, data, first, curves.Calibrated(network, found))
+  last = curves.Calibrated(network, found)
+  finish(config, workdir, data, first, last, lineage)
   logs.say(f'done in {logs.duration(time.monotonic() - begun)}')
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices('experiment finished')
@@ -94,6 +96,7 @@ def finish(
   data: sets.Data,
   first: curves.Calibrated,
   last: curves.Calibrated,
+  lineage: dict[str, Any],
 ) -> None:
   """Evaluates, sweeps and writes the model file.
 
@@ -105,6 +108,7 @@ def finish(
     data: images to measure on.
     first: the network that was calibrated first.
     last: the released one, which may be the same.
+    lineage: see `_lineage`.
   """
   network, found = last
   compared = []
@@ -125,7 +129,7 @@ def finish(
     levels=config.levels,
     curve=curve,
     params=network.params,
-    provenance=_provenance(config, data, rows, compared),
+    provenance=_provenance(config, data, rows, compared) | lineage,
     noise=config.noise if config.task == 'denoise' else None,
   )
   model.save(workdir / 'model.safetensors')
@@ -202,7 +206,6 @@ def _provenance(config, data, rows, compared) -> dict[str, Any]:
       for s in rows
       if s.method == 'curve'
     ],
-    **_lineage(config),
     **provenance.collect(),
   }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import safetensors
@@ -176,15 +176,25 @@ def _held_out(config: Mapping[str, Any]) -> str:
   )
 
 
-def _steps(provenance: Mapping[str, Any]) -> str:
-  """The steps of all stages, from the first weights on."""
+def _steps(
+  provenance: Mapping[str, Any], stages: Collection[str] = tuple(_STAGES)
+) -> str:
+  """The steps of all stages that its weights come from, the first ones first.
+
+  Args:
+    provenance: of a model file.
+    stages: those that count. Of a model that only gave its backbone to another,
+      the others are forgotten.
+  """
   config = provenance.get('config') or {}
-  before = provenance.get('init')
-  parts = [_steps(before)] if before else []
+  parts = []
+  if before := provenance.get('init'):
+    adapts = (config.get('adapt') or {}).get('steps')
+    parts.append(_steps(before, ('train', 'joint') if adapts else stages))
   for key, what in _STAGES.items():
     stage = config.get(key) or {}
     used = key != 'path' or stage.get('kind', 'line') != 'line'
-    if used and stage.get('steps'):
+    if used and key in stages and stage.get('steps'):
       parts.append(f'{stage["steps"]:,} steps for {what}')
   return ', then '.join(filter(None, parts))
 
