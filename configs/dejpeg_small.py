@@ -10,6 +10,8 @@ Result (LIVE1, Y, Pillow JPEG):
   quality       80     60     40     30     20     10
   PSNR (dB)  38.05  35.10  33.34  32.32  30.88  28.49
 All tables and pictures: docs/models/dejpeg.md.
+These are of the model in the package, before the joint stage; with it:
+release/weights/README.md.
 
 The images of BSD were JPEG files of quality 95. They are not reduced first:
 that would leave a quarter of the pixels, and change the sharpness. How width,

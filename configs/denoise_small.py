@@ -11,6 +11,8 @@ Result (CBSD68, RGB, noise clipped to 8 bits):
   sigma         15     25     35     50     75
   PSNR (dB)  33.65  30.55  28.49  26.80  25.08
 All tables and pictures: docs/models/denoise.md.
+These are of the model in the package, before the joint stage; with it:
+release/weights/README.md.
 
 Trained on 400 of the 431 images of BSD (BSDS500 without CBSD68 and without the
 image that Set5 has a crop of); the settings were chosen on the other 31. How

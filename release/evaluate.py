@@ -12,6 +12,7 @@ card's pictures. `python -m release.card.card NAME` then makes the card.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import json
 import pathlib
@@ -45,6 +46,7 @@ def evaluate(
   dedicated: Mapping[float, str] | None = None,
   float32: str | None = None,
   peers: pathlib.Path | None = None,
+  compare_classical: bool = True,
 ) -> dict[str, Any]:
   """Measures a released model.
 
@@ -55,6 +57,7 @@ def evaluate(
     dedicated: model files of networks trained for one level, by that level.
     float32: the run's model file, before its weights were rounded.
     peers: folder of other networks' weights, see `release.peers`.
+    compare_classical: whether the classical method is measured too.
 
   Returns:
     JSON values: the contents of NAME.json, except its pictures.
@@ -70,6 +73,7 @@ def evaluate(
     float32=Model.load(float32) if float32 else None,
     peers=peers,
   )
+  subjects = dataclasses.replace(subjects, classical=compare_classical)
   chosen = list(wanted) or measure.default_levels(model)
   for level in (*chosen, *others):
     model.levels.check(level)
@@ -86,7 +90,7 @@ def evaluate(
     'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
     'levels': chosen,
     'sets': {key: len(images) for key, images in sets.items()},
-    'classical': _classical(task, chosen),
+    'classical': _classical(task, chosen) if compare_classical else [],
     'dedicated': [
       _about(level, other, (dedicated or {})[level])
       for level, other in others.items()
@@ -231,6 +235,12 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--dedicated', default='', help='networks of one level: 35=FILE,50=FILE')
   add('--float32', help='the model file before its weights were rounded')
   add('--peers', type=pathlib.Path, help='folder of weights, release/peers.py')
+  add(
+    '--classical',
+    action=argparse.BooleanOptionalAction,
+    default=True,
+    help='measure the classical method too (default), which is slow',
+  )
   add('--images', type=int, default=0, help='at most this many of each set')
   add(
     '--pictures',
@@ -250,6 +260,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     dedicated=parse_dedicated(options.dedicated),
     float32=options.float32,
     peers=options.peers,
+    compare_classical=options.classical,
   )
   name = pathlib.Path(options.name).stem
   path = options.output / f'{name}.json'

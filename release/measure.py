@@ -58,12 +58,14 @@ class Subjects:
     dedicated: networks trained for one level alone, by that level.
     float32: the model before its weights were rounded, on its own path.
     peers: folder of other networks' weights, see `release.peers`.
+    classical: whether the classical method is measured too, which is slow.
   """
 
   paths: Mapping[str, Model]
   dedicated: Mapping[float, Model]
   float32: Model | None = None
   peers: pathlib.Path | None = None
+  classical: bool = True
 
 
 def make_subjects(
@@ -149,7 +151,7 @@ def methods(
   if subjects.peers:
     peer = _peer(subjects.peers, task, degradation.noise)
     found['peer'] = None, lambda case: peer(case.degraded, level)
-  if task in classical.CHOSEN:
+  if subjects.classical and task in classical.CHOSEN:
     how = classical.settings(task, level)
     found['classical'] = (
       None,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a released model and its card, from a config and folders of images:
 #
-#   release/release.sh denoise DATA RUNS    # or dejpeg, sr
+#   release/release.sh denoise DATA RUNS    # or denoise-small, dejpeg, sr
 #
 # DATA holds BSD431, CBSD68, LIVE1, Set5 and Set14. The run is kept in
 # RUNS/NAME. Finished steps are skipped, so the same command continues after any
@@ -19,11 +19,16 @@ fail() {
   exit 2
 }
 
+config=${1:-}_small dedicated=
 case ${1:-} in
-denoise) sets='cbsd68=CBSD68,set5=Set5,set14=Set14' dedicated='35 50' ;;
-dejpeg) sets='live1=LIVE1,set5=Set5,set14=Set14' dedicated='' ;;
-sr) sets='set5=Set5,set14=Set14' dedicated='' ;;
-*) fail 'Give the model first: release/release.sh denoise|dejpeg|sr DATA RUNS.' ;;
+denoise) sets='cbsd68=CBSD68,set5=Set5,set14=Set14' config=denoise ;;
+denoise-small)
+  sets='cbsd68=CBSD68,set5=Set5,set14=Set14' dedicated='35 50'
+  config=denoise_small
+  ;;
+dejpeg) sets='live1=LIVE1,set5=Set5,set14=Set14' ;;
+sr) sets='set5=Set5,set14=Set14' ;;
+*) fail 'Give the model first: denoise, denoise-small, dejpeg or sr; then DATA and RUNS.' ;;
 esac
 name=$1
 data=${2:?error: Give the folder of image sets second.}
@@ -46,7 +51,7 @@ stretch() {
 }
 
 if [[ ! -f $run/model.safetensors ]]; then
-  stretch -m adafm_jax.main --config "configs/${name}_small.py" \
+  stretch -m adafm_jax.main --config "configs/$config.py" \
     --workdir "$run" --config.data.train="$data/BSD431" \
     --config.evaluate.sets="${sets%%,*}"
 fi

@@ -52,7 +52,7 @@ def release(tmp_path):
 
 def test_every_step_is_done_once(release, tmp_path):
   data, runs = str(tmp_path / 'data'), str(tmp_path / 'runs')
-  done, asked = release('denoise', data, runs)
+  done, asked = release('denoise-small', data, runs)
   assert done.returncode == 0, done.stderr
   assert [line.split()[1] for line in asked] == [
     'adafm_jax.main',
@@ -66,18 +66,22 @@ def test_every_step_is_done_once(release, tmp_path):
   assert f'--config.data.train={data}/BSD431' in asked[0]
   assert f'--config.evaluate.sets=cbsd68={data}/CBSD68' in asked[0]
   assert (ROOT / asked[0].split()[3]).is_file()
-  pairs = f'35={runs}/denoise/dedicated_35.safetensors,50={runs}/denoise/'
+  folder = f'{runs}/denoise-small'
+  pairs = f'35={folder}/dedicated_35.safetensors,50={folder}/'
   assert pairs in asked[4]
   assert f'cbsd68={data}/CBSD68,set5={data}/Set5,set14={data}/Set14' in asked[4]
-  done, asked = release('denoise', data, runs)
+  done, asked = release('denoise-small', data, runs)
   assert [line.split()[1] for line in asked] == [
     'release.register',
     'release.evaluate',
     'release.card.card',
     'release.same_picture',
   ]
-  _, asked = release('sr', data, runs)
-  assert '--dedicated' not in asked[2]
+  for name, config in (('sr', 'sr_small'), ('denoise', 'denoise')):
+    _, asked = release(name, data, runs, PEERS='others')
+    assert asked[0].split()[3] == f'configs/{config}.py'
+    assert '--dedicated' not in asked[2]
+    assert '--peers others' in asked[2]
 
 
 def test_a_stretch_ends_in_peace_and_a_failure_does_not(release, tmp_path):

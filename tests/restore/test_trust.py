@@ -14,7 +14,7 @@ import tiny_models
 
 from adafm_jax import zoo
 from adafm_jax.degrade import level as levels
-from adafm_jax.degrade import noise
+from adafm_jax.degrade import noise as noises
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine.run import Network
 from adafm_jax.model import Model
@@ -45,8 +45,8 @@ def _channels(model, image):
 
 def _degraded(model, level, *, seed=0):
   """A flat and a textured crop [2, 64, 64, C] at a level, float32."""
-  clipped = model.noise or 'clipped'
-  degradation = Degradation(model.levels.task, clipped)
+  noise = 'float' if model.noise == 'float' else 'clipped'
+  degradation = Degradation(model.levels.task, noise)
   images = [_channels(model, x) for x in (FLAT, _textured())]
   return np.stack(
     [degradation.apply(x, level, seed=seed, name=str(x.mean())) for x in images]
@@ -128,11 +128,13 @@ def test_residual_noise_falls_with_the_strength(model):
   assert (left[0] < before).all()
   assert (left[-1] < 0.9 * left[0]).all()
   drops = left[:-1] - left[1:]
-  assert (drops[:, 0] > 0).all()  # the flat crop
-  # On texture two results differ by more than noise: a trained model's rose
-  # by 1.2 % of the whole fall, from strength 0.91 to 1.
   whole = left[0] - left[-1]
   rise = left - np.minimum.accumulate(left, axis=0)
+  # On the flat crop any rise stays below what rounding to 8 bits adds; a
+  # 64 x 16 network's, from strength 0.94 to 1, was 0.11.
+  assert 255 * rise[:, 0].max() < np.sqrt(1 / 12)
+  # On texture two results differ by more than noise: a trained model's rose
+  # by 1.2 % of the whole fall, from strength 0.91 to 1.
   assert (rise.max(axis=0) < 0.02 * whole).all()
   # No spike: no hundredth takes away over 5 hundredths of all.
   assert (drops.max(axis=0) < 0.05 * whole).all()
@@ -206,5 +208,5 @@ def test_tiles_leave_no_trace(model):
 
 
 def test_the_noise_of_this_test_is_that_of_training():
-  first = noise.add_noise_numpy(FLAT, 50, clipped=False, seed=0, name='a')
+  first = noises.add_noise_numpy(FLAT, 50, clipped=False, seed=0, name='a')
   assert abs(_rms(first - FLAT / 255) * 255 - 50) < 1.5
