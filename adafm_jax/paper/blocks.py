@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -40,14 +41,16 @@ class Picture(NamedTuple):
 
 Block = Heading | Text | Table | Picture
 
+# How numbers begin, and what stands for a missing one.
+_NUMBER = re.compile(rf'[-{tables.MISSING}+\d]')
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884}
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;
 padding:0 1rem}
 table{border-collapse:collapse;display:block;overflow-x:auto;margin:1rem 0}
-th,td{border-bottom:1px solid var(--line);padding:.3rem .8rem;text-align:right;
+th,td{border-bottom:1px solid var(--line);padding:.3rem .8rem;text-align:left;
 font-variant-numeric:tabular-nums;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+.number{text-align:right}
 figure{margin:1.5rem 0}img{max-width:100%;background:#fff}
 figcaption{font-size:.9rem;opacity:.8}
 """
@@ -80,7 +83,11 @@ def to_html(blocks: Sequence[Block], title: str) -> str:
       case Text(text):
         body.append(f'<p>{html.escape(text)}</p>')
       case Table(header, rows):
-        lines = [_line('th', header), *(_line('td', row) for row in rows)]
+        columns = list(zip(*rows, strict=True))
+        right = [all(map(_NUMBER.match, column)) for column in columns]
+        right = right or [False] * len(header)
+        lines = [_line('th', header, right)]
+        lines += [_line('td', row, right) for row in rows]
         body.append(f'<table>{"".join(lines)}</table>')
       case Picture(path, caption):
         data = base64.b64encode(path.read_bytes()).decode()
@@ -97,6 +104,9 @@ def to_html(blocks: Sequence[Block], title: str) -> str:
   )
 
 
-def _line(tag: str, cells: Sequence[str]) -> str:
-  made = ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)
-  return f'<tr>{made}</tr>'
+def _line(tag: str, cells: Sequence[str], right: Sequence[bool]) -> str:
+  made = [
+    f'<{tag}{" class=number" * number}>{html.escape(cell)}</{tag}>'
+    for cell, number in zip(cells, right, strict=True)
+  ]
+  return f'<tr>{"".join(made)}</tr>'

@@ -48,7 +48,12 @@ def figure5(results: Results, folder: pathlib.Path) -> Iterator[Block]:
       where, 'steps of the adaptation', 'PSNR (dB), held-out images'
     )
     for i, (name, points) in enumerate(series.items()):
-      axes.plot(*zip(*points, strict=True), label=name, color=figures.COLORS[i])
+      axes.plot(
+        *zip(*points, strict=True),
+        marker='.',
+        label=name,
+        color=figures.COLORS[i],
+      )
     figure.legend(loc='outside right upper', frameon=False)
     figures.save(figure, path)
     yield Picture(path, f'{where}: PSNR on held-out images over the steps.')

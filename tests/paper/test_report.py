@@ -145,3 +145,10 @@ def test_pages_escape_text(tmp_path):
   assert 'a &lt; b' in page
   assert '<td>&lt;i&gt;</td>' in page
   assert '<title>t &amp; u</title>' in page
+
+
+def test_columns_of_numbers_stand_right():
+  rows = [['4 features', '\u2013'], ['a word', '7.4 / \u2013']]
+  page = blocks.to_html([blocks.Table(['what', 'dB'], rows)], 't')
+  assert '<th>what</th><th class=number>dB</th>' in page
+  assert '<td>4 features</td><td class=number>\u2013</td>' in page
