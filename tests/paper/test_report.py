@@ -97,7 +97,7 @@ def test_the_page_loads_nothing_and_shows_the_same(workdir):
   assert cli.main(['report', str(workdir), '-o', str(workdir / 'out')]) == 0
   page = (workdir / 'out' / 'report.html').read_text()
   assert not re.search(r'(src|href)="(?!data:)', page)
-  assert '<td>26.10 ± 0.14 / 26.35 / -0.25</td>' in page
+  assert '>26.10 ± 0.14 / 26.35 / -0.25</td>' in page
   for title in ('Table 1', 'Table 4', 'Figure 3', 'Figure 5', 'Figure 7'):
     assert f'>{title}' in page or f'and {title}' in page
 
