@@ -48,9 +48,10 @@ def observation1(results: Results, folder: pathlib.Path) -> Iterator[Block]:
   )
   yield _distances(start, end)
   yield from _fits(results)
-  if start and end and fits[5]:
+  by_seed = [{run.v.seed: run for run in x} for x in (start, end, fits[5])]
+  if common := set.intersection(*map(set, by_seed)):
     path = folder / 'figure3.png'
-    _draw(path, *(_weights(x[0]) for x in (start, end, fits[5])))
+    _draw(path, *(_weights(runs[min(common)]) for runs in by_seed))
     yield Picture(
       path,
       f'The first {_SHOWN} filters of the first layer for sigma 15 (top), the'
