@@ -45,7 +45,7 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
   Raises:
     UserError: the workdir holds another experiment, or data is missing.
   """
-  with meshes.leaving_on_failure(), workdirs.told_when_full(workdir):
+  with meshes.leaving_on_failure():
     config = workdirs.open_workdir(config, workdir)
     # A step of a small network is faster on one device: the quickstart took
     # 2 min 8 s on one and 2 min 31 s on two.
@@ -56,7 +56,8 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
     alone = (
       workdirs.locked(workdir) if meshes.is_main() else contextlib.nullcontext()
     )
-    with alone:
+    # Inside the lock: what another process is writing is not ours to remove.
+    with alone, workdirs.told_when_full(workdir):
       _run(config, workdir, data)
 
 
