@@ -114,14 +114,7 @@ def _claims(results: Results, task: str, name: str) -> Iterator[Claim]:
 def _direction(results: Results, task: str, name: str, where: str) -> Claim:
   """Distance from hard to easy, minus that from easy to hard."""
   easy, hard = _BACK[task]
-  there = tables.adapted_values(results, task, name, easy, hard)[2]
-  back = tables.adapted_values(results, task, name, hard, easy)[2]
-  paper = None
-  if (name, hard, easy) in numbers.ADAPTED:
-    a, b = numbers.ADAPTED[name, hard, easy]
-    c, d = numbers.ADAPTED[name, easy, hard]
-    paper = (a - b) - (c - d)
-  ours = back.minus(there)
+  paper, ours = _farther(results, task, name, (hard, easy), (easy, hard))
   text = 'hard to easy has the larger distance than easy to hard'
   return Claim(text, where, paper, ours, positive(ours))
 
@@ -130,21 +123,33 @@ def _growth(
   results: Results, task: str, name: str, where: str
 ) -> Iterator[Claim]:
   """Each larger range has a larger distance than the one before."""
-  pairs = _GROWING[task]
-  for small, large in itertools.pairwise(pairs):
-    ours = tables.adapted_values(results, task, name, *large)[2].minus(
-      tables.adapted_values(results, task, name, *small)[2]
-    )
-    paper = None
-    if (name, *large) in numbers.ADAPTED:
-      a, b = numbers.ADAPTED[name, *large]
-      c, d = numbers.ADAPTED[name, *small]
-      paper = (a - b) - (c - d)
+  for small, large in itertools.pairwise(_GROWING[task]):
+    paper, ours = _farther(results, task, name, large, small)
     text = (
       f'{tables.arrow(task, *large)} has a larger distance than'
       f' {tables.arrow(task, *small)}'
     )
     yield Claim(text, where, paper, ours, positive(ours))
+
+
+def _farther(
+  results: Results,
+  task: str,
+  name: str,
+  one: tuple[int, int],
+  other: tuple[int, int],
+) -> tuple[float | None, Value]:
+  """The distance of one range minus that of another: the paper's, and ours."""
+  ours = [
+    tables.adapted_values(results, task, name, *ends)[2]
+    for ends in (one, other)
+  ]
+  paper = None
+  if (name, *one) in numbers.ADAPTED:
+    a, b = numbers.ADAPTED[name, *one]
+    c, d = numbers.ADAPTED[name, *other]
+    paper = (a - b) - (c - d)
+  return paper, ours[0].minus(ours[1])
 
 
 def _between(results: Results, name: str, fields: dict, system: str) -> Value:
