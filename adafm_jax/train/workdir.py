@@ -106,11 +106,6 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
       message lists all differences.
   """
   path = workdir / 'config.json'
-  if _holds_lists(path):
-    raise UserError(
-      f'{workdir} holds lists of experiments; give their --config again to go'
-      ' on, or another --workdir.'
-    )
   if not path.exists():
     if config is None:
       raise UserError(
@@ -120,12 +115,18 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     return config
   try:
     values = json.loads(path.read_text())
+    lists = isinstance(values, dict) and 'preset' in values
     if isinstance(values, dict) and isinstance(values.get('calibrate'), dict):
       for name in _RETIRED:
         values['calibrate'].pop(name, None)
-    old = configs.parse(values)
+    old = None if lists else configs.parse(values)
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}') from error
+  if old is None:
+    raise UserError(
+      f'{workdir} holds lists of experiments; give their --config again to go'
+      ' on, or another --workdir.'
+    )
   if config is None:
     return old
   if changed := configs.differences(old, config):
@@ -135,14 +136,6 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     )
   _check_steps(workdir, old, config)
   return config
-
-
-def _holds_lists(path: pathlib.Path) -> bool:
-  try:
-    values = json.loads(path.read_text())
-  except (OSError, ValueError):
-    return False
-  return isinstance(values, dict) and 'preset' in values
 
 
 def _check_steps(workdir: pathlib.Path, old: Config, new: Config) -> None:
