@@ -8,9 +8,10 @@ from typing import Any
 
 from adafm_jax import zoo
 from adafm_jax.model_file import file as model_file
+from adafm_jax.models.architecture import Architecture
 from adafm_jax.report import tables
 
-_COLUMNS = ('name', 'levels', 'MB', 'licence', 'quality')
+_COLUMNS = ('name', 'levels', 'MB', 'GFLOP/MP', 'licence', 'quality')
 
 
 def summarize() -> list[dict[str, Any]]:
@@ -29,6 +30,7 @@ def summarize() -> list[dict[str, Any]]:
         'start': float(header.levels.start),
         'end': float(header.levels.end),
         'channels': header.arch.channels,
+        'gflop_per_megapixel': cost(header.arch),
         'bytes': entry.path.stat().st_size,
         'description': entry.description,
         'quality': entry.quality,
@@ -40,6 +42,11 @@ def summarize() -> list[dict[str, Any]]:
   return found
 
 
+def cost(arch: Architecture) -> float:
+  """What a megapixel costs: 10^9 floating-point operations, convs alone."""
+  return 2 * arch.multiply_adds / 1e3
+
+
 def describe() -> str:
   """The list as text, ending in a newline.
 
@@ -49,16 +56,20 @@ def describe() -> str:
   models = zoo.entries().values()
   if not models:
     return 'No models come with this version; give a model file by its path.\n'
-  rows = [
-    (
-      entry.name,
-      str(model_file.read_header(entry.path).levels),
-      entry.path.stat().st_size / 1e6,
-      entry.licence,
-      entry.quality,
+  rows = []
+  for entry in models:
+    header = model_file.read_header(entry.path)
+    size = entry.path.stat().st_size / 1e6
+    rows.append(
+      (
+        entry.name,
+        str(header.levels),
+        size,
+        round(cost(header.arch)),
+        entry.licence,
+        entry.quality,
+      )
     )
-    for entry in models
-  ]
   table = tables.text_table(_COLUMNS, rows, decimals=1)
   about = ''.join(f'{entry.name}: {entry.description}\n' for entry in models)
   return f'{table}\n{about}'

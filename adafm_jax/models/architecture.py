@@ -71,6 +71,20 @@ class Architecture:
       self, kernel=0, placement='block', path='line', bends=0
     )
 
+  @property
+  def multiply_adds(self) -> float:
+    """Multiplications of the convs for one pixel, at one strength.
+
+    Each is one addition too. AdaFM filters that fold into the convs cost
+    nothing.
+    """
+    pair = 9 * self.features**2
+    adafm = 0 if self.folds else self.adafm_layers * self.kernel**2
+    half = 9 * self.channels * self.features  # the head
+    half += (2 * self.blocks + 1) * pair + adafm * self.features
+    half += 4 * pair  # into four pixels
+    return half / 4 + pair + 9 * self.features * self.channels
+
   def problems(self) -> list[str]:
     """One sentence for each field that has an impossible value."""
     found = []

@@ -1,8 +1,10 @@
 import dataclasses
 
+import jax
 import pytest
 
 from adafm_jax.errors import UserError
+from adafm_jax.models import parameters, restorer
 from adafm_jax.models.architecture import Architecture
 
 
@@ -17,6 +19,27 @@ def test_number_of_adafm_layers(placement, layers):
   # However AdaFM layers are placed, the basic model is the same.
   assert arch.basic == Architecture(kernel=0)
   assert dataclasses.replace(arch.basic, kernel=1, placement=placement) == arch
+
+
+@pytest.mark.parametrize(
+  'arch',
+  [
+    Architecture(8, 2, 1, 1),
+    Architecture(8, 2, 3, 5, 'block+trunk'),
+    Architecture(8, 2, 3, 1, 'activation'),
+  ],
+)
+def test_arithmetic_is_that_of_the_parameters(arch):
+  """Every weight is used once at each place where its conv is computed."""
+  params = restorer.init(jax.random.key(0), arch)
+  params = restorer.insert_adafm(params, arch)
+  expected = 0.0
+  for name, value in parameters.flatten(params).items():
+    layer, _, leaf = name.rpartition('/')
+    if leaf != 'kernel' or (arch.folds and 'adafm' in layer):
+      continue
+    expected += value.size / (1 if layer in ('hidden', 'tail') else 4)
+  assert arch.multiply_adds == expected
 
 
 def test_json_holds_all_fields_and_comes_back():

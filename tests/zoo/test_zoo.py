@@ -170,6 +170,8 @@ def test_the_command_lists_models(model, capsys):
   assert cli.main(['models', '--json']) == 0
   (listed,) = json.loads(capsys.readouterr().out)
   assert (listed['start'], listed['end']) == (15, 75)
+  arch = Model.load(listed['path']).arch
+  assert listed['gflop_per_megapixel'] == 2 * arch.multiply_adds / 1e3
   path = pathlib.Path(listed['path'])
   assert listed['bytes'] == path.stat().st_size
   assert listed['sha256'] == files.sha256(path)
