@@ -47,6 +47,7 @@ def evaluate(
   float32: str | None = None,
   peers: pathlib.Path | None = None,
   compare_classical: bool = True,
+  before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
   """Measures a released model.
 
@@ -58,12 +59,15 @@ def evaluate(
     float32: the run's model file, before its weights were rounded.
     peers: folder of other networks' weights, see `release.peers`.
     compare_classical: whether the classical method is measured too.
+    before: earlier results of the same images, of any model. The classical
+      method's are taken from there.
 
   Returns:
     JSON values: the contents of NAME.json, except its pictures.
 
   Raises:
-    UserError: there is no such model or file, or one doesn't fit the other.
+    UserError: there is no such model or file, one doesn't fit the other, or
+      `before` is of other images.
   """
   model = zoo.load(name)
   others = {x: Model.load(path) for x, path in (dedicated or {}).items()}
@@ -73,7 +77,8 @@ def evaluate(
     float32=Model.load(float32) if float32 else None,
     peers=peers,
   )
-  subjects = dataclasses.replace(subjects, classical=compare_classical)
+  measured = compare_classical and not before
+  subjects = dataclasses.replace(subjects, classical=measured)
   chosen = list(wanted) or measure.default_levels(model)
   for level in (*chosen, *others):
     model.levels.check(level)
@@ -84,6 +89,9 @@ def evaluate(
       ' --levels.'
     )
   task = model.levels.task
+  rows = _scores(subjects, sets, task, chosen)
+  if compare_classical and before:
+    rows = classical.kept(rows, before['scores'])
   return {
     'model': pathlib.Path(name).stem,
     'sha256': files.sha256(zoo.locate(name)),
@@ -97,7 +105,7 @@ def evaluate(
     ],
     'float32': files.sha256(float32) if float32 else None,
     'speed': measure.speed(model),
-    'scores': _scores(subjects, sets, task, chosen),
+    'scores': rows,
     'provenance': provenance.collect() | {'processor': provenance.processor()},
   }
 
@@ -241,6 +249,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     default=True,
     help='measure the classical method too (default), which is slow',
   )
+  add(
+    '--before',
+    type=pathlib.Path,
+    help="NAME.json of the same images: the classical method's results are"
+    ' taken from there',
+  )
   add('--images', type=int, default=0, help='at most this many of each set')
   add(
     '--pictures',
@@ -261,6 +275,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     float32=options.float32,
     peers=options.peers,
     compare_classical=options.classical,
+    before=options.before and json.loads(options.before.read_text('utf-8')),
   )
   name = pathlib.Path(options.name).stem
   path = options.output / f'{name}.json'

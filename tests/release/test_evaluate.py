@@ -50,6 +50,22 @@ def _dedicated(tmp_path, level=40.0):
   return str(path)
 
 
+def test_the_classical_method_of_the_same_images_is_not_measured_again(
+  small, sets, tmp_path
+):
+  first = evaluate.evaluate('small', sets, wanted=[15, 40])
+  marked = {'ssim': 0.5}  # so that it isn't what would be measured
+  for row in first['scores']:
+    if row['method'] == 'classical':
+      row.update(marked)
+  again = evaluate.evaluate('small', sets, wanted=[40], before=first)
+  wanted = [row for row in first['scores'] if row['level'] == 40]
+  assert again['scores'] == wanted
+  other = {'cbsd68': sets['cbsd68'][::-1][:1] * 2}
+  with pytest.raises(UserError, match='cbsd68 at level 40'):
+    evaluate.evaluate('small', other, wanted=[40], before=first)
+
+
 def test_every_method_is_what_its_network_gives(small, sets, tmp_path):
   path = _dedicated(tmp_path)
   found = evaluate.evaluate(
