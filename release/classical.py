@@ -13,17 +13,12 @@ enlargement, which is also the network's input.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from adafm_jax.errors import UserError
 from adafm_jax.images.eight_bit import to_uint8
 
-# Within it, two runs measured the same input. The image differs by more.
-_SAME_PSNR = 2e-4  # dB
 # Names of the classical methods on cards.
 TITLES = {
   'denoise': 'non-local means',
@@ -105,33 +100,3 @@ def restore(degraded: np.ndarray, how: Settings) -> np.ndarray:
     channel_axis=-1,
   )
   return to_uint8(restored).reshape(degraded.shape)  # it drops a lone channel
-
-
-def kept(
-  rows: Sequence[dict[str, Any]], before: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-  """Adds this method's rows of earlier results, after those of the input.
-
-  Args:
-    rows: JSON rows of `measure.measure`, without this method's.
-    before: such rows, of the same images.
-
-  Raises:
-    UserError: an input is missing in `before`, or was another one.
-  """
-  place = operator.itemgetter('set', 'noise', 'protocol', 'level', 'images')
-  known = {(*place(row), row['method']): row for row in before}
-  found = []
-  for row in rows:
-    found.append(row)
-    if row['method'] != 'input':
-      continue
-    same = known.get((*place(row), 'input'))
-    if not same or abs(same['psnr'] - row['psnr']) > _SAME_PSNR:
-      raise UserError(
-        'The earlier results are not of the same images: the input of'
-        f' {row["set"]} at level {row["level"]:g} is not there, or differs.'
-        ' Measure the classical method anew.'
-      )
-    found.append(dict(known[*place(row), 'classical']))
-  return found

@@ -31,7 +31,7 @@ from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model import Model
 from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file import header, provenance
-from release import classical, measure
+from release import classical, earlier, measure
 from release.pictures import pictures
 
 HELD_OUT = 'heldout'
@@ -59,8 +59,8 @@ def evaluate(
     float32: the run's model file, before its weights were rounded.
     peers: folder of other networks' weights, see `release.peers`.
     compare_classical: whether the classical method is measured too.
-    before: earlier results of the same images, of any model. The classical
-      method's are taken from there.
+    before: earlier results of the same images, of any model. What is not the
+      model's is taken from there.
 
   Returns:
     JSON values: the contents of NAME.json, except its pictures.
@@ -77,8 +77,15 @@ def evaluate(
     float32=Model.load(float32) if float32 else None,
     peers=peers,
   )
-  measured = compare_classical and not before
-  subjects = dataclasses.replace(subjects, classical=measured)
+  before_rows = before['scores'] if before else []
+  kept = earlier.methods(before_rows)
+  if not compare_classical:
+    kept.discard('classical')
+  subjects = dataclasses.replace(
+    subjects,
+    classical=compare_classical and 'classical' not in kept,
+    peers=None if 'peer' in kept else peers,
+  )
   chosen = list(wanted) or measure.default_levels(model)
   for level in (*chosen, *others):
     model.levels.check(level)
@@ -90,8 +97,8 @@ def evaluate(
     )
   task = model.levels.task
   rows = _scores(subjects, sets, task, chosen)
-  if compare_classical and before:
-    rows = classical.kept(rows, before['scores'])
+  if before:
+    rows = earlier.with_rows(rows, before_rows, kept)
   return {
     'model': pathlib.Path(name).stem,
     'sha256': files.sha256(zoo.locate(name)),
@@ -252,8 +259,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   add(
     '--before',
     type=pathlib.Path,
-    help="NAME.json of the same images: the classical method's results are"
-    ' taken from there',
+    help="NAME.json of the same images: what is not the model's, the classical"
+    ' method and the peers, is taken from there',
   )
   add('--images', type=int, default=0, help='at most this many of each set')
   add(

@@ -50,9 +50,7 @@ def _dedicated(tmp_path, level=40.0):
   return str(path)
 
 
-def test_the_classical_method_of_the_same_images_is_not_measured_again(
-  small, sets, tmp_path
-):
+def test_what_is_not_the_models_is_not_measured_again(small, sets, tmp_path):
   first = evaluate.evaluate('small', sets, wanted=[15, 40])
   marked = {'ssim': 0.5}  # so that it isn't what would be measured
   for row in first['scores']:

@@ -1,0 +1,54 @@
+"""Rows of earlier results that need not be measured again.
+
+The classical method and the peers know nothing of the model, and are slow.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adafm_jax.errors import UserError
+
+METHODS = ('classical', 'peer')
+# Two runs that measured the same input agree so far. Other noise differs more.
+_SAME_PSNR = 2e-4  # dB
+
+
+def methods(before: Sequence[Mapping[str, Any]]) -> set[str]:
+  """The methods that results have and that are not the model's."""
+  return {row['method'] for row in before} & set(METHODS)
+
+
+def with_rows(
+  rows: Sequence[dict[str, Any]],
+  before: Sequence[dict[str, Any]],
+  wanted: set[str],
+) -> list[dict[str, Any]]:
+  """Adds the rows of some methods from earlier results, after the input's.
+
+  Args:
+    rows: JSON rows of `measure.measure`, without these methods.
+    before: such rows, of the same images.
+    wanted: of `methods(before)`.
+
+  Raises:
+    UserError: an input is missing in `before`, or was another one.
+  """
+  place = operator.itemgetter('set', 'noise', 'protocol', 'level', 'images')
+  known = {(*place(row), row['method']): row for row in before}
+  found = []
+  for row in rows:
+    found.append(row)
+    if row['method'] != 'input':
+      continue
+    same = known.get((*place(row), 'input'))
+    if not same or abs(same['psnr'] - row['psnr']) > _SAME_PSNR:
+      raise UserError(
+        'The earlier results are not of the same images: the input of'
+        f' {row["set"]} at level {row["level"]:g} is not there, or differs.'
+        ' Measure without --before.'
+      )
+    found += [known[*place(row), x] for x in METHODS if x in wanted]
+  return found
