@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from adafm_jax import zoo
+from adafm_jax.commands import models
 from adafm_jax.model_file import file as model_file
 from adafm_jax.report import tables
 
@@ -14,10 +15,11 @@ MARK = '<!-- Below: written by hand. Above: python -m release.card.card -->'
 _INTRODUCTION = """\
 # Released models
 
-Small networks, trained on a CPU, that come with the package: `adafm models`
-lists them, `adafm restore -m NAME` uses them. Each has a card: what it is for,
-how it was made, how it compares with simple and published methods, and where it
-fails.
+Networks that come with the package: `adafm models` lists them, `adafm restore -m
+NAME` uses them. Those without a suffix have the paper's size, 64 features x 16
+blocks, and are the best; the small ones, 32 x 8, are several times as fast. Each
+has a card: what it is for, how it was made, how it compares with simple and
+published methods, and where it fails. GFLOP/MP is the arithmetic of a megapixel.
 """
 
 
@@ -37,10 +39,10 @@ def render(folder: pathlib.Path) -> str:
     entry = zoo.entries()[name]
     header = model_file.read_header(entry.path)
     size = entry.path.stat().st_size / 1e6
-    rows.append(
-      (f'[{name}]({name}.md)', str(header.levels), size, entry.quality)
-    )
-  columns = ('model', 'levels', 'MB', 'measured')
+    cost = round(models.cost(header.arch))
+    link = f'[{name}]({name}.md)'
+    rows.append((link, str(header.levels), size, cost, entry.quality))
+  columns = ('model', 'levels', 'MB', 'GFLOP/MP', 'measured')
   table = tables.markdown_table(columns, rows)
   return '\n'.join([_INTRODUCTION, table, MARK + '\n']) + _by_hand(folder)
 

@@ -19,9 +19,12 @@ from adafm_jax.images import eight_bit as images
 # PSNR in dB by `Model.restore`, with the weights as they were released, at both
 # ends and between them.
 STATED: dict[str, dict[float, float]] = {
-  'denoise': {15: 35.175, 45: 29.094, 75: 26.861},
+  'denoise': {15: 35.518, 45: 31.319, 75: 28.722},
   'dejpeg': {80: 40.623, 30: 35.958, 10: 31.701},
   'sr': {3: 32.742, 3.6: 31.450, 4: 30.757},
+  'denoise-small': {15: 34.969, 45: 30.177, 75: 27.471},
+  'dejpeg-small': {80: 40.546, 30: 36.341, 10: 32.353},
+  'sr-small': {3: 32.742, 3.6: 31.450, 4: 30.757},
 }
 # Rounding differs by processor; a spoilt network differs by more.
 SLACK = 0.03
@@ -82,4 +85,4 @@ def test_between_the_ends_the_level_matters(name):
 
 def test_together_they_are_small():
   sizes = [entry.path.stat().st_size for entry in zoo.entries().values()]
-  assert sum(sizes) < 20e6
+  assert sum(sizes) < 15e6
