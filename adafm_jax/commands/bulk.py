@@ -91,7 +91,8 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[Task]) -> int:
       flush=True,
     )
     _check_results(options, left, there, journal)
-    journal.begin(len(mine), [task.result for task in left])
+    new = [x.result for x in left if there.isdisjoint(_written(x, options))]
+    journal.begin(len(mine), new)
     return _restore_all(options, left, journal) if left else 0
 
 
@@ -237,15 +238,18 @@ def _check_results(
     if uri in sources:
       problems.append(f'The result of {task.source} would overwrite {uri}.')
     elif not options.overwrite and task.result not in journal.claimed:
-      written = [task.result]
-      if options.recipe:
-        written.append(task.result + recipe.SIDECAR)
       problems += [
         f'{place}/{name} exists; give --overwrite or another -o.'
-        for name in written
+        for name in _written(task, options)
         if name in there
       ]
   errors.raise_all(problems, limit=5)
+
+
+def _written(task: Task, options: argparse.Namespace) -> list[str]:
+  """What a picture's restoration may write, below the output folder."""
+  sidecars = [task.result + recipe.SIDECAR] if options.recipe else []
+  return [task.result, *sidecars]
 
 
 def _restore_all(
@@ -263,7 +267,9 @@ def _restore_all(
   rows = cluster.run(
     functools.partial(restore.make_job, options),
     tasks,
-    cluster.Work(output, options.jobs, options.batch, os.getcwd()),
+    cluster.Work(
+      output, options.jobs, options.batch, os.getcwd(), options.overwrite
+    ),
     options.actors,
   )
   with tqdm.tqdm(total=len(tasks), desc='restoring', unit='picture') as bar:

@@ -99,7 +99,8 @@ def _run_part(
       return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
       files.remove_leftovers(pair.target for pair in left.values())
-    journal.begin(len(mine), left)
+    new = [x for x, pair in left.items() if not os.path.lexists(pair.target)]
+    journal.begin(len(mine), new)
     return _restore_all(job, list(left.values()), options, existing, journal)
 
 

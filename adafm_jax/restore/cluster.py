@@ -55,12 +55,14 @@ class Work(NamedTuple):
     threads: that read, and as many that write, in each actor.
     batch: most pictures in one pass of the network.
     folder: that relative paths are relative to.
+    replace: whether files of other programs are replaced.
   """
 
   output: str
   threads: int
   batch: int
   folder: str = '.'
+  replace: bool = False
 
 
 class Actor:
@@ -94,12 +96,15 @@ def restore(
   """
   with tempfile.TemporaryDirectory(prefix='adafm-') as folder:
     staged = _Staged(tasks, work.output, pathlib.Path(folder))
+    # Nothing was there when the work was shared out, but what a killed actor
+    # wrote may be there now.
+    targets = frozenset(pair.target for pair in staged.pairs)
     outcomes = workers.run(
       job,
       staged.pairs,
       threads=work.threads,
       batch=work.batch,
-      existing=overwrite.REPLACE,  # whoever shared the work out looked
+      existing=overwrite.Existing(replace=work.replace, claimed=targets),
       before=staged.fetch,
       after=staged.put,
     )

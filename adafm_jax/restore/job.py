@@ -240,9 +240,9 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   if loaded.choice.share == 0 and same and not job.recipe:
     with files.atomic_path(target) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
+      own.mark(temporary)
   else:
     notes = _write(job, loaded, output)
-  own.mark(target)
   return notes
 
 
@@ -265,10 +265,12 @@ def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     photo._replace(alpha=alpha),
     quality=job.quality,
     extra_text={recipe.KEY: text} if text and carried else None,
+    written=own.mark,
   )
   if text and not carried:
-    files.write_text(recipe.sidecar(target), text + '\n')
-    own.mark(recipe.sidecar(target))
+    with files.atomic_path(recipe.sidecar(target)) as temporary:
+      temporary.write_text(text + '\n', 'utf-8')
+      own.mark(temporary)
   return notes
 
 
