@@ -57,7 +57,7 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
       workdirs.locked(workdir) if meshes.is_main() else contextlib.nullcontext()
     )
     # Inside the lock: what another process is writing is not ours to remove.
-    with alone, workdirs.told_when_full(workdir):
+    with alone, workdirs.explaining_full_disk(workdir):
       _run(config, workdir, data)
 
 

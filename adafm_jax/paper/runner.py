@@ -22,6 +22,7 @@ from adafm_jax.paper.folder import Folder
 from adafm_jax.paper.lists import Lists
 from adafm_jax.paper.variation import Variation
 from adafm_jax.train import logs
+from adafm_jax.train import workdir as workdirs
 
 _POLL = 5  # seconds between looks at what other processes do
 
@@ -75,7 +76,8 @@ def run(lists: Lists, workdir: pathlib.Path) -> list[str]:
     A sentence for each variation that failed.
 
   Raises:
-    UserError: images are missing, or the workdir holds something else.
+    UserError: images are missing, the workdir holds something else, or the
+      disk is full.
   """
   for v in lists.variations:  # before anything is written: it may fail
     learn.load(lists.base, v)
@@ -109,13 +111,19 @@ def _try(
   if _done(base, node):
     return True
   try:
-    with files.locked(node.folder.path / '.lock', 'busy'):
+    path = node.folder.path
+    with (
+      files.locked(path / '.lock', 'busy'),
+      workdirs.explaining_full_disk(path),
+    ):
       clock.begin(node)
       _do(base, node, [nodes[x].folder for x in node.needs])
       clock.end()
   except files.BusyError:
     return False
   except Exception as error:  # the others must go on
+    if workdirs.is_full(error):
+      raise  # but they would come no further
     known = isinstance(error, UserError)
     text = str(error) if known else traceback.format_exc()
     failed[name] = f'{node.v.title} failed: {error}'

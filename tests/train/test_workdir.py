@@ -1,12 +1,11 @@
-import contextlib
 import os
-import resource
 import subprocess
 import sys
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from full_disk import full_disk
 
 from adafm_jax import files
 from adafm_jax.config import parse as configs
@@ -61,17 +60,6 @@ def test_a_broken_config_file_is_named(tmp_path, text):
     workdir.open_workdir(None, tmp_path)
 
 
-@contextlib.contextmanager
-def _full_disk(size=6000):
-  """No file may grow beyond `size` bytes, which is told as a full disk is."""
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-  try:
-    yield
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def _state(step):
   noise = np.random.default_rng(step).normal(size=(200, 200))
   return TrainState(jnp.int32(step), {'w': jnp.float32(noise)}, {}, {})
@@ -84,9 +72,9 @@ def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   with checkpoint.Store(folder, 2) as store:
     store.save(3, _state(3))
   with (
-    _full_disk(),
+    full_disk(),
     pytest.raises(UserError) as caught,
-    workdir.told_when_full(tmp_path),
+    workdir.explaining_full_disk(tmp_path),
     checkpoint.Store(folder, 2) as store,
   ):
     store.save(4, _state(4))
@@ -113,12 +101,21 @@ def _write_model(folder):
 
 @pytest.mark.parametrize('write', [_write_events, _write_model])
 def test_so_is_one_that_is_full_of_something_else(write, tmp_path, capfd):
-  full = pytest.raises(UserError, match='no checkpoint yet')
-  with _full_disk(100), full, workdir.told_when_full(tmp_path):
+  full = pytest.raises(UserError, match='is full')
+  with full_disk(100), full, workdir.explaining_full_disk(tmp_path):
     write(tmp_path)
   assert capfd.readouterr().err == ''
 
 
 def test_other_errors_keep_their_traceback(tmp_path):
-  with pytest.raises(ZeroDivisionError), workdir.told_when_full(tmp_path):
+  with pytest.raises(ZeroDivisionError), workdir.explaining_full_disk(tmp_path):
     _ = 1 / 0
+
+
+def test_words_about_a_full_disk_are_not_taken_for_one(tmp_path):
+  said = 'photos/No space left on device.png is broken'
+  with (
+    pytest.raises(RuntimeError, match='is broken'),
+    workdir.explaining_full_disk(tmp_path),
+  ):
+    raise RuntimeError(said)
