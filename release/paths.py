@@ -74,7 +74,7 @@ class Study:
     images = data.learnt.heldout[: config.calibrate.images]
     network = Network(config.arch, self.line)
     self.found = curves.find_curve(self.config, workdir, network, images)
-    self.curve = getattr(self.found, config.calibrate.kind)
+    self.curve = self.found.released
     self._protocol = Protocol.of(config.task, config.measured_noise)
     self._cases = {
       m.level: make_cases(images[1::2] or images, m.level, self._protocol)

@@ -116,7 +116,7 @@ def finish(
   if last.network.params is not first.network.params:
     images = data.learnt.heldout[: config.calibrate.images]
     compared = curves.compare(config, first, last, images)
-  curve = last.curve(config)
+  curve = found.released
   rows = _evaluate(config, network, data, curve)
   if not meshes.is_main():
     return
@@ -193,7 +193,16 @@ def _provenance(config, data, rows, compared) -> dict[str, Any]:
   return {
     'config': dataclasses.asdict(config),
     'training_images': len(data.learnt.train),
-    'paths': [c._asdict() for c in compared],
+    # The names of the file format; see `curves.Comparison`.
+    'paths': [
+      {
+        'level': c.level,
+        'strength': c.strength,
+        'line': c.first,
+        'bent': c.released,
+      }
+      for c in compared
+    ],
     'metrics': [
       {
         'set': s.set,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adafm_jax.calibrate import measure as calibrate
+from adafm_jax.calibrate import measure
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Case, Protocol
 from adafm_jax.evaluate.scores import Score
@@ -29,7 +29,7 @@ SCORES = [
   *_scores(protocol='RGB, other'),
 ]
 MEASUREMENTS = [
-  calibrate.Measurement(
+  measure.Measurement(
     15.0, np.array([0, 0.5, 1]), np.array([33.0, 32, 31]), 0.02
   )
 ]
@@ -86,11 +86,13 @@ def test_files_hold_every_image(tmp_path):
 
 def _calibration(order):
   points = ([30, 45, 60], [0.2, 0.6, 0.7], 15, 75)
-  return calibrate.Calibration(
+  polynomial = curves.fit(*points, order=order)
+  return measure.Calibration(
     MEASUREMENTS,
-    curves.fit(*points, order=order),
+    polynomial,
     curves.fit(*points, order=1),
     curves.fit_piecewise(*points),
+    polynomial,
   )
 
 
