@@ -20,6 +20,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import alpha as photo_alpha
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import photo as photos
+from adafm_jax.images import reading
 from adafm_jax.images import write as photo_write
 from adafm_jax.restore import pipeline, setting
 
@@ -207,7 +208,7 @@ def read_mask(data: bytes) -> np.ndarray:
     UserError: it is no PNG file, or too large.
   """
   stores.check_pixels(*photos.measure(data, 'of the mask'))
-  with images.reading('of the mask'):
+  with reading.explaining('of the mask'):
     image = Image.open(io.BytesIO(data), formats=('PNG',))
     has_alpha = image.mode in ('LA', 'RGBA', 'PA')
     band = image.getchannel('A') if has_alpha else image.convert('L')

@@ -7,8 +7,7 @@ import struct
 import imagecodecs
 import numpy as np
 
-from adafm_jax.images import boxes, colours
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import boxes, colours, reading
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
@@ -44,7 +43,7 @@ def decode_avif(data: bytes) -> Decoded:
     raise ValueError('it is animated; save each frame as an image')
   still = boxes.still(data)
   properties = dict(still.shown.properties)
-  images.check_size(*measure(data))
+  reading.check_size(*measure(data))
   metadata, _, notes = metadatas.with_exif(
     described(still), still.exif
   )  # the picture turns as its own properties say

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adafm_jax.images import colours
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import colours, reading
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import Metadata
@@ -35,7 +34,7 @@ def decode_heif(data: bytes) -> Decoded:
     raise ValueError('it is animated; save each frame as an image')
   file = _open(data)
   picture = file[file.primary_index]
-  images.check_size(*picture.size)
+  reading.check_size(*picture.size)
   info: dict[str, Any] = dict(picture.info)
   metadata, _, notes = metadatas.with_exif(_described(info), info.get('exif'))
   if len(file) > 1:

@@ -11,8 +11,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from adafm_jax.images import decode, iptc
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import decode, iptc, reading
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import COMMENT, Metadata
@@ -109,7 +108,7 @@ def decode_jpeg(data: bytes) -> Decoded:
     Exception: whatever a decoder raises for broken data.
   """
   parts = segments(data)
-  images.check_size(parts.size[1], parts.size[0])
+  reading.check_size(parts.size[1], parts.size[0])
   if parts.bits > 8 or parts.frame in _LOSSLESS_FRAMES:
     return _deep(data, parts)
   try:

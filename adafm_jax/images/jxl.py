@@ -7,8 +7,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from adafm_jax.images import boxes, colours, jpeg, jxl_header, jxl_icc
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import boxes, colours, jpeg, jxl_header, jxl_icc, reading
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
@@ -41,7 +40,7 @@ def decode_jxl(data: bytes) -> Decoded:
   header = jxl_header.read(stream)
   if header.animated:
     raise ValueError('it is animated; save each frame as an image')
-  images.check_size(header.size[1], header.size[0])
+  reading.check_size(header.size[1], header.size[0])
   if b'jbrd' in found:
     return jpeg.decode_jpeg(
       bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=_THREADS))

@@ -11,9 +11,9 @@ from PIL import Image, UnidentifiedImageError
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from adafm_jax.images import decode as photo_decode
-from adafm_jax.images import eight_bit as images
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
+from adafm_jax.images import reading
 from adafm_jax.images.decode import Decoded
 
 # It logs damage that it got over; what matters is told as an error.
@@ -58,7 +58,7 @@ def decode(data: bytes) -> Decoded:
   """
   with tifffile.TiffFile(io.BytesIO(data)) as tiff:
     page = _only_page(tiff, data)
-    images.check_size(page.imagewidth, page.imagelength)
+    reading.check_size(page.imagewidth, page.imagelength)
     metadata, orientation, notes = metadatas.of_tiff(
       lambda: _directory(tiff, page, data),
       exifs.is_whole(data, page.offset),
