@@ -105,7 +105,7 @@ def encode_png(
   """
   samples, _ = _samples(pixels, like, 'PNG')
   carried, settings, _ = _beside(samples, like, 'PNG', _HIGHEST_QUALITY, text)
-  return encode.png(samples, carried, settings)
+  return encode.encode_png(samples, carried, settings)
 
 
 def check(
