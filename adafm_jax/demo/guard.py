@@ -30,7 +30,9 @@ _HEADERS = {
 def answer_errors(app: fastapi.FastAPI) -> None:
   """Every error as JSON with one sentence."""
 
-  def tell(code: int, sentence: str, **headers: str) -> responses.JSONResponse:
+  def refuse(
+    code: int, sentence: str, **headers: str
+  ) -> responses.JSONResponse:
     return responses.JSONResponse(
       {'error': sentence}, status_code=code, headers={**headers}
     )
@@ -47,37 +49,39 @@ def answer_errors(app: fastapi.FastAPI) -> None:
         for method in route.methods or ()
       }
       headers = {'Allow': ', '.join(sorted(methods))}
-    return tell(error.status_code, error.detail, **headers)
+    return refuse(error.status_code, error.detail, **headers)
 
   @app.exception_handler(RequestValidationError)
   async def invalid(_: fastapi.Request, error: RequestValidationError):
     first = error.errors()[0]
     where = '.'.join(str(part) for part in first['loc'])
-    return tell(422, f'{where}: {first["msg"]}.')
+    return refuse(422, f'{where}: {first["msg"]}.')
 
   @app.exception_handler(store.TooLargeError)
   async def large(_: fastapi.Request, error: store.TooLargeError):
-    return tell(413, ' '.join(error.problems))
+    return refuse(413, ' '.join(error.problems))
 
   @app.exception_handler(UserError)
   async def mistake(request: fastapi.Request, error: UserError):
     sending = request.url.path == '/api/images'
-    return tell(415 if sending else 422, ' '.join(error.problems))
+    return refuse(415 if sending else 422, ' '.join(error.problems))
 
   @app.exception_handler(queues.BusyError)
   async def busy(_: fastapi.Request, error: queues.BusyError):
     del error
-    return tell(503, 'Too much is waiting; try again.', **{'Retry-After': '2'})
+    return refuse(
+      503, 'Too much is waiting; try again.', **{'Retry-After': '2'}
+    )
 
   @app.exception_handler(queues.GoneError)
   async def gone(_: fastapi.Request, error: queues.GoneError):
     del error
-    return tell(503, 'The request was given up.')
+    return refuse(503, 'The request was given up.')
 
   @app.exception_handler(MemoryError)
   async def memory(_: fastapi.Request, error: MemoryError):
     del error
-    return tell(413, 'The picture takes more memory than there is.')
+    return refuse(413, 'The picture takes more memory than there is.')
 
 
 def bound(app: fastapi.FastAPI) -> None:

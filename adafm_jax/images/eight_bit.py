@@ -13,7 +13,7 @@ from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
 from adafm_jax.images import formats, reading
 
-# How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 in silence.
+# How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 unasked.
 _DEEP = re.compile(r';16[BLN]')
 _NOT_PILLOW_S = ('AVIF', 'HEIF', 'JXL')
 _TOO_DEEP = (

@@ -91,7 +91,7 @@ def segments(data: bytes) -> Segments:
       frame = (marker, bits, (height, width))
     found.append((marker, body))
     i += 2 + max(length, 2)
-  raise ValueError('it is damaged, or no image of a known kind')
+  raise ValueError('it is damaged, or not an image of a known kind')
 
 
 def measure(data: bytes) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
   path = pathlib.Path(path)
   with reading.explaining(path):
     if path.is_fifo() or path.is_socket():  # opening a pipe would wait
-      raise ValueError('it is no file')
+      raise ValueError('it is not a file')
     with path.open('rb') as file:
       _kind(file.read(64))  # refuses a film before it is read
       file.seek(0)
@@ -173,7 +173,7 @@ def _kind(head: bytes) -> str:
     if kinds:  # 'mif1' alone says only that there is a picture
       return 'AVIF' if 'AVIF' in kinds else kinds[0]
     raise ValueError(f'it is a video; convert it to {_SUPPORTED}')
-  raise ValueError(f'it is no image of a known kind ({_SUPPORTED})')
+  raise ValueError(f'it is not an image of a known kind ({_SUPPORTED})')
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:

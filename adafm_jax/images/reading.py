@@ -11,18 +11,18 @@ from PIL import Image, UnidentifiedImageError
 
 from adafm_jax.errors import UserError
 
-# Pillow warns of what it could not make out of a file, and of large files. What
-# matters is told in a sentence. Once for all: filters belong to the process, so
-# that files that are read side by side must not change them.
+# Pillow warns about parts of a file that it cannot read, and about large files.
+# What matters becomes an error. The filter is set once, on import: filters
+# belong to the process, and threads that read files must not change them.
 warnings.filterwarnings('ignore', module=r'PIL\.')
 _MAX_REASON = 300  # characters that a decoder may say
 
 
 @contextlib.contextmanager
 def explaining(path: str | os.PathLike[str]) -> Iterator[None]:
-  """Tells whatever goes wrong in decoding an image file in one sentence.
+  """Says in one sentence what goes wrong in decoding an image file.
 
-  Decoders raise all kinds of errors for files that are broken or no images.
+  Decoders raise all kinds of errors for files that are broken or not images.
 
   Raises:
     UserError: for any error inside but a `UserError`.
@@ -35,7 +35,7 @@ def explaining(path: str | os.PathLike[str]) -> Iterator[None]:
     # Pillow's words for these name no file, but an object in memory.
     reason = getattr(error, 'strerror', None) or str(error)
     if isinstance(error, UnidentifiedImageError) or not reason:
-      reason = 'it is damaged, or no image of a known kind'
+      reason = 'it is damaged, or not an image of a known kind'
     reason = ' '.join(reason.split()).rstrip('.')
     if len(reason) > _MAX_REASON:
       reason = reason[:_MAX_REASON] + '...'

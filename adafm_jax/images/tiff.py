@@ -16,7 +16,7 @@ from adafm_jax.images import metadata as metadatas
 from adafm_jax.images import reading
 from adafm_jax.images.decode import Decoded
 
-# It logs damage that it got over; what matters is told as an error.
+# It logs damage that it could repair; what matters is raised as an error.
 logging.getLogger('tifffile').addHandler(logging.NullHandler())
 
 _DNG_VERSION = 50706

@@ -111,7 +111,7 @@ def restore(
     for outcome, task in zip(outcomes, tasks, strict=True):
       row = manifest.row(outcome, staged.output)
       row |= {'input': task.source, 'line': report.line(outcome)}
-      yield staged.tell(row, task, outcome.pair)
+      yield staged.with_uris(row, task, outcome.pair)
 
 
 class _Staged:
@@ -146,18 +146,18 @@ class _Staged:
       if self._store and path.exists():
         self._store.put(path, path.relative_to(self.output).as_posix())
 
-  def tell(
+  def with_uris(
     self, row: Mapping[str, Any], task: Task, pair: Pair
   ) -> dict[str, Any]:
     """A row whose sentences name URIs, not the files that stand for them."""
     names = {os.fspath(pair.source): task.source}
     if self._store:
       names[os.fspath(pair.target)] = f'{self._store.uri}/{task.result}'
-    told = dict(row)
+    found = dict(row)
     for field in ('error', 'line'):
       for path, uri in names.items():
-        told[field] = told[field] and told[field].replace(path, uri)
-    return told
+        found[field] = found[field] and found[field].replace(path, uri)
+    return found
 
 
 def run(

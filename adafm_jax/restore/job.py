@@ -132,17 +132,17 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     sentence = f'{label(level)}.'
   if found.faint[0]:
     share = 0.0
-    told = f'It uses {found.used[0]:.2g} of its range, too little: left alone.'
+    text = f'It uses {found.used[0]:.2g} of its range, too little: left alone.'
   elif share == 0:
-    told = f'{sentence} Cleaner than the model restores: left alone.'
+    text = f'{sentence} Cleaner than the model restores: left alone.'
   elif share < 1:
-    told = f'{sentence} Strength 0, faded to {share:.0%}.'
+    text = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
-    told = f'{sentence} Strength {value:.3g}.'.lstrip()
+    text = f'{sentence} Strength {value:.3g}.'.lstrip()
   if found.gain[0] != 1 and share:
-    told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
+    text += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   known = None if level is None else estimated
-  return Choice(level, value, scale, told, share, known)
+  return Choice(level, value, scale, text, share, known)
 
 
 def _estimate(

@@ -52,7 +52,7 @@ def parse_shard(text: str) -> Shard:
   """Reads 'I/N', I from 0 to N - 1.
 
   Raises:
-    UserError: it is none of these.
+    UserError: it is not of that form.
   """
   found = re.fullmatch(r'(\d{1,9})/(\d{1,9})', text)
   shard = Shard(*map(int, found.groups())) if found else Shard(0, 0)

@@ -140,7 +140,7 @@ def test_from_a_store_into_a_store(monkeypatch):
     where = ['-i', 's3://photos/in', '-o', 's3://photos/out']
     code, output = _finish(_start(*where))
     assert code == 1, output
-    assert 's3://photos/in/album0/0.png: it is no image' in output
+    assert 's3://photos/in/album0/0.png: it is not an image' in output
     store.upload_file('in/album0/0.png', 'photos', 'in/album0/0.png')
     code, output = _finish(_start(*where))
     assert code == 0, output

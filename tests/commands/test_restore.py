@@ -338,10 +338,10 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
     (['--strength', '1', '--mask', 'none.png'], 'none.png'),
     (['--strength', '1', '--json', 'a.png'], 'would overwrite'),
     (['--strength', '1', '--json', './in/../a.png'], 'would overwrite'),
-    (['--strength', '1', '--json', 'denoise.safetensors'], 'no report'),
+    (['--strength', '1', '--json', 'denoise.safetensors'], 'not a report'),
     (['--strength', '1', '--json', 'a.png/b.json'], 'is not a folder'),
-    (['--strength', '1', '--json', ''], 'no file name'),
-    (['--strength', '1', '--json', 'in'], 'no file name'),
+    (['--strength', '1', '--json', ''], 'file name'),
+    (['--strength', '1', '--json', 'in'], 'file name'),
   ],
 )
 def test_mistakes_are_told_before_anything_is_written(options, words, capsys):
