@@ -30,7 +30,7 @@ _HEADERS = {
 def answer_errors(app: fastapi.FastAPI) -> None:
   """Every error as JSON with one sentence."""
 
-  def refuse(
+  def answer(
     code: int, sentence: str, **headers: str
   ) -> responses.JSONResponse:
     return responses.JSONResponse(
@@ -49,39 +49,39 @@ def answer_errors(app: fastapi.FastAPI) -> None:
         for method in route.methods or ()
       }
       headers = {'Allow': ', '.join(sorted(methods))}
-    return refuse(error.status_code, error.detail, **headers)
+    return answer(error.status_code, error.detail, **headers)
 
   @app.exception_handler(RequestValidationError)
   async def invalid(_: fastapi.Request, error: RequestValidationError):
     first = error.errors()[0]
     where = '.'.join(str(part) for part in first['loc'])
-    return refuse(422, f'{where}: {first["msg"]}.')
+    return answer(422, f'{where}: {first["msg"]}.')
 
   @app.exception_handler(store.TooLargeError)
   async def large(_: fastapi.Request, error: store.TooLargeError):
-    return refuse(413, ' '.join(error.problems))
+    return answer(413, ' '.join(error.problems))
 
   @app.exception_handler(UserError)
   async def mistake(request: fastapi.Request, error: UserError):
     sending = request.url.path == '/api/images'
-    return refuse(415 if sending else 422, ' '.join(error.problems))
+    return answer(415 if sending else 422, ' '.join(error.problems))
 
   @app.exception_handler(queues.BusyError)
   async def busy(_: fastapi.Request, error: queues.BusyError):
     del error
-    return refuse(
+    return answer(
       503, 'Too much is waiting; try again.', **{'Retry-After': '2'}
     )
 
   @app.exception_handler(queues.GoneError)
   async def gone(_: fastapi.Request, error: queues.GoneError):
     del error
-    return refuse(503, 'The request was given up.')
+    return answer(503, 'The request was given up.')
 
   @app.exception_handler(MemoryError)
   async def memory(_: fastapi.Request, error: MemoryError):
     del error
-    return refuse(413, 'The picture takes more memory than there is.')
+    return answer(413, 'The picture takes more memory than there is.')
 
 
 def bound(app: fastapi.FastAPI) -> None:

@@ -49,7 +49,7 @@ _PILLOW_S = (
 MAX_ABOVE = 0.5
 
 
-def decode(data: bytes) -> Decoded:
+def decode_tiff(data: bytes) -> Decoded:
   """Decodes a TIFF file of one page.
 
   Raises:

@@ -21,7 +21,7 @@ from adafm_jax.images import alpha as photo_alpha
 from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
-from adafm_jax.model_file import header
+from adafm_jax.model_file.header import Header
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
@@ -46,7 +46,7 @@ class Job:
     recipe: whether results carry a recipe.
   """
 
-  header: header.Header
+  header: Header
   network: Network
   name: str
   sha256: str
@@ -146,7 +146,7 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
 
 
 def _estimate(
-  header: header.Header, photo: photos.Photo, contrasts: contrast.Contrast
+  header: Header, photo: photos.Photo, contrasts: contrast.Contrast
 ) -> tuple[float, str]:
   """The estimated level, and a sentence about it."""
   if not header.arch.kernel:  # it has one level only
