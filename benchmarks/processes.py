@@ -48,13 +48,13 @@ class Trainer:
   def __init__(self, network: dict[str, Any], seed: int = 0):
     import numpy as np
 
-    from adafm_jax.data import bank
-    from adafm_jax.train import mesh
+    from adafm_jax.data import bank as banks
+    from adafm_jax.train import mesh as meshes
 
     rng = np.random.default_rng(seed)
     images = [rng.integers(0, 256, (160, 160, 3), np.uint8) for _ in range(8)]
-    self._mesh = mesh.make_mesh()
-    self._bank = mesh.replicate(bank.build(images), self._mesh)
+    self._mesh = meshes.make_mesh()
+    self._bank = meshes.replicate(banks.build(images), self._mesh)
     self._network, self._stages = network, {}
 
   def _recipe(self, stage: str, batch: int, patch: int):
@@ -91,12 +91,12 @@ class Trainer:
     """Seconds of a step on the clock, and of this process' cores."""
     import jax
 
-    from adafm_jax.train import mesh
+    from adafm_jax.train import mesh as meshes
     from adafm_jax.train import step as steps
 
     if (stage, batch, patch) not in self._stages:
       recipe, params = self._recipe(stage, batch, patch)
-      fresh = mesh.replicate(steps.init_state(recipe, params), self._mesh)
+      fresh = meshes.replicate(steps.init_state(recipe, params), self._mesh)
       run = steps.make_dispatch(recipe, jax.random.key(0), 1)
       self._stages[stage, batch, patch] = [run, steps.TrainState(*fresh)]
     kept = self._stages[stage, batch, patch]
@@ -113,11 +113,11 @@ class Trainer:
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 
-    from adafm_jax.train import mesh
+    from adafm_jax.train import mesh as meshes
     from adafm_jax.train import step as steps
 
     recipe, params = self._recipe(stage, 2, 16)
-    fresh = mesh.replicate(steps.init_state(recipe, params), self._mesh)
+    fresh = meshes.replicate(steps.init_state(recipe, params), self._mesh)
     step = functools.partial(steps.train_step, recipe, jax.random.key(0))
     everywhere = NamedSharding(self._mesh, PartitionSpec())
     compiled = (
@@ -167,12 +167,12 @@ def _work(spec: dict[str, Any]) -> None:
   os.sched_setaffinity(0, spec['cores'])
   import jax
 
-  from adafm_jax.train import mesh
+  from adafm_jax.train import mesh as meshes
 
   jax.config.update('jax_platforms', 'cpu')
   jax.config.update('jax_num_cpu_devices', len(spec['cores']))
   if spec['processes'] > 1:
-    mesh.join_processes(spec['place'], spec['processes'], spec['process'])
+    meshes.join_processes(spec['place'], spec['processes'], spec['process'])
   trainer = Trainer(spec['network'])
   for line in sys.stdin:
     name, *arguments = json.loads(line)

@@ -68,11 +68,12 @@ def _same(path: str, output: str) -> bool:
 
 def _is_model(path: str) -> bool:
   """Whether to convert to the authors' naming; a name is a model's."""
-  from adafm_jax.model_file import authors_file, file
+  from adafm_jax.model_file import authors_file
+  from adafm_jax.model_file import file as model_file
 
   suffix = pathlib.Path(path).suffix
   if suffix == authors_file.SAFETENSORS:
-    return file.is_model(path)
+    return model_file.is_model(path)
   return not suffix and not os.path.exists(path)
 
 

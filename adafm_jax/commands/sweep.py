@@ -24,13 +24,14 @@ from adafm_jax.commands import sweep_inputs, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
 from adafm_jax.commands.sweep_results import Result
 from adafm_jax.degrade import level as levels
-from adafm_jax.engine import compile_cache, memory
+from adafm_jax.engine import compile_cache
+from adafm_jax.engine import memory as memories
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.export import openvino_runtime
 from adafm_jax.images.folder import find_images
-from adafm_jax.model_file import header
+from adafm_jax.model_file import header as headers
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -180,7 +181,7 @@ def make_job(options: argparse.Namespace) -> Job:
     network=Network(
       model.arch,
       jax.device_put(model.params),
-      memory=memory.parse(options.memory) if options.memory else None,
+      memory=memories.parse(options.memory) if options.memory else None,
       runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     span=model.levels,
@@ -192,7 +193,7 @@ def make_job(options: argparse.Namespace) -> Job:
 
 
 def choose_strengths(
-  model: header.Header, lambdas: str | None, wanted: str | None
+  model: headers.Header, lambdas: str | None, wanted: str | None
 ) -> tuple[list[float], list[str]]:
   """The strengths to sweep and how each is called on the sheet.
 

@@ -29,7 +29,7 @@ from adafm_jax.model import Model
 from adafm_jax.model_file import provenance
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.report import experiment as report
+from adafm_jax.report import experiment
 from adafm_jax.train import logs, sets, stages
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import workdir as workdirs
@@ -120,10 +120,10 @@ def finish(
   rows = _evaluate(config, network, data, curve)
   if not meshes.is_main():
     return
-  report.write_curve(workdir / 'curve.png', found, config.task)
-  report.write_tables(workdir, rows, found.measurements, config.task)
+  experiment.write_curve(workdir / 'curve.png', found, config.task)
+  experiment.write_tables(workdir, rows, found.measurements, config.task)
   shown = list(data.sets)[-1]
-  report.write_levels(workdir / 'levels.png', rows, config.task, shown)
+  experiment.write_levels(workdir / 'levels.png', rows, config.task, shown)
   _sweep(config, workdir, network, data.sets[shown])
   model = Model(
     arch=config.bent,
@@ -134,7 +134,7 @@ def finish(
     noise=config.noise if config.task == 'denoise' else None,
   )
   model.save(workdir / 'model.safetensors')
-  logs.say('\n' + report.text(rows, config.task, markdown=False))
+  logs.say('\n' + experiment.text(rows, config.task, markdown=False))
   names = 'model.safetensors metrics.json metrics.md curve.png levels.png'
   logs.say(f'written to {workdir}: {names} sweep.png')
 
@@ -176,7 +176,7 @@ def _sweep(config, workdir, network, images) -> None:
   outputs = [
     scores.restore(network, case, np.array(strengths)) for case in cases
   ]
-  report.write_sweep(
+  experiment.write_sweep(
     workdir / 'sweep.png',
     cases,
     outputs,

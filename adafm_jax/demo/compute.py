@@ -17,7 +17,7 @@ from adafm_jax.demo.site import Served
 from adafm_jax.engine import overlap
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import photo as photos
 from adafm_jax.images import reading
@@ -159,9 +159,7 @@ def sweep(
   if opened.alpha is not None:
     inner = np.s_[y : y + high, x : x + wide]
     alpha, hidden = opened.alpha[inner], opened.hidden[inner]
-    part = np.stack(
-      [photo_alpha.unpremultiply(one, alpha, hidden) for one in part]
-    )
+    part = np.stack([alphas.unpremultiply(one, alpha, hidden) for one in part])
   shown = images.to_uint8(part)
   return np.broadcast_to(shown, (*shown.shape[:-1], 3))
 
@@ -196,7 +194,7 @@ def restore(
     other = _whole(opened, network, brush.strength, check)
     output += brush.mask[..., None] * (other - output)
   pixels = np.clip(output, 0, 1)
-  pixels = photo_alpha.unpremultiply(pixels, opened.alpha, opened.hidden)
+  pixels = alphas.unpremultiply(pixels, opened.alpha, opened.hidden)
   like = opened.photo._replace(alpha=opened.alpha)
   return photo_write.encode_png(pixels, like, {})
 
@@ -265,7 +263,7 @@ def _around(begin: int, size: int, halo: int, most: int) -> slice:
 
 def _open(stored: stores.Stored, scale: float) -> Opened:
   photo = photos.decode_photo(stored.data, 'that was sent')
-  pixels = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  pixels = alphas.premultiply(photo.pixels, photo.alpha)
   alpha, hidden = photo.alpha, photo.pixels
   if scale != 1:
     pixels, hidden = (

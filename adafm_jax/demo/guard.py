@@ -11,7 +11,7 @@ from starlette import routing
 from starlette.exceptions import HTTPException
 
 from adafm_jax.demo import queue as queues
-from adafm_jax.demo import store
+from adafm_jax.demo import store as stores
 from adafm_jax.errors import UserError
 
 _MAX_JSON = 12_000_000  # bytes; a mask is the largest part
@@ -57,8 +57,8 @@ def answer_errors(app: fastapi.FastAPI) -> None:
     where = '.'.join(str(part) for part in first['loc'])
     return answer(422, f'{where}: {first["msg"]}.')
 
-  @app.exception_handler(store.TooLargeError)
-  async def large(_: fastapi.Request, error: store.TooLargeError):
+  @app.exception_handler(stores.TooLargeError)
+  async def large(_: fastapi.Request, error: stores.TooLargeError):
     return answer(413, ' '.join(error.problems))
 
   @app.exception_handler(UserError)
@@ -93,7 +93,7 @@ def bound(app: fastapi.FastAPI) -> None:
     length = request.headers.get('content-length', '')
     most = _MAX_JSON
     if request.url.path == '/api/images':
-      most = store.MAX_BYTES
+      most = stores.MAX_BYTES
     if request.headers.get('sec-fetch-site') == 'cross-site':
       refused = (403, 'Another site may not use this server.')
     elif length.isdecimal() and int(length) > most:

@@ -49,9 +49,9 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
 
 def _by_photo(path: str | os.PathLike[str]) -> np.ndarray:
   """See `read`, of formats that only `photo` reads."""
-  from adafm_jax.images import photo
+  from adafm_jax.images import photo as photos
 
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   if read.depth > 8:
     raise UserError(_TOO_DEEP.format(path))
   pixels = to_uint8(read.pixels)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from adafm_jax.images import iptc, jpeg, png
+from adafm_jax.images import iptc as iptcs
+from adafm_jax.images import jpeg, png
 from adafm_jax.images.carry import Carried
 
 _SHARP_QUALITY = 90  # from here on, chroma at full resolution is worth it
@@ -58,7 +59,7 @@ def encode_jpeg(
     **({'comment': carried.comment.encode()} if carried.comment else {}),
   }
   if carried.iptc:
-    given['extra'] = jpeg.photoshop(iptc.block(carried.iptc))
+    given['extra'] = jpeg.photoshop(iptcs.block(carried.iptc))
   image, data = as_pillow(samples), io.BytesIO()
   try:
     image.save(data, 'JPEG', optimize=True, **given)
@@ -108,7 +109,7 @@ def encode_png(
     packet = carried.xmp.decode('utf-8', 'replace')
     texts.add_itxt('XML:com.adobe.xmp', packet)
   if carried.iptc:
-    raw = png.raw_profile('iptc', iptc.block(carried.iptc))
+    raw = png.raw_profile('iptc', iptcs.block(carried.iptc))
     texts.add_text(*raw, zip=True)
   for name, text in carried.text:
     texts.add_text(name, text)  # as iTXt where it isn't Latin-1

@@ -11,7 +11,8 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from adafm_jax.images import decode, iptc, reading
+from adafm_jax.images import decode, reading
+from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import COMMENT, Metadata
@@ -142,7 +143,7 @@ def segment(marker: int, body: bytes) -> bytes:
 
 def photoshop(resources: bytes) -> bytes:
   """The segment that holds Photoshop's image resources."""
-  return segment(_APP13, iptc.HEADER + resources)
+  return segment(_APP13, iptcs.HEADER + resources)
 
 
 def _by_pillow(data: bytes, parts: Segments) -> Decoded:
@@ -174,7 +175,7 @@ def _metadata(data: bytes, parts: Segments) -> Metadata:
   """All but what EXIF says."""
   comment = b'\n'.join(b.rstrip(b'\0') for b in parts.bodies(_COM, b''))
   packets = parts.bodies(_APP1, _XMP)
-  resources = b''.join(parts.bodies(_APP13, iptc.HEADER))
+  resources = b''.join(parts.bodies(_APP13, iptcs.HEADER))
   behind = data[_end(data, parts.scan) :]
   video = behind[4:8] == b'ftyp' or b'MotionPhoto_Data' in behind[-65536:]
   profile = b''.join(  # behind a number and the number of parts
@@ -184,7 +185,7 @@ def _metadata(data: bytes, parts: Segments) -> Metadata:
     icc=profile or None,
     xmp=packets[0] if packets else None,
     text=((COMMENT, _as_text(comment)),) if comment else (),
-    iptc=iptc.records(resources),
+    iptc=iptcs.records(resources),
     left_out=(_VIDEO,) if video else (),
   )
 

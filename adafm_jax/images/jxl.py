@@ -7,7 +7,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from adafm_jax.images import boxes, colours, jpeg, jxl_header, jxl_icc, reading
+from adafm_jax.images import boxes, jpeg, jxl_header, jxl_icc, reading
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
@@ -104,13 +105,13 @@ def _described(header: Header, stream: bytes) -> Metadata:
   known = {v: k for k, v in jxl_header.PRIMARIES.items()}
   if white == jxl_header.D65 and primaries in known and not gamma:
     assert isinstance(primaries, int)
-    coded = colours.of_code_points(known[primaries], colour.transfer)
+    coded = colour_chunks.of_code_points(known[primaries], colour.transfer)
     return Metadata(colours=coded)
   if isinstance(primaries, int):
     primaries = known.get(primaries, 1)
   channels = 1 if colour.space == jxl_header.GREY else 3
   point = jxl_header.WHITES.get(white) if isinstance(white, int) else white
-  icc = colours.made_profile(point, primaries, gamma, channels)
+  icc = colour_chunks.made_profile(point, primaries, gamma, channels)
   return Metadata(icc=icc)
 
 
@@ -159,9 +160,9 @@ def encode_jxl(
   grey = samples.shape[-1] < 3
   icc = carried.icc
   plain = samples.dtype == np.uint8 and not settings.lossless
-  if icc and plain and colours.is_srgb(icc):
+  if icc and plain and colour_chunks.is_srgb(icc):
     icc = None
-  coded = colours.code_points(carried.colours)
+  coded = colour_chunks.code_points(carried.colours)
   usual = samples.dtype == np.uint8 and not icc and not coded
   lossless = settings.lossless or not usual
   given: dict[str, Any] = {'lossless': lossless}

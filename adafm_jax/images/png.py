@@ -15,7 +15,9 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from adafm_jax.images import colours, decode, iptc, reading
+from adafm_jax.images import colours as colour_chunks
+from adafm_jax.images import decode, reading
+from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import Metadata
@@ -160,8 +162,8 @@ def _metadata(
       text=tuple(
         item for item in text.items() if not item[0].startswith(('XML:', _RAW))
       ),
-      iptc=iptc.records(profiles.get('iptc') or profiles.get('8bim') or b''),
-      colours=colours.of_chunks(chunks),
+      iptc=iptcs.records(profiles.get('iptc') or profiles.get('8bim') or b''),
+      colours=colour_chunks.of_chunks(chunks),
     ),
     exif,
   )

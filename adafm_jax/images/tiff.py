@@ -10,10 +10,9 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
-from adafm_jax.images import decode as photo_decode
+from adafm_jax.images import decode, reading
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
-from adafm_jax.images import reading
 from adafm_jax.images.decode import Decoded
 
 # It logs damage that it could repair; what matters is raised as an error.
@@ -84,7 +83,7 @@ def _by_pillow(
   """See `decode.samples_of`; turned as the orientation says."""
   with Image.open(io.BytesIO(data), formats=('TIFF',)) as image:
     image.load()
-    return photo_decode.samples_of(image, icc)
+    return decode.samples_of(image, icc)
 
 
 def _directory(

@@ -11,7 +11,8 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
-from adafm_jax.images import carry, colours, encode, formats
+from adafm_jax.images import carry, encode, formats
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images.photo import Photo
 
 _WHITE = 1.0  # what pictures without alpha are put on
@@ -148,7 +149,7 @@ def check(
       f'Cannot write {path}: {name} holds at most 4 GiB, and {width} x {height}'
       f' pixels take {length / 2**30:.1f}; write PNG.'
     )
-  hdr = colours.hdr(like.metadata.colours)
+  hdr = colour_chunks.hdr(like.metadata.colours)
   saying = (formats.CHUNKS, formats.CODES)
   if hdr and kind.colours not in saying:
     able = [n for n, k in formats.FORMATS.items() if k.colours in saying]

@@ -17,7 +17,7 @@ from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
-from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
@@ -170,7 +170,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   photo = photos.read_photo(pair.source)
   found = contrast.find(photo.pixels[None], job.header.levels.task, photo.alpha)
   choice = choose(job, photo, found)
-  seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  seen = alphas.premultiply(photo.pixels, photo.alpha)
   height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
   size = height, width
   photo_write.check(pair.target, formats.of_path(pair.target), size, photo)
@@ -254,7 +254,7 @@ def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     alpha, hidden = (
       pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
     )
-  pixels = photo_alpha.unpremultiply(pixels, alpha, hidden)
+  pixels = alphas.unpremultiply(pixels, alpha, hidden)
   target, text = loaded.pair.target, None
   if job.recipe:
     text = make_recipe(job, loaded).to_json()
@@ -298,7 +298,7 @@ def read_mask(path: str) -> np.ndarray:
     UserError: it can't be read, or is in colour.
   """
   photo = photos.read_photo(path)
-  pixels = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  pixels = alphas.premultiply(photo.pixels, photo.alpha)
   if np.ptp(pixels, axis=-1).any():
     raise UserError(
       f'The mask {path} is in colour; it must be grey: white for full strength,'

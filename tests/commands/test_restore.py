@@ -15,9 +15,10 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
-from adafm_jax.commands import restore as commands
+from adafm_jax.commands import restore
 from adafm_jax.images import photo as photos
-from adafm_jax.restore import pairs, recipe, workers
+from adafm_jax.restore import pairs as pairing
+from adafm_jax.restore import recipe, workers
 
 MODELS = {
   'denoise': tiny_models.random_model(),
@@ -56,7 +57,7 @@ def _restore(inputs, output, *options, model='denoise'):
 
 def _options(*options):
   parser = argparse.ArgumentParser()
-  commands.arguments(parser)
+  restore.arguments(parser)
   given = ['-i', 'in', '-o', 'out', '-m', 'denoise.safetensors', *options]
   return parser.parse_args(given)
 
@@ -409,8 +410,8 @@ def test_a_call_given_again_replaces_its_results_and_nothing_else(capsys):
 def test_a_file_that_appears_during_a_call_is_not_overwritten():
   for name in ('in/a.png', 'in/b.png'):
     _make(name)
-  found = pairs.find(['in'], 'out')
-  job = commands.make_job(_options('--strength', '1'))
+  found = pairing.find(['in'], 'out')
+  job = restore.make_job(_options('--strength', '1'))
   done = workers.run(job, found, threads=1)
   _make('out/a.png', seed=5)
   mine = pathlib.Path('out/a.png').read_bytes()

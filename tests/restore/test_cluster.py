@@ -13,7 +13,8 @@ from PIL import Image
 
 from adafm_jax import cli
 from adafm_jax.engine.run import Network
-from adafm_jax.restore import cluster, job, objects, workers
+from adafm_jax.restore import cluster, objects, workers
+from adafm_jax.restore import job as jobs
 from adafm_jax.restore.cluster import Task, Work
 from adafm_jax.restore.pairs import Pair
 
@@ -41,7 +42,7 @@ def _job(kernel=1, **fields):
   model = tiny_models.random_model(kernel=kernel)
   model.save('model.safetensors')
   network = Network(model.arch, jax.device_put(model.params))
-  return job.Job(
+  return jobs.Job(
     header=model, network=network, name='model', sha256='0', **fields
   )
 
@@ -95,11 +96,11 @@ def test_only_equal_strengths_share_a_pass():
   pairs = [
     Pair(pathlib.Path(f'in/{i}.png'), pathlib.Path('x.png')) for i in (0, 1)
   ]
-  first, second = (job.load(one, pair) for pair in pairs)
+  first, second = (jobs.load(one, pair) for pair in pairs)
   weaker = second._replace(strength=np.float32(second.strength / 2))
-  assert job.pass_of(first) != job.pass_of(weaker)
+  assert jobs.pass_of(first) != jobs.pass_of(weaker)
   untouched = second._replace(choice=second.choice._replace(share=0.0))
-  assert job.pass_of(untouched) is None
+  assert jobs.pass_of(untouched) is None
 
 
 def test_a_pass_that_takes_too_much_memory_is_done_one_by_one(monkeypatch):

@@ -10,7 +10,8 @@ from full_disk import full_disk
 from adafm_jax import files
 from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError
-from adafm_jax.train import checkpoint, logs, workdir
+from adafm_jax.train import checkpoint, logs
+from adafm_jax.train import workdir as workdirs
 from adafm_jax.train.step import TrainState
 
 
@@ -30,24 +31,24 @@ def test_a_workdir_is_one_process_s(tmp_path):
     assert other.stdout.readline() == b'held\n'
     with (
       pytest.raises(UserError, match='Another process trains'),
-      workdir.locked(tmp_path / 'run'),
+      workdirs.locked(tmp_path / 'run'),
     ):
       pass
     other.kill()
-  with workdir.locked(tmp_path / 'run'):
+  with workdirs.locked(tmp_path / 'run'):
     assert (tmp_path / 'run').is_dir()
 
 
 def test_how_a_run_proceeds_may_change(tmp_path):
   config = configs.parse({'run': {'log_every': 5}})
-  workdir.open_workdir(config, tmp_path)
+  workdirs.open_workdir(config, tmp_path)
   changed = configs.parse({'run': {'log_every': 50}})
-  assert workdir.open_workdir(changed, tmp_path) == changed
+  assert workdirs.open_workdir(changed, tmp_path) == changed
 
 
 def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
   with pytest.raises(UserError, match=r'no run to resume .*config\.json'):
-    workdir.open_workdir(None, tmp_path / 'empty')
+    workdirs.open_workdir(None, tmp_path / 'empty')
   assert not (tmp_path / 'empty').exists()
 
 
@@ -57,7 +58,7 @@ def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
 def test_a_broken_config_file_is_named(tmp_path, text):
   (tmp_path / 'config.json').write_text(text)
   with pytest.raises(UserError, match=r'Cannot use .*config\.json'):
-    workdir.open_workdir(None, tmp_path)
+    workdirs.open_workdir(None, tmp_path)
 
 
 def _state(step):
@@ -74,7 +75,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   with (
     full_disk(),
     pytest.raises(UserError) as caught,
-    workdir.explaining_full_disk(tmp_path),
+    workdirs.explaining_full_disk(tmp_path),
     checkpoint.Store(folder, 2) as store,
   ):
     store.save(4, _state(4))
@@ -102,13 +103,16 @@ def _write_model(folder):
 @pytest.mark.parametrize('write', [_write_events, _write_model])
 def test_so_is_one_that_is_full_of_something_else(write, tmp_path, capfd):
   full = pytest.raises(UserError, match='is full')
-  with full_disk(100), full, workdir.explaining_full_disk(tmp_path):
+  with full_disk(100), full, workdirs.explaining_full_disk(tmp_path):
     write(tmp_path)
   assert capfd.readouterr().err == ''
 
 
 def test_other_errors_keep_their_traceback(tmp_path):
-  with pytest.raises(ZeroDivisionError), workdir.explaining_full_disk(tmp_path):
+  with (
+    pytest.raises(ZeroDivisionError),
+    workdirs.explaining_full_disk(tmp_path),
+  ):
     _ = 1 / 0
 
 
@@ -116,6 +120,6 @@ def test_words_about_a_full_disk_are_not_taken_for_one(tmp_path):
   said = 'photos/No space left on device.png is broken'
   with (
     pytest.raises(RuntimeError, match='is broken'),
-    workdir.explaining_full_disk(tmp_path),
+    workdirs.explaining_full_disk(tmp_path),
   ):
     raise RuntimeError(said)
