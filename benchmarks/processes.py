@@ -57,7 +57,7 @@ class Trainer:
     self._bank = meshes.replicate(banks.build(images), self._mesh)
     self._network, self._stages = network, {}
 
-  def _recipe(self, stage: str, batch: int, patch: int):
+  def _constants(self, stage: str, batch: int, patch: int):
     import jax
     import numpy as np
 
@@ -75,7 +75,7 @@ class Trainer:
     params = restorer.init(jax.random.key(0), arch.basic)
     params = restorer.insert_adafm(params, arch) if arch.kernel else params
     levels = np.linspace(15, 75, 5 if stage == 'path' else 1, dtype=np.float32)
-    recipe = steps.Recipe(
+    constants = steps.StageConstants(
       apply=restorer.make_apply(arch, lowering='train'),
       stage=StageConfig(steps=10**6, batch=batch, patch=patch),
       labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
@@ -83,7 +83,7 @@ class Trainer:
       noise='clipped',
       mesh=self._mesh,
     )
-    return recipe, params
+    return constants, params
 
   def step(
     self, stage: str, batch: int, patch: int, count: int
@@ -95,9 +95,9 @@ class Trainer:
     from adafm_jax.train import step as steps
 
     if (stage, batch, patch) not in self._stages:
-      recipe, params = self._recipe(stage, batch, patch)
-      fresh = meshes.replicate(steps.init_state(recipe, params), self._mesh)
-      run = steps.make_dispatch(recipe, jax.random.key(0), 1)
+      constants, params = self._constants(stage, batch, patch)
+      fresh = meshes.replicate(steps.init_state(constants, params), self._mesh)
+      run = steps.make_dispatch(constants, jax.random.key(0), 1)
       self._stages[stage, batch, patch] = [run, steps.TrainState(*fresh)]
     kept = self._stages[stage, batch, patch]
     began, busy = time.perf_counter(), time.process_time()
@@ -116,9 +116,9 @@ class Trainer:
     from adafm_jax.train import mesh as meshes
     from adafm_jax.train import step as steps
 
-    recipe, params = self._recipe(stage, 2, 16)
-    fresh = meshes.replicate(steps.init_state(recipe, params), self._mesh)
-    step = functools.partial(steps.train_step, recipe, jax.random.key(0))
+    constants, params = self._constants(stage, 2, 16)
+    fresh = meshes.replicate(steps.init_state(constants, params), self._mesh)
+    step = functools.partial(steps.train_step, constants, jax.random.key(0))
     everywhere = NamedSharding(self._mesh, PartitionSpec())
     compiled = (
       jax.jit(step, out_shardings=everywhere)

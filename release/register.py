@@ -35,7 +35,7 @@ def register(
   quality: str | None = None,
   dtype: str = 'float32',
   replace: bool = False,
-) -> zoo.Entry:
+) -> zoo.Released:
   """Copies a model into the zoo and enters it in the registry.
 
   Args:
@@ -76,7 +76,7 @@ def register(
   file = f'{name}.safetensors'
   model.save(zoo.FOLDER / file, dtype=dtype)
   checksum = files.sha256(zoo.FOLDER / file)
-  entry = zoo.Entry(name=name, file=file, sha256=checksum, **texts)
+  entry = zoo.Released(name=name, file=file, sha256=checksum, **texts)
   listed = [dataclasses.asdict(e) for e in (known | {name: entry}).values()]
   files.write_json(zoo.FOLDER / zoo.REGISTRY, listed)
   return entry

@@ -117,3 +117,26 @@ def test_nothing_imports_what_stands_on_top():
 @pytest.mark.parametrize('room', ['base', 'utils', 'common', 'helpers'])
 def test_no_room_for_everything(room):
   assert not list((ROOT / PACKAGE).rglob(f'{room}*'))
+
+
+def test_a_module_has_one_alias():
+  aliases = {}
+  for folder in (PACKAGE, 'release', 'benchmarks', 'configs', 'tests'):
+    for path in (ROOT / folder).rglob('*.py'):
+      for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+          for x in node.names:
+            name = f'{node.module}.{x.name}'
+            aliases.setdefault(name, set()).add(x.asname or x.name)
+  modules = aliases.keys() & _files().keys()
+  assert {m: aliases[m] for m in modules if len(aliases[m]) > 1} == {}
+
+
+def test_no_two_types_have_one_name():
+  found = {}
+  for folder in (PACKAGE, 'release', 'benchmarks'):
+    for path in (ROOT / folder).rglob('*.py'):
+      for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+          found.setdefault(node.name.lstrip('_'), []).append(path.name)
+  assert {x: where for x, where in found.items() if len(where) > 1} == {}

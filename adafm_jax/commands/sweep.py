@@ -22,7 +22,7 @@ import tqdm
 from adafm_jax import zoo
 from adafm_jax.commands import sweep_inputs, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
-from adafm_jax.commands.sweep_results import Result
+from adafm_jax.commands.sweep_results import Kept
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import compile_cache
 from adafm_jax.engine import memory as memories
@@ -79,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   )
 
 
-class Job(NamedTuple):
+class SweepJob(NamedTuple):
   """What all images of a call share.
 
   Attributes:
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
   paths = find_images(options.input)
   sweep_inputs.check_names(paths, job.output)
   references = sweep_inputs.find_references(options.references, paths)
-  shown: list[Result] = []
+  shown: list[Kept] = []
   psnr, problems = [], []
   total = len(paths) * len(job.strengths)
   with tqdm.tqdm(total=total, desc='sweeping', unit='picture') as bar:
@@ -148,7 +148,7 @@ def run(options: argparse.Namespace) -> None:
     raise UserError(problems)
 
 
-def make_job(options: argparse.Namespace) -> Job:
+def make_job(options: argparse.Namespace) -> SweepJob:
   """Checks the options, loads the model and makes the output folder.
 
   Raises:
@@ -177,7 +177,7 @@ def make_job(options: argparse.Namespace) -> Job:
     raise UserError(
       f'Cannot make the folder {output}: {error.strerror}.'
     ) from error
-  return Job(
+  return SweepJob(
     network=Network(
       model.arch,
       jax.device_put(model.params),
@@ -239,7 +239,7 @@ def choose_strengths(
   return strengths, labels
 
 
-def _sweep(job: Job, image: Input, bar: tqdm.tqdm) -> Result:
+def _sweep(job: SweepJob, image: Input, bar: tqdm.tqdm) -> Kept:
   """Restores one image at every strength and writes the pictures."""
   return sweep_results.write_image(
     job.output,
@@ -259,7 +259,7 @@ def _naming(path: pathlib.Path, problem: str) -> str:
 
 
 def _outputs(
-  job: Job, image: Input, bar: tqdm.tqdm
+  job: SweepJob, image: Input, bar: tqdm.tqdm
 ) -> Iterator[tuple[int, np.ndarray]]:
   """Each strength's index and picture, the last strength first."""
   i = len(job.strengths)
@@ -271,7 +271,9 @@ def _outputs(
       bar.update()
 
 
-def _write_summary(job: Job, shown: Sequence[Result], psnr: Sequence) -> None:
+def _write_summary(
+  job: SweepJob, shown: Sequence[Kept], psnr: Sequence
+) -> None:
   title = f'{job.span.task}, {job.span}'
   sweep_results.write_sheet(
     job.output / 'contact_sheet.png',

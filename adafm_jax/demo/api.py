@@ -44,7 +44,7 @@ def make_app(
   pages: Mapping[str, bytes],
   *,
   hosts: Sequence[str] = ('*',),
-  images: stores.Store | None = None,
+  images: stores.ImageStore | None = None,
   queue: queues.Queue | None = None,
 ) -> fastapi.FastAPI:
   """The application.
@@ -57,7 +57,7 @@ def make_app(
     images: where images are kept.
     queue: that runs the network.
   """
-  kept = images or stores.Store()
+  kept = images or stores.ImageStore()
   work = queue or queues.Queue()
   computer = compute.Computer(models)
 
@@ -90,7 +90,7 @@ def make_app(
 
 def _add_images(
   app: fastapi.FastAPI,
-  kept: stores.Store,
+  kept: stores.ImageStore,
   computer: compute.Computer,
   models: Sequence[site.Served],
   work: queues.Queue,
@@ -152,7 +152,7 @@ def _add_images(
 
 def _add_sweep(
   app: fastapi.FastAPI,
-  kept: stores.Store,
+  kept: stores.ImageStore,
   computer: compute.Computer,
   work: queues.Queue,
 ) -> None:
@@ -169,7 +169,7 @@ def _add_sweep(
   ) -> responses.Response:
     """A part of the image at several strengths, exact, uncompressed."""
     stored = _find(kept, image_id)
-    region = compute.Region(**wish.region.model_dump())
+    region = compute.Rectangle(**wish.region.model_dump())
     if region.width * region.height > MAX_REGION:
       raise stores.TooLargeError(
         f'The region has {region.width} x {region.height} pixels; up to'
@@ -187,7 +187,7 @@ def _add_sweep(
 
 def _add_restore(
   app: fastapi.FastAPI,
-  kept: stores.Store,
+  kept: stores.ImageStore,
   computer: compute.Computer,
   work: queues.Queue,
 ) -> None:
@@ -263,7 +263,7 @@ async def _body(request: fastapi.Request, most: int) -> bytes:
   return b''.join(parts)
 
 
-def _find(kept: stores.Store, image_id: str) -> stores.Stored:
+def _find(kept: stores.ImageStore, image_id: str) -> stores.Stored:
   if (stored := kept.get(image_id)) is None:
     raise HTTPException(404, 'There is no such image, or no longer.')
   return stored

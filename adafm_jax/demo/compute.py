@@ -32,7 +32,7 @@ _SIDE = 512  # of the parts of a whole result, pixels
 Check = Callable[[], None]  # raises where nobody waits for the result any more
 
 
-class Region(NamedTuple):
+class Rectangle(NamedTuple):
   """A part of a picture, in pixels."""
 
   x: int
@@ -122,7 +122,7 @@ def sweep(
   opened: Opened,
   network: Network,
   strengths: Sequence[float],
-  region: Region,
+  region: Rectangle,
   check: Check,
 ) -> np.ndarray:
   """A part of a picture at several strengths, exactly as in the whole.
@@ -223,13 +223,13 @@ def _whole(
     for x in range(0, width, _SIDE):
       check()
       high, wide = min(_SIDE, height - y), min(_SIDE, width - x)
-      run = _part(opened, network, Region(x, y, wide, high))
+      run = _part(opened, network, Rectangle(x, y, wide, high))
       output[y : y + high, x : x + wide] = run(strength)
   return output
 
 
 def _part(
-  opened: Opened, network: Network, region: Region
+  opened: Opened, network: Network, region: Rectangle
 ) -> Callable[[float], np.ndarray]:
   """What restores a part of a picture at a strength, as it is in the whole."""
   height, width, _ = opened.pixels.shape

@@ -66,8 +66,8 @@ def answer_errors(app: fastapi.FastAPI) -> None:
     sending = request.url.path == '/api/images'
     return answer(415 if sending else 422, ' '.join(error.problems))
 
-  @app.exception_handler(queues.BusyError)
-  async def busy(_: fastapi.Request, error: queues.BusyError):
+  @app.exception_handler(queues.FullError)
+  async def busy(_: fastapi.Request, error: queues.FullError):
     del error
     return answer(
       503, 'Too much is waiting; try again.', **{'Retry-After': '2'}

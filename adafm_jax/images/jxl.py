@@ -13,7 +13,7 @@ from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.encode import Settings
-from adafm_jax.images.jxl_header import Colour, Header
+from adafm_jax.images.jxl_header import CodestreamHeader, Colour
 from adafm_jax.images.metadata import Metadata
 
 _CONTAINER = b'\0\0\0\x0cJXL \r\n\x87\n'
@@ -95,7 +95,7 @@ def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
   return b''.join(stream), found
 
 
-def _described(header: Header, stream: bytes) -> Metadata:
+def _described(header: CodestreamHeader, stream: bytes) -> Metadata:
   """What the header says of the numbers."""
   colour = header.colour
   if colour.profile:
@@ -115,7 +115,7 @@ def _described(header: Header, stream: bytes) -> Metadata:
   return Metadata(icc=icc)
 
 
-def _in_p3(header: Header, stream: bytes) -> bytes:
+def _in_p3(header: CodestreamHeader, stream: bytes) -> bytes:
   """The codestream of the same picture that decodes to Display P3.
 
   Where it is kept with loss and goes by a profile, libjxl, which knows no
@@ -128,7 +128,7 @@ def _in_p3(header: Header, stream: bytes) -> bytes:
 
 
 def _channels(
-  samples: np.ndarray, header: Header, colour: int
+  samples: np.ndarray, header: CodestreamHeader, colour: int
 ) -> tuple[np.ndarray, str]:
   """Grey or RGB, with straight alpha where there is alpha; and a note."""
   note = 'It has extra channels that were left out.'

@@ -33,7 +33,7 @@ _PASSES = 4
 _ENVIRONMENT = {'XLA_PYTHON_CLIENT_PREALLOCATE': 'false'}
 
 
-class Task(NamedTuple):
+class PictureTask(NamedTuple):
   """A picture of a bulk job.
 
   Attributes:
@@ -81,13 +81,13 @@ class Actor:
     Text, because Ray's tables hold neither names that are not UTF-8 nor
     columns that are empty in one block and not in another.
     """
-    tasks = [Task(*json.loads(text)) for text in block['task']]
+    tasks = [PictureTask(*json.loads(text)) for text in block['task']]
     rows = restore(self._job, tasks, self._work)
     return {'row': [json.dumps(row) for row in rows]}
 
 
 def restore(
-  job: Job, tasks: Sequence[Task], work: Work
+  job: Job, tasks: Sequence[PictureTask], work: Work
 ) -> Iterator[dict[str, Any]]:
   """Restores pictures that may come from a store and go to one.
 
@@ -122,7 +122,9 @@ class _Staged:
     pairs: of the tasks, in order.
   """
 
-  def __init__(self, tasks: Sequence[Task], output: str, folder: pathlib.Path):
+  def __init__(
+    self, tasks: Sequence[PictureTask], output: str, folder: pathlib.Path
+  ):
     self._store = objects.open_store(output) if objects.is_uri(output) else None
     self.output = folder / 'out' if self._store else pathlib.Path(output)
     self.pairs = []
@@ -147,7 +149,7 @@ class _Staged:
         self._store.put(path, path.relative_to(self.output).as_posix())
 
   def with_uris(
-    self, row: Mapping[str, Any], task: Task, pair: Pair
+    self, row: Mapping[str, Any], task: PictureTask, pair: Pair
   ) -> dict[str, Any]:
     """A row whose sentences name URIs, not the files that stand for them."""
     names = {os.fspath(pair.source): task.source}
@@ -162,7 +164,7 @@ class _Staged:
 
 def run(
   make_job: Callable[[], Job],
-  tasks: Sequence[Task],
+  tasks: Sequence[PictureTask],
   work: Work,
   actors: int | None = None,
 ) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ class Facts(NamedTuple):
   steps: str
 
 
-def collect(entry: zoo.Entry, results: Results) -> Facts:
+def collect(entry: zoo.Released, results: Results) -> Facts:
   """Collects everything a reader may look up."""
   header = results.header
   shapes = model_file.read_shapes(entry.path)
@@ -147,7 +147,7 @@ def _parameters(counts: Mapping[str, int]) -> str:
   return text
 
 
-def _dtype(entry: zoo.Entry) -> str:
+def _dtype(entry: zoo.Released) -> str:
   with safetensors.safe_open(entry.path, 'numpy') as file:
     kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
   return ' and '.join(sorted(headers.DTYPES[kind] for kind in kinds))

@@ -192,7 +192,7 @@ def _options(*arguments):
 def test_a_picture_that_is_named_twice_is_one_task():
   pathlib.Path('twice.txt').write_text('s3://b/a.png\ns3://b/a.png\n')
   options = _options('-i', 'twice.txt', '-o', 'out')
-  assert bulk._tasks(options) == [cluster.Task('s3://b/a.png', 'a.png')]
+  assert bulk._tasks(options) == [cluster.PictureTask('s3://b/a.png', 'a.png')]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,9 @@ def test_a_picture_that_is_named_twice_is_one_task():
   ],
 )
 def test_what_others_have_in_a_store_is_kept(there, told):
-  tasks = [cluster.Task(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')]
+  tasks = [
+    cluster.PictureTask(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')
+  ]
   given = ('-i', 'in', '-o', 's3://b/out/', '--recipe')
   part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
   with manifest.opened(*part) as journal:

@@ -13,7 +13,7 @@ from adafm_jax.demo import store as stores
 
 # Bytes that fit the description may yet be no picture.
 _NOT_OURS = [checks.positive_data_acceptance]
-_STORE = stores.Store()
+_STORE = stores.ImageStore()
 _APP = api.make_app(browsers.tiny_served(), {}, images=_STORE)
 
 

@@ -15,7 +15,7 @@ from adafm_jax import cli
 from adafm_jax.engine.run import Network
 from adafm_jax.restore import cluster, objects, workers
 from adafm_jax.restore import job as jobs
-from adafm_jax.restore.cluster import Task, Work
+from adafm_jax.restore.cluster import PictureTask, Work
 from adafm_jax.restore.pairs import Pair
 
 SIZES = [(16, 24), (16, 24), (20, 24), (16, 24), (20, 24)]
@@ -66,7 +66,7 @@ def test_a_batch_gives_the_same_files_in_fewer_passes(kernel, monkeypatch):
 
   monkeypatch.setattr(Network, 'restore', counted)
   names = [f'{i}.png' for i in range(len(SIZES))]
-  tasks = [Task(f'in/{name}', name) for name in names]
+  tasks = [PictureTask(f'in/{name}', name) for name in names]
   rows = list(cluster.restore(one, tasks, Work('out', threads=2, batch=4)))
   assert sizes == [3, 1, 1]  # of the first four, then of the fifth
   assert [row['result'] for row in rows] == names
@@ -84,7 +84,7 @@ def test_an_actor_that_starts_elsewhere_finds_relative_paths(
   monkeypatch.chdir(folder / 'elsewhere')
   work = Work(str(folder / 'out'), 1, 1, str(folder))
   actor = cluster.Actor(lambda: _job(level=40.0), work)
-  block = actor({'task': [json.dumps(Task('in/0.png', '0.png'))]})
+  block = actor({'task': [json.dumps(PictureTask('in/0.png', '0.png'))]})
   (row,) = map(json.loads, block['row'])
   assert (row['input'], row['status']) == ('in/0.png', 'restored')
   assert (folder / 'out' / '0.png').exists()
@@ -126,11 +126,11 @@ def test_from_a_store_and_into_one(store):
   for i in range(len(SIZES)):
     store.upload_file(f'in/{i}.png', 'photos', f'in/my album/{i}#ü.png')
   tasks = [
-    Task(f's3://photos/in/my album/{i}#ü.png', f'sub/{i}.png')
+    PictureTask(f's3://photos/in/my album/{i}#ü.png', f'sub/{i}.png')
     for i in range(len(SIZES))
   ]
   tasks[0] = tasks[0]._replace(result='sub/0.bmp')  # its recipe stands beside
-  tasks.append(Task('s3://photos/in/missing.png', 'missing.png'))
+  tasks.append(PictureTask('s3://photos/in/missing.png', 'missing.png'))
   work = Work('s3://photos/out/', threads=2, batch=2)
   *rows, failed = cluster.restore(one, tasks, work)
   assert {row['status'] for row in rows} == {'restored'}
@@ -151,7 +151,7 @@ def test_from_a_store_and_into_one(store):
 def test_a_store_that_takes_nothing_is_a_failure(store):
   one = _job(level=40.0)
   (row,) = cluster.restore(
-    one, [Task('in/0.png', '0.png')], Work('s3://absent/out', 1, 1)
+    one, [PictureTask('in/0.png', '0.png')], Work('s3://absent/out', 1, 1)
   )
   assert row['status'] == 'failed'
   assert row['error'].startswith('Cannot write s3://absent/out/0.png: ')

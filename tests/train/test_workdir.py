@@ -70,13 +70,13 @@ def _state(step):
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   folder = tmp_path / 'checkpoints' / 'basic'
-  with checkpoint.Store(folder, 2) as store:
+  with checkpoint.Checkpoints(folder, 2) as store:
     store.save(3, _state(3))
   with (
     full_disk(),
     pytest.raises(UserError) as caught,
     workdirs.explaining_full_disk(tmp_path),
-    checkpoint.Store(folder, 2) as store,
+    checkpoint.Checkpoints(folder, 2) as store,
   ):
     store.save(4, _state(4))
   (problem,) = caught.value.problems
@@ -84,7 +84,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   assert 'step 3 of stage basic' in problem
   assert 'Traceback' not in capfd.readouterr().err
   assert [path.name for path in folder.iterdir() if path.is_dir()] == ['3']
-  with checkpoint.Store(folder, 2) as store:
+  with checkpoint.Checkpoints(folder, 2) as store:
     found = store.restore(_state(0))
     store.save(4, _state(4))  # once there is room
   np.testing.assert_array_equal(found.params['w'], _state(3).params['w'])
