@@ -123,3 +123,11 @@ def _stage(name, arch, params, bank, sigma):
   )
   assert int(metrics.bad_step) < 0
   return state.params
+
+
+def check_equal(actual, expected):
+  """Compares float32 arrays by name, bit for bit."""
+  assert actual.keys() == expected.keys()
+  for name, value in expected.items():
+    assert actual[name].dtype == np.float32
+    np.testing.assert_array_equal(actual[name], value, err_msg=name)

@@ -27,15 +27,14 @@ COMMAND += ['--level', '40', '--recursive', '--manifest', 'notes']
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+def folder(here):
   tiny_models.random_model().save('model.safetensors')
   for i in range(COUNT):
     path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(i).integers(0, 256, (16, 24, 3), np.uint8)
     Image.fromarray(pixels).save(path)
-  return tmp_path
+  return here
 
 
 def _merge(capsys):

@@ -28,12 +28,11 @@ MODELS = {
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(here):
   """The working folder, with models in it."""
-  monkeypatch.chdir(tmp_path)
   for name, model in MODELS.items():
     model.save(f'{name}.safetensors')
-  return tmp_path
+  return here
 
 
 def _pixels(seed=0, size=(16, 24), channels=3):

@@ -25,13 +25,6 @@ def _state(kernel, trunk=False):
   )
 
 
-def _check_equal(actual, expected):
-  assert actual.keys() == expected.keys()
-  for name, value in expected.items():
-    assert actual[name].dtype == np.float32
-    np.testing.assert_array_equal(actual[name], value, err_msg=name)
-
-
 @pytest.mark.parametrize(
   ('kernel', 'trunk'),
   [(0, False), (1, False), (3, True), (5, False), (7, True)],
@@ -41,7 +34,7 @@ def test_there_and_back_is_exact(kernel, trunk):
   arch, params = authors.from_authors(state)
   placement = 'block+trunk' if trunk else 'block'
   assert arch == Architecture(F, BLOCKS, CHANNELS, kernel, placement)
-  _check_equal(authors.to_authors(params, arch), state)
+  tiny_models.check_equal(authors.to_authors(params, arch), state)
 
 
 @pytest.mark.parametrize('placement', ['block', 'block+trunk'])
@@ -136,7 +129,7 @@ def test_names_of_dataparallel_are_known():
   state = _state(3, trunk=True)
   parallel = {f'module.{name}': x for name, x in state.items()}
   arch, params = authors.from_authors(parallel)
-  _check_equal(authors.to_authors(params, arch), state)
+  tiny_models.check_equal(authors.to_authors(params, arch), state)
   mixed = parallel | {'model.0.bias': state['model.0.bias']}
   with pytest.raises(UserError, match='not a state dict'):
     authors.from_authors(mixed)
@@ -146,8 +139,8 @@ def test_a_basic_and_an_adapted_model_are_joined():
   state = _state(5, trunk=True)
   basic = {k: x for k, x in state.items() if 'transformer' not in k}
   layers = {k: x for k, x in state.items() if 'transformer' in k}
-  _check_equal(authors.join(basic, state), state)
-  _check_equal(authors.join(basic, layers), state)
+  tiny_models.check_equal(authors.join(basic, state), state)
+  tiny_models.check_equal(authors.join(basic, layers), state)
   for first, second in ((state, state), (basic, basic), (layers, basic)):
     with pytest.raises(UserError, match='first must be a basic model'):
       authors.join(first, second)

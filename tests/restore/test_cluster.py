@@ -22,13 +22,12 @@ SIZES = [(16, 24), (16, 24), (20, 24), (16, 24), (20, 24)]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+def folder(here):
   pathlib.Path('in').mkdir()
   for i, size in enumerate(SIZES):
     pixels = np.random.default_rng(i).integers(0, 256, (*size, 3), np.uint8)
     Image.fromarray(pixels).save(f'in/{i}.png')
-  return tmp_path
+  return here
 
 
 @pytest.fixture

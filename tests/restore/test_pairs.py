@@ -8,11 +8,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.restore import overwrite, own
 from adafm_jax.restore import pairs as pairing
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
-  return tmp_path
+pytestmark = pytest.mark.usefixtures('here')
 
 
 def _make(*names):
