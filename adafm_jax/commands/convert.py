@@ -54,16 +54,13 @@ def run(options: argparse.Namespace) -> None:
     UserError: they are not state dicts of the authors' network or a model file,
       an option is missing or out of place, or the levels are not legal.
   """
-  if any(_same(path, options.output) for path in options.file):
+  output = os.path.realpath(options.output)
+  if output in map(os.path.realpath, options.file):
     raise UserError(f'{options.output} is the file to convert; give another.')
   if _is_model(options.file[0]):
     _to_authors(options)
   else:
     _from_authors(options)
-
-
-def _same(path: str, output: str) -> bool:
-  return os.path.realpath(path) == os.path.realpath(output)
 
 
 def _is_model(path: str) -> bool:

@@ -134,7 +134,10 @@ def run(options: argparse.Namespace) -> None:
         )
         result = _sweep(job, image, bar)
       except UserError as error:
-        problems += [_naming(path, problem) for problem in error.problems]
+        problems += [
+          problem if str(path) in problem else f'{path}: {problem}'
+          for problem in error.problems
+        ]
         bar.total -= len(job.strengths)
         continue
       for note in result.notes:
@@ -251,11 +254,6 @@ def _sweep(job: SweepJob, image: Input, bar: tqdm.tqdm) -> Kept:
     sweep_results.coefficient_names(job.strengths),
     image.reference,
   )
-
-
-def _naming(path: pathlib.Path, problem: str) -> str:
-  """Begins a sentence with the image it is about, if it does not name it."""
-  return problem if str(path) in problem else f'{path}: {problem}'
 
 
 def _outputs(
