@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from adafm_jax.config import command_line
 from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError, entry_point
-from adafm_jax.train import mesh
+from adafm_jax.train import mesh as meshes
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   parsed, others = command_line.take_config(arguments)
   options = parser.parse_args(others)
   workdir = command_line.require_workdir(options.workdir, parsed)
-  mesh.join_processes(options.coordinator, options.processes, options.process)
+  meshes.join_processes(options.coordinator, options.processes, options.process)
   from adafm_jax.commands import train as experiment
   from adafm_jax.engine import compile_cache
 

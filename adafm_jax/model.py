@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adafm_jax.errors import UserError
-from adafm_jax.model_file import file
+from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file.header import Header
 
 
@@ -176,7 +176,7 @@ class Model(Header):
     tensors = parameters.flatten(self.params)
     shapes = {name: x.shape for name, x in tensors.items()}
     parameters.check(shapes, self.arch)
-    file.write(path, self, tensors, dtype=dtype)
+    model_file.write(path, self, tensors, dtype=dtype)
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -188,7 +188,7 @@ class Model(Header):
     """
     from adafm_jax.models import parameters  # imports JAX; `adafm info` doesn't
 
-    found, tensors = file.read(
+    found, tensors = model_file.read(
       path,
       lambda found, shapes: parameters.check(shapes, found.arch, f'{path}: '),
     )

@@ -35,7 +35,7 @@ from adafm_jax.images.photo import Photo
 _TWICE = ((20, 80, 0), (20, 80, 3), (30, 95, 0), (30, 95, 5), (70, 90, 4))
 
 
-class Case(NamedTuple):
+class Trial(NamedTuple):
   """One image at one level: the estimates of ours and of the baseline."""
 
   folder: str
@@ -66,7 +66,7 @@ def haar_mad(pixels: np.ndarray) -> float:
 
 def measure(
   path: pathlib.Path, sigmas: Sequence[float], qualities: Sequence[float]
-) -> list[Case]:
+) -> list[Trial]:
   """Estimates every level of one image."""
   image, cases = images.read(path), []
   about = (path.parent.name, path.name, texture(image))
@@ -75,7 +75,7 @@ def measure(
     begin = time.perf_counter()
     value = run()
     seconds = time.perf_counter() - begin
-    cases.append(Case(*about, task, label, truth, value, baseline, seconds))
+    cases.append(Trial(*about, task, label, truth, value, baseline, seconds))
 
   noise = Degradation('denoise')
   for sigma in sigmas:
@@ -97,7 +97,7 @@ def measure(
   return cases
 
 
-def summary(cases: Sequence[Case]) -> list[dict]:
+def summary(cases: Sequence[Trial]) -> list[dict]:
   """A row for each folder, task, level and half of the images."""
   rows = []
   for folder in dict.fromkeys(case.folder for case in cases):
@@ -114,7 +114,7 @@ def summary(cases: Sequence[Case]) -> list[dict]:
   return rows
 
 
-def _errors(cases: Sequence[Case]) -> dict[str, float | None]:
+def _errors(cases: Sequence[Trial]) -> dict[str, float | None]:
   errors = np.array([case.estimated - case.truth for case in cases])
   baseline = [c.baseline - c.truth for c in cases if c.baseline is not None]
   return {
@@ -171,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   paths = [
     path for folder in options.folders for path in folders.find_images(folder)
   ]
-  cases: list[Case] = []
+  cases: list[Trial] = []
   with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
     jobs = [pool.submit(measure, path, sigmas, qualities) for path in paths]
     for i, job in enumerate(jobs):

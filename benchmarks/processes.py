@@ -48,16 +48,16 @@ class Trainer:
   def __init__(self, network: dict[str, Any], seed: int = 0):
     import numpy as np
 
-    from adafm_jax.data import bank
-    from adafm_jax.train import mesh
+    from adafm_jax.data import bank as banks
+    from adafm_jax.train import mesh as meshes
 
     rng = np.random.default_rng(seed)
     images = [rng.integers(0, 256, (160, 160, 3), np.uint8) for _ in range(8)]
-    self._mesh = mesh.make_mesh()
-    self._bank = mesh.replicate(bank.build(images), self._mesh)
+    self._mesh = meshes.make_mesh()
+    self._bank = meshes.replicate(banks.build(images), self._mesh)
     self._network, self._stages = network, {}
 
-  def _recipe(self, stage: str, batch: int, patch: int):
+  def _constants(self, stage: str, batch: int, patch: int):
     import jax
     import numpy as np
 
@@ -75,7 +75,7 @@ class Trainer:
     params = restorer.init(jax.random.key(0), arch.basic)
     params = restorer.insert_adafm(params, arch) if arch.kernel else params
     levels = np.linspace(15, 75, 5 if stage == 'path' else 1, dtype=np.float32)
-    recipe = steps.Recipe(
+    constants = steps.StageConstants(
       apply=restorer.make_apply(arch, lowering='train'),
       stage=StageConfig(steps=10**6, batch=batch, patch=patch),
       labels=optim.label_parameters(params, optim.STAGE_RULES[stage]),
@@ -83,7 +83,7 @@ class Trainer:
       noise='clipped',
       mesh=self._mesh,
     )
-    return recipe, params
+    return constants, params
 
   def step(
     self, stage: str, batch: int, patch: int, count: int
@@ -91,13 +91,13 @@ class Trainer:
     """Seconds of a step on the clock, and of this process' cores."""
     import jax
 
-    from adafm_jax.train import mesh
+    from adafm_jax.train import mesh as meshes
     from adafm_jax.train import step as steps
 
     if (stage, batch, patch) not in self._stages:
-      recipe, params = self._recipe(stage, batch, patch)
-      fresh = mesh.replicate(steps.init_state(recipe, params), self._mesh)
-      run = steps.make_dispatch(recipe, jax.random.key(0), 1)
+      constants, params = self._constants(stage, batch, patch)
+      fresh = meshes.replicate(steps.init_state(constants, params), self._mesh)
+      run = steps.make_dispatch(constants, jax.random.key(0), 1)
       self._stages[stage, batch, patch] = [run, steps.TrainState(*fresh)]
     kept = self._stages[stage, batch, patch]
     began, busy = time.perf_counter(), time.process_time()
@@ -113,12 +113,12 @@ class Trainer:
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 
-    from adafm_jax.train import mesh
+    from adafm_jax.train import mesh as meshes
     from adafm_jax.train import step as steps
 
-    recipe, params = self._recipe(stage, 2, 16)
-    fresh = mesh.replicate(steps.init_state(recipe, params), self._mesh)
-    step = functools.partial(steps.train_step, recipe, jax.random.key(0))
+    constants, params = self._constants(stage, 2, 16)
+    fresh = meshes.replicate(steps.init_state(constants, params), self._mesh)
+    step = functools.partial(steps.train_step, constants, jax.random.key(0))
     everywhere = NamedSharding(self._mesh, PartitionSpec())
     compiled = (
       jax.jit(step, out_shardings=everywhere)
@@ -167,12 +167,12 @@ def _work(spec: dict[str, Any]) -> None:
   os.sched_setaffinity(0, spec['cores'])
   import jax
 
-  from adafm_jax.train import mesh
+  from adafm_jax.train import mesh as meshes
 
   jax.config.update('jax_platforms', 'cpu')
   jax.config.update('jax_num_cpu_devices', len(spec['cores']))
   if spec['processes'] > 1:
-    mesh.join_processes(spec['place'], spec['processes'], spec['process'])
+    meshes.join_processes(spec['place'], spec['processes'], spec['process'])
   trainer = Trainer(spec['network'])
   for line in sys.stdin:
     name, *arguments = json.loads(line)

@@ -134,7 +134,7 @@ def training(arch, stage, batch, patch, repeats, dtype='float32'):
 def _our_step(arch, params, stage, batch, patch, dtype):
   mesh = meshes.make_mesh()
   apply_arch = arch if stage == 'adapt' else arch.basic
-  recipe = steps.Recipe(
+  constants = steps.StageConstants(
     apply=restorer.make_apply(
       apply_arch, dtype=jnp.dtype(dtype), lowering='train'
     ),
@@ -148,9 +148,9 @@ def _our_step(arch, params, stage, batch, patch, dtype):
 
   photo = (make_image(480)[0] * 255).astype(np.uint8)
   bank = meshes.replicate(banks.build([photo]), mesh)
-  fresh = steps.init_state(recipe, params)
+  fresh = steps.init_state(constants, params)
   state = [steps.TrainState(*meshes.replicate(fresh, mesh))]
-  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  dispatch = steps.make_dispatch(constants, jax.random.key(0), 1)
 
   def run():
     state[0], metrics = dispatch(state[0], bank, 1)

@@ -91,7 +91,7 @@ class Timed:
     mesh = meshes.make_mesh()
     arch = config.arch.basic
     params = restorer.init(jax.random.key(0), arch)
-    recipe = steps.Recipe(
+    constants = steps.StageConstants(
       apply=restorer.make_apply(arch),
       stage=config.train,
       labels=optim.label_parameters(params, optim.STAGE_RULES['basic']),
@@ -99,13 +99,13 @@ class Timed:
       noise='clipped',
       mesh=mesh,
     )
-    state = steps.init_state(recipe, params)
+    state = steps.init_state(constants, params)
     self.state = steps.TrainState(*meshes.replicate(state, mesh))
     self.mesh = mesh
     # As in a run: many steps in one call if that is faster.
     many = placement == 'device' and jax.default_backend() != 'cpu'
     self.dispatch = steps.make_dispatch(
-      recipe, jax.random.key(0), 100 if many else 1
+      constants, jax.random.key(0), 100 if many else 1
     )
 
   @contextlib.contextmanager

@@ -22,7 +22,7 @@ import optax
 from adafm_jax.config.fields import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import sources
-from adafm_jax.degrade import noise
+from adafm_jax.degrade import noise as noises
 from adafm_jax.models import border, modulation
 from adafm_jax.train import optim
 
@@ -165,7 +165,7 @@ def noisy_patches(split: str, sigma: float, *, batch: int = 8) -> Batches:
   def draw(key):
     place, grain = jax.random.split(key)
     clean = banks.sample(place, bank, batch, 48).astype(jnp.float32) / 255
-    return clean, noise.add_noise(grain, clean, sigma, protocol='clipped')
+    return clean, noises.add_noise(grain, clean, sigma, protocol='clipped')
 
   step = 0
   while True:

@@ -27,7 +27,7 @@ TITLES = {
 }
 
 
-class Settings(NamedTuple):
+class NonLocalMeans(NamedTuple):
   """Settings of non-local means.
 
   Attributes:
@@ -43,26 +43,26 @@ class Settings(NamedTuple):
   sigma: float
 
 
-CHOSEN: dict[str, dict[float, Settings]] = {
+CHOSEN: dict[str, dict[float, NonLocalMeans]] = {
   'denoise': {
-    15.0: Settings(3, 6, 9.0, 12.0),
-    25.0: Settings(5, 6, 12.5, 25.0),
-    35.0: Settings(5, 6, 14.0, 35.0),
-    50.0: Settings(5, 6, 25.0, 40.0),
-    75.0: Settings(5, 6, 30.0, 60.0),
+    15.0: NonLocalMeans(3, 6, 9.0, 12.0),
+    25.0: NonLocalMeans(5, 6, 12.5, 25.0),
+    35.0: NonLocalMeans(5, 6, 14.0, 35.0),
+    50.0: NonLocalMeans(5, 6, 25.0, 40.0),
+    75.0: NonLocalMeans(5, 6, 30.0, 60.0),
   },
   'dejpeg': {
-    80.0: Settings(5, 6, 2.0, 0.0),
-    60.0: Settings(5, 6, 3.0, 1.5),
-    40.0: Settings(5, 6, 4.0, 2.0),
-    30.0: Settings(5, 6, 4.0, 2.0),
-    20.0: Settings(5, 6, 6.0, 3.0),
-    10.0: Settings(5, 6, 10.0, 0.0),
+    80.0: NonLocalMeans(5, 6, 2.0, 0.0),
+    60.0: NonLocalMeans(5, 6, 3.0, 1.5),
+    40.0: NonLocalMeans(5, 6, 4.0, 2.0),
+    30.0: NonLocalMeans(5, 6, 4.0, 2.0),
+    20.0: NonLocalMeans(5, 6, 6.0, 3.0),
+    10.0: NonLocalMeans(5, 6, 10.0, 0.0),
   },
 }
 
 
-def settings(task: str, level: float) -> Settings:
+def settings(task: str, level: float) -> NonLocalMeans:
   """The settings of a level; h and sigma are interpolated linearly.
 
   Raises:
@@ -78,12 +78,12 @@ def settings(task: str, level: float) -> Settings:
   return nearest._replace(h=h, sigma=sigma)
 
 
-def restore(degraded: np.ndarray, how: Settings) -> np.ndarray:
+def restore(degraded: np.ndarray, how: NonLocalMeans) -> np.ndarray:
   """Restores an image.
 
   Args:
     degraded: float32 [H, W, C] in [0, 1], or beyond it if noise is unclipped.
-    how: see `Settings`.
+    how: see `NonLocalMeans`.
 
   Returns:
     uint8 [H, W, C].

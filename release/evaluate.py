@@ -30,7 +30,8 @@ from adafm_jax.engine import compile_cache
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model import Model
 from adafm_jax.model_file import file as model_file
-from adafm_jax.model_file import header, provenance
+from adafm_jax.model_file import header as headers
+from adafm_jax.model_file import provenance
 from release import classical, earlier, measure
 from release.pictures import pictures
 
@@ -165,7 +166,7 @@ def _about(level: float, model: Model, path: str) -> dict[str, Any]:
 
 
 def load_sets(
-  model: header.Header, text: str, train: str = '', most: int = 0
+  model: headers.Header, text: str, train: str = '', most: int = 0
 ) -> dict[str, list[NamedImage]]:
   """Loads the images to measure on.
 

@@ -43,7 +43,7 @@ from adafm_jax.report import figures, tables
 from adafm_jax.train import logs, sets, stages
 
 
-class Result(NamedTuple):
+class PathRow(NamedTuple):
   """One row of the comparison.
 
   Attributes:
@@ -74,7 +74,7 @@ class Study:
     images = data.learnt.heldout[: config.calibrate.images]
     network = Network(config.arch, self.line)
     self.found = curves.find_curve(self.config, workdir, network, images)
-    self.curve = getattr(self.found, config.calibrate.kind)
+    self.curve = self.found.released
     self._protocol = Protocol.of(config.task, config.measured_noise)
     self._cases = {
       m.level: make_cases(images[1::2] or images, m.level, self._protocol)
@@ -92,16 +92,16 @@ class Study:
     cases = self._cases[level]
     return scores.mean_psnr(network, cases, strength, self._protocol, level)
 
-  def along(self, name: str, network: Network, steps: int = 0) -> Result:
+  def along(self, name: str, network: Network, steps: int = 0) -> PathRow:
     """Measures a network on every level, along the lambda curve."""
     psnr = {
       level: self.psnr(network, level, float(self.curve.strength(level)))
       for level in self._cases
     }
-    return Result(name, steps, psnr)
+    return PathRow(name, steps, psnr)
 
 
-def bent(study: Study, name: str) -> Result:
+def bent(study: Study, name: str) -> PathRow:
   """Trains the bends of a path, 'poly:3', and measures it."""
   kind, bends = name.split(':')
   path = dataclasses.replace(study.config.path, kind=kind, bends=int(bends))
@@ -112,27 +112,27 @@ def bent(study: Study, name: str) -> Result:
   return study.along(name, network, path.steps)
 
 
-def alone(study: Study, name: str) -> Result:
+def alone(study: Study, name: str) -> PathRow:
   """Trains AdaFM filters for one level, 'alone 35', as many steps as a path."""
   level = float(name.split()[1])
   stage = dataclasses.replace(study.config.adapt, steps=study.config.path.steps)
   run = study.run(name.replace(' ', ''), end=level, adapt=stage)
   params = stages.adapt(run, restorer.backbone(study.line))
   network = Network(run.config.arch, params)
-  return Result(name, stage.steps, {level: study.psnr(network, level, 1.0)})
+  return PathRow(name, stage.steps, {level: study.psnr(network, level, 1.0)})
 
 
-def dedicated(study: Study, name: str) -> Result:
+def dedicated(study: Study, name: str) -> PathRow:
   """Trains the backbone further for one level, as many steps as a path."""
   level = float(name.split()[1])
   stage = dataclasses.replace(study.config.adapt, steps=study.config.path.steps)
   run = study.run(name.replace(' ', ''), start=level, train=stage)
   params = stages.train_further(run, restorer.backbone(study.line))
   network = Network(run.config.arch.basic, params)
-  return Result(name, stage.steps, {level: study.psnr(network, level, 0.0)})
+  return PathRow(name, stage.steps, {level: study.psnr(network, level, 0.0)})
 
 
-def joint(study: Study, name: str) -> Result:
+def joint(study: Study, name: str) -> PathRow:
   """Trains all weights at all levels, with the settings of `config.joint`."""
   run = study.run(name)
   points = curves.joint_points(run.config, study.found)
@@ -141,7 +141,7 @@ def joint(study: Study, name: str) -> Result:
   return study.along(name, network, run.config.joint.steps)
 
 
-def compare(study: Study, jobs: dict[str, Callable[[Study, str], Result]]):
+def compare(study: Study, jobs: dict[str, Callable[[Study, str], PathRow]]):
   """Runs the jobs that have no row yet, and writes the table after each."""
   kept = study.workdir / 'paths.json'
   path = dataclasses.replace(study.config.path, kind='', bends=0)
@@ -166,12 +166,12 @@ def compare(study: Study, jobs: dict[str, Callable[[Study, str], Result]]):
   _draw(study, rows)
 
 
-def _result(row: dict) -> Result:
+def _result(row: dict) -> PathRow:
   psnr = {float(level): value for level, value in row['psnr'].items()}
-  return Result(row['name'], row['steps'], psnr)
+  return PathRow(row['name'], row['steps'], psnr)
 
 
-def _table(config: Config, rows: Sequence[Result]) -> str:
+def _table(config: Config, rows: Sequence[PathRow]) -> str:
   label = levels.TASKS[config.task].label
   wanted = sorted({level for row in rows for level in row.psnr})
   return tables.markdown_table(
@@ -181,7 +181,7 @@ def _table(config: Config, rows: Sequence[Result]) -> str:
   )
 
 
-def _draw(study: Study, rows: Sequence[Result]) -> None:
+def _draw(study: Study, rows: Sequence[PathRow]) -> None:
   """PSNR of each row above the straight path, over the levels."""
   line = next(row for row in rows if row.name == 'line').psnr
   figures.plot_levels(
@@ -200,7 +200,7 @@ def _draw(study: Study, rows: Sequence[Result]) -> None:
 
 def _jobs(
   study: Study, paths: str, alone_levels: str, dedicated_levels: str
-) -> dict[str, Callable[[Study, str], Result]]:
+) -> dict[str, Callable[[Study, str], PathRow]]:
   """The function that makes each row of the table, by the row's name."""
 
   def straight(study, name):

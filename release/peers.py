@@ -24,7 +24,7 @@ from adafm_jax.images.eight_bit import to_uint8
 
 WORDS = {
   'denoise': (
-    'FFDNet is one network for every sigma, which it is told (852 thousand'
+    'FFDNet is one network for every sigma, which it is given (852 thousand'
     " weights); its authors' weights, on the same images with the same noise."
   ),
   'dejpeg': (
@@ -48,7 +48,7 @@ def load(folder: pathlib.Path, task: str, noise: str) -> Restore:
     noise: 'clipped' or 'float' for denoising, which has a network of each.
 
   Returns:
-    restore(degraded, level). FFDNet is told the level, sigma of 255; DnCNN-3
+    restore(degraded, level). FFDNet is given the level, sigma of 255; DnCNN-3
     takes none.
 
   Raises:

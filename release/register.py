@@ -20,7 +20,7 @@ from adafm_jax import files, zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model import Model
-from adafm_jax.model_file import header
+from adafm_jax.model_file import header as headers
 
 # A path from the root, not the end of a URL or of a relative path.
 _ABSOLUTE = re.compile(r'(?<![\w.:/])/(?:[^/,=\s]+/)+([^/,=\s]+)')
@@ -35,7 +35,7 @@ def register(
   quality: str | None = None,
   dtype: str = 'float32',
   replace: bool = False,
-) -> zoo.Entry:
+) -> zoo.Released:
   """Copies a model into the zoo and enters it in the registry.
 
   Args:
@@ -76,7 +76,7 @@ def register(
   file = f'{name}.safetensors'
   model.save(zoo.FOLDER / file, dtype=dtype)
   checksum = files.sha256(zoo.FOLDER / file)
-  entry = zoo.Entry(name=name, file=file, sha256=checksum, **texts)
+  entry = zoo.Released(name=name, file=file, sha256=checksum, **texts)
   listed = [dataclasses.asdict(e) for e in (known | {name: entry}).values()]
   files.write_json(zoo.FOLDER / zoo.REGISTRY, listed)
   return entry
@@ -96,7 +96,7 @@ def without_folders(value: Any) -> Any:
   return value
 
 
-def measured(model: header.Header) -> str:
+def measured(model: headers.Header) -> str:
   """Metrics of a model file in one line; '' if it has none.
 
   All levels of the first set under its first protocol, for example
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('--description', required=True, help='what it is for, one line')
   add('--licence', required=True, help='of the weights, as in Apache-2.0')
   add('--quality', help='what was measured (default: from the file)')
-  add('--dtype', default='float32', choices=list(header.DTYPES.values()))
+  add('--dtype', default='float32', choices=list(headers.DTYPES.values()))
   add('--replace', action='store_true', help='replace an entry of this name')
   options = vars(parser.parse_args(argv))
   entry = register(options.pop('file'), **options)

@@ -31,19 +31,19 @@ _H_OF_JPEG = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 _SIGMA_OF_H = (0.0, 0.5)
 
 
-def candidates(task: str, level: float) -> Iterator[classical.Settings]:
+def candidates(task: str, level: float) -> Iterator[classical.NonLocalMeans]:
   """All settings to try for a level."""
   for patch in _PATCHES:
     if task == 'denoise':
       for h, sigma in itertools.product(_H_OF_SIGMA, _SIGMA_OF_SIGMA):
-        yield classical.Settings(patch, _REACH, h * level, sigma * level)
+        yield classical.NonLocalMeans(patch, _REACH, h * level, sigma * level)
     else:
       for h, factor in itertools.product(_H_OF_JPEG, _SIGMA_OF_H):
-        yield classical.Settings(patch, _REACH, h, factor * h)
+        yield classical.NonLocalMeans(patch, _REACH, h, factor * h)
 
 
 def score(
-  cases: Sequence[Case], how: classical.Settings, channels: str
+  cases: Sequence[Case], how: classical.NonLocalMeans, channels: str
 ) -> float:
   """Mean PSNR, dB."""
   return float(

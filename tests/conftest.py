@@ -25,6 +25,13 @@ mpl.use('Agg')
 
 
 @pytest.fixture
+def here(tmp_path, monkeypatch):
+  """A folder of the test's own, which is the current one."""
+  monkeypatch.chdir(tmp_path)
+  return tmp_path
+
+
+@pytest.fixture
 def quick_compile():
   """Compiles in a third of the time."""
   jax.config.update('jax_disable_most_optimizations', True)

@@ -28,7 +28,7 @@ from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
 from adafm_jax.train import step as steps
-from adafm_jax.train.checkpoint import Store
+from adafm_jax.train.checkpoint import Checkpoints
 
 ARCH = Architecture(features=4, blocks=1, kernel=3)
 TIMEOUT = 150  # seconds
@@ -41,7 +41,7 @@ def _train(stage, mesh, count=10, store=None):
   """
   arch = ARCH if stage == 'adapt' else ARCH.basic
   params = tiny_models.random_params(arch)
-  recipe = tiny_models.make_recipe(
+  constants = tiny_models.make_constants(
     restorer.make_apply(arch),
     optim.label_parameters(params, optim.STAGE_RULES[stage]),
     strength=stage == 'adapt',
@@ -56,11 +56,11 @@ def _train(stage, mesh, count=10, store=None):
   images = [rng.integers(0, 256, (15, 21 + i, 3), np.uint8) for i in range(5)]
   bank = meshes.replicate(banks.build(images), mesh)
   losses = []
-  fresh = steps.init_state(recipe, params)
+  fresh = steps.init_state(constants, params)
   state = steps.TrainState(*meshes.replicate(fresh, mesh))
   if store and store.latest is not None:
     state = store.restore(state)
-  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  dispatch = steps.make_dispatch(constants, jax.random.key(0), 1)
   for _ in range(count):
     state, metrics = dispatch(state, bank, 1)
     losses.append(float(metrics.loss))
@@ -95,7 +95,7 @@ def test_a_checkpoint_goes_on_with_fewer_devices(tmp_path, stage):
   losses, seen = [], []
   for count, done in ((8, 4), (2, 3), (1, 3)):
     mesh = Mesh(np.array(jax.devices()[:count]), ('data',))
-    with Store(tmp_path / stage, 3) as store:
+    with Checkpoints(tmp_path / stage, 3) as store:
       kept = store.latest
       if kept is not None:  # restored as it was saved, bit for bit
         like = jax.tree.map(np.zeros_like, seen[-1])
@@ -127,14 +127,14 @@ def test_the_batch_is_split_over_the_devices():
     return image * params['w'].reshape(1, 1, 1, 1)
 
   params = {'w': np.float32(1)}
-  recipe = tiny_models.make_recipe(
+  constants = tiny_models.make_constants(
     apply, {'w': 'train'}, mesh=mesh, steps=1, batch=16, patch=12
   )
   bank = meshes.replicate(banks.build([np.zeros((15, 21, 3), np.uint8)]), mesh)
   state = steps.TrainState(
-    *meshes.replicate(steps.init_state(recipe, params), mesh)
+    *meshes.replicate(steps.init_state(constants, params), mesh)
   )
-  steps.make_dispatch(recipe, jax.random.key(0), 1)(state, bank, 1)
+  steps.make_dispatch(constants, jax.random.key(0), 1)(state, bank, 1)
   assert seen[0].shard_shape((16, 12, 12, 3)) == (2, 12, 12, 3)
 
 

@@ -32,23 +32,36 @@ ENTRY = {'main.py', 'sweep.py', 'cli.py', '__init__.py', 'data/prepare.py'}
 ENTRY |= {'restore/bulk.py'}
 
 
+def _files():
+  """The package's files by the names of their modules."""
+  found = {}
+  for path in sorted((ROOT / PACKAGE).rglob('*.py')):
+    name = path.relative_to(ROOT).with_suffix('').as_posix().replace('/', '.')
+    found[name.removesuffix('.__init__')] = path
+  return found
+
+
+def _names(path):
+  """What a file imports, with the lines."""
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.Import):
+      yield from ((alias.name, node.lineno) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+      for alias in node.names:
+        yield f'{node.module}.{alias.name}', node.lineno
+
+
 def _imports(path):
   """Rooms of the package that a file imports, with their lines."""
-  for node in ast.walk(ast.parse(path.read_text())):
-    names = []
-    if isinstance(node, ast.Import):
-      names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module:
-      names = [f'{node.module}.{alias.name}' for alias in node.names]
-    for name in names:
-      first, _, rest = name.partition('.')
-      if first == PACKAGE and rest:
-        yield rest.partition('.')[0], node.lineno
+  for name, line in _names(path):
+    first, _, rest = name.partition('.')
+    if first == PACKAGE and rest:
+      yield rest.partition('.')[0], line
 
 
 def _arrows():
   """(file, its room, imported room, line) of every import that is judged."""
-  for path in sorted((ROOT / PACKAGE).rglob('*.py')):
+  for path in _files().values():
     name = path.relative_to(ROOT / PACKAGE).as_posix()
     room = name.partition('/')[0].removesuffix('.py')
     for other, line in _imports(path):
@@ -69,10 +82,28 @@ def test_rooms_of_one_floor_have_no_circle():
   below = {room: set() for room in FLOOR}
   for _, room, other, _ in _arrows():
     below[room].add(other)
-  left = set(FLOOR)
-  while free := {room for room in left if not below[room] & left}:
+  assert _in_circles(below) == set()
+
+
+def _in_circles(below):
+  """What imports itself in the end, and what imports such."""
+  left = set(below)
+  while free := {name for name in left if not below[name] & left}:
     left -= free
-  assert left == set()
+  return left
+
+
+def test_files_have_no_circle():
+  files = _files()
+  below = {}
+  for module, path in files.items():
+    found = set()
+    for name, _ in _names(path):
+      while name and name not in files:
+        name = name.rpartition('.')[0]
+      found.add(name)
+    below[module] = found - {'', module}
+  assert _in_circles(below) == set()
 
 
 def test_nothing_imports_what_stands_on_top():
@@ -86,3 +117,26 @@ def test_nothing_imports_what_stands_on_top():
 @pytest.mark.parametrize('room', ['base', 'utils', 'common', 'helpers'])
 def test_no_room_for_everything(room):
   assert not list((ROOT / PACKAGE).rglob(f'{room}*'))
+
+
+def test_a_module_has_one_alias():
+  aliases = {}
+  for folder in (PACKAGE, 'release', 'benchmarks', 'configs', 'tests'):
+    for path in (ROOT / folder).rglob('*.py'):
+      for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+          for x in node.names:
+            name = f'{node.module}.{x.name}'
+            aliases.setdefault(name, set()).add(x.asname or x.name)
+  modules = aliases.keys() & _files().keys()
+  assert {m: aliases[m] for m in modules if len(aliases[m]) > 1} == {}
+
+
+def test_no_two_types_have_one_name():
+  found = {}
+  for folder in (PACKAGE, 'release', 'benchmarks'):
+    for path in (ROOT / folder).rglob('*.py'):
+      for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+          found.setdefault(node.name.lstrip('_'), []).append(path.name)
+  assert {x: where for x, where in found.items() if len(where) > 1} == {}

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from adafm_jax import main
+from adafm_jax import main as training
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -46,7 +46,7 @@ WRONG = ('train.stesp=3', 'model.features=abc', 'adapt.patch=47')
 def test_mistakes(arguments, sentences, capsys, monkeypatch):
   monkeypatch.chdir(ROOT)
   try:
-    code = main.main(arguments)
+    code = training.main(arguments)
   except SystemExit as stop:  # argparse's
     code = stop.code
   out, err = capsys.readouterr()
@@ -75,7 +75,7 @@ def test_super_resolution_without_its_data_set(tmp_path):
 
 
 def test_a_workdir_without_a_run(tmp_path, capsys):
-  assert main.main(['--workdir', str(tmp_path)]) == 2
+  assert training.main(['--workdir', str(tmp_path)]) == 2
   assert 'holds no run to resume' in capsys.readouterr().err
   assert not list(tmp_path.iterdir())
 

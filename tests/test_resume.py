@@ -17,7 +17,7 @@ import small_runs
 import small_sets
 
 from adafm_jax.models import parameters
-from adafm_jax.train import workdir
+from adafm_jax.train import workdir as workdirs
 
 TIMEOUT = 240  # seconds; a run that hangs is killed
 
@@ -187,7 +187,7 @@ def test_a_streamed_run_killed_twice_reaches_the_same_weights(
 def test_the_backbone_is_the_basic_models_and_adafm_has_moved(uninterrupted):
   """By a run's own files: the adaptation changes AdaFM layers alone."""
   tensors, _ = _results(uninterrupted)
-  config = workdir.open_workdir(None, uninterrupted)
+  config = workdirs.open_workdir(None, uninterrupted)
   basic = _basic_weights(uninterrupted, config)
   moved = {name for name in tensors if 'adafm' in name}
   assert set(basic) == set(tensors) - moved

@@ -52,11 +52,11 @@ def one_weight(params, image, strength):
   return image * params['w'].reshape(1, 1, 1, 1)
 
 
-def make_recipe(
+def make_constants(
   apply, labels, *, level=25, strength=0, noise='clipped', mesh=None, **stage
 ):
   """What a stage trains: at one level and strength, on one device."""
-  return steps.Recipe(
+  return steps.StageConstants(
     apply=apply,
     stage=StageConfig(**stage),
     labels=labels,
@@ -101,7 +101,7 @@ def trained_model():
 
 
 def _stage(name, arch, params, bank, sigma):
-  recipe = make_recipe(
+  constants = make_constants(
     restorer.make_apply(arch),
     optim.label_parameters(params, optim.STAGE_RULES[name]),
     level=sigma,
@@ -113,11 +113,21 @@ def _stage(name, arch, params, bank, sigma):
     schedule='cosine',
     b2=0.99,
   )
-  mesh = recipe.mesh
-  state = meshes.replicate(steps.init_state(recipe, params), mesh)
-  dispatch = steps.make_dispatch(recipe, jax.random.key(1), 1)
+  mesh = constants.mesh
+  state = meshes.replicate(steps.init_state(constants, params), mesh)
+  dispatch = steps.make_dispatch(constants, jax.random.key(1), 1)
   state, metrics = dispatch(
-    steps.TrainState(*state), meshes.replicate(bank, mesh), recipe.stage.steps
+    steps.TrainState(*state),
+    meshes.replicate(bank, mesh),
+    constants.stage.steps,
   )
   assert int(metrics.bad_step) < 0
   return state.params
+
+
+def check_equal(actual, expected):
+  """Compares float32 arrays by name, bit for bit."""
+  assert actual.keys() == expected.keys()
+  for name, value in expected.items():
+    assert actual[name].dtype == np.float32
+    np.testing.assert_array_equal(actual[name], value, err_msg=name)

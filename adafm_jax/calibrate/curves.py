@@ -26,7 +26,6 @@ from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
-from adafm_jax.model_file.curve import Curve
 from adafm_jax.train import logs
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train.images import partner_levels
@@ -95,8 +94,10 @@ def find_curve(
 def _fit(
   config: Config, found: Sequence[measure.Measurement]
 ) -> measure.Calibration:
-  ends = (config.start, config.end)
-  return measure.fit(found, ends=ends, order=config.calibrate.order)
+  asked = config.calibrate
+  return measure.fit(
+    found, ends=(config.start, config.end), order=asked.order, kind=asked.kind
+  )
 
 
 def bend_points(config: Config, found: measure.Calibration) -> Points:
@@ -137,14 +138,13 @@ def _points(
   found: measure.Calibration,
   weighting: float,
 ) -> Points:
-  curve: Curve = getattr(found, config.calibrate.kind)
   known = sorted((m.level, m.psnr.max()) for m in found.measurements)
   # PSNR in dB is nearly linear between neighbouring levels.
   decibels = np.interp(wanted, *np.transpose(known))
   weight = 10 ** (weighting * decibels / 20)
   points = Points(
     wanted,
-    np.asarray(curve.strength(wanted), np.float32),
+    np.asarray(found.released.strength(wanted), np.float32),
     (weight / weight.mean()).astype(np.float32),
   )
   if jax.process_count() > 1:  # the same to the last bit
@@ -158,15 +158,15 @@ class Comparison(NamedTuple):
   Attributes:
     level: in the task's unit.
     strength: the released curve's value there.
-    line: mean PSNR of the network that was calibrated first, dB: on the
+    first: mean PSNR of the network that was calibrated first, dB: on the
       straight path, unless the whole network was given.
-    bent: mean PSNR of the released network, dB.
+    released: mean PSNR of the released network, dB.
   """
 
   level: float
   strength: float
-  line: float
-  bent: float
+  first: float
+  released: float
 
 
 class Calibrated(NamedTuple):
@@ -174,10 +174,6 @@ class Calibrated(NamedTuple):
 
   network: Network
   found: measure.Calibration
-
-  def curve(self, config: Config) -> Curve:
-    """The kind of curve that the config releases."""
-    return getattr(self.found, config.calibrate.kind)
 
 
 def compare(
@@ -200,7 +196,7 @@ def compare(
   for level in (m.level for m in last.found.measurements):
     own = meshes.mine(images[1::2] or images)
     cases = make_cases(own, level, protocol)
-    strengths = [float(x.curve(config).strength(level)) for x in (first, last)]
+    strengths = [float(x.found.released.strength(level)) for x in (first, last)]
     psnr = [
       scores.mean_psnr(
         x.network, cases, strength, protocol, level, together=meshes.together

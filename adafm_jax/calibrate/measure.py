@@ -106,12 +106,21 @@ def _around(grid: np.ndarray, best: int) -> np.ndarray:
 
 
 class Calibration(NamedTuple):
-  """The measurements and the curves through them."""
+  """The measurements and the curves through them.
+
+  Attributes:
+    measurements: of levels between the ends.
+    polynomial: of the order that was asked for.
+    line: the straight line.
+    piecewise: linear between the measurements.
+    released: the curve that the model gets: the polynomial, or the piecewise.
+  """
 
   measurements: list[Measurement]
   polynomial: curves.Curve
   line: curves.Curve
   piecewise: curves.Curve
+  released: curves.Curve
 
 
 def fit(
@@ -119,6 +128,7 @@ def fit(
   *,
   ends: tuple[float, float],
   order: int,
+  kind: str = 'polynomial',
 ) -> Calibration:
   """Fits the lambda curves through the measured strengths.
 
@@ -126,6 +136,7 @@ def fit(
     measurements: of levels between the ends.
     ends: start and end level.
     order: of the polynomial (equation 7); 3 in the paper.
+    kind: of the released curve, 'polynomial' or 'piecewise'.
 
   Returns:
     The measurements and three curves through them: a polynomial of this order,
@@ -134,9 +145,8 @@ def fit(
   """
   found = list(measurements)
   points = ([m.level for m in found], [m.best for m in found], *ends)
-  return Calibration(
-    found,
-    curves.fit(*points, order=order),
-    curves.fit(*points, order=1),
-    curves.fit_piecewise(*points),
-  )
+  polynomial = curves.fit(*points, order=order)
+  piecewise = curves.fit_piecewise(*points)
+  released = {'polynomial': polynomial, 'piecewise': piecewise}[kind]
+  line = curves.fit(*points, order=1)
+  return Calibration(found, polynomial, line, piecewise, released)

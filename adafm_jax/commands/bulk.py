@@ -16,7 +16,7 @@ from adafm_jax.commands import restore, restore_options
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.restore import cluster, manifest, objects, recipe
 from adafm_jax.restore import pairs as pairing
-from adafm_jax.restore.cluster import Task
+from adafm_jax.restore.cluster import PictureTask
 
 _LIST = '.txt'  # an input with this suffix lists pictures, a line each
 _NOT_HERE = ('json', 'skip_existing', 'dry_run')
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     return _run_part(options, tasks)
 
 
-def _run_part(options: argparse.Namespace, tasks: Sequence[Task]) -> int:
+def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
   """Restores what falls to this call, and is not done yet."""
   shard = manifest.parse_shard(options.shard or '0/1')
   here = copy.copy(options)
@@ -91,7 +91,8 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[Task]) -> int:
       flush=True,
     )
     _check_results(options, left, there, journal)
-    journal.begin(len(mine), [task.result for task in left])
+    new = [x.result for x in left if there.isdisjoint(_written(x, options))]
+    journal.begin(len(mine), new)
     return _restore_all(options, left, journal) if left else 0
 
 
@@ -113,14 +114,14 @@ def _check(options: argparse.Namespace) -> None:
       raise UserError(f'--{name} is {value}; it must be 1 or more.')
 
 
-def _tasks(options: argparse.Namespace) -> list[Task]:
+def _tasks(options: argparse.Namespace) -> list[PictureTask]:
   """The pictures of all inputs.
 
   Raises:
     UserError: there are none; or two results would have one name.
   """
   given = [x for text in options.input for x in _listed(text)]
-  tasks: list[Task] = []
+  tasks: list[PictureTask] = []
   for uri in filter(objects.is_uri, given):
     tasks += _stored(uri, options)
   if local := [x for x in given if not objects.is_uri(x)]:
@@ -135,7 +136,7 @@ def _tasks(options: argparse.Namespace) -> list[Task]:
     if pairs[0].target == output:
       raise UserError('-o names one picture; give a folder for the results.')
     tasks += [
-      Task(
+      PictureTask(
         os.fspath(pair.source),
         manifest.result_name(pair.target, output),
         pair.problem,
@@ -169,7 +170,7 @@ def _listed(text: str) -> Iterator[str]:
   yield from filter(None, map(str.strip, lines))
 
 
-def _stored(uri: str, options: argparse.Namespace) -> Iterator[Task]:
+def _stored(uri: str, options: argparse.Namespace) -> Iterator[PictureTask]:
   """Pictures of an object store: a file by its suffix, or a folder's.
 
   Raises:
@@ -192,10 +193,10 @@ def _stored(uri: str, options: argparse.Namespace) -> Iterator[Task]:
     result = pairing.result_path(
       pathlib.Path(name), suffix=options.suffix, ext=options.ext
     )
-    yield Task(f'{place}/{name}', result.as_posix())
+    yield PictureTask(f'{place}/{name}', result.as_posix())
 
 
-def _existing(output: str, tasks: Sequence[Task]) -> set[str]:
+def _existing(output: str, tasks: Sequence[PictureTask]) -> set[str]:
   """Which of the results are there."""
   if objects.is_uri(output):
     return set(objects.open_store(output).names())
@@ -208,7 +209,7 @@ def _existing(output: str, tasks: Sequence[Task]) -> set[str]:
 
 def _check_results(
   options: argparse.Namespace,
-  tasks: Sequence[Task],
+  tasks: Sequence[PictureTask],
   there: set[str],
   journal: manifest.Journal,
 ) -> None:
@@ -237,20 +238,23 @@ def _check_results(
     if uri in sources:
       problems.append(f'The result of {task.source} would overwrite {uri}.')
     elif not options.overwrite and task.result not in journal.claimed:
-      written = [task.result]
-      if options.recipe:
-        written.append(task.result + recipe.SIDECAR)
       problems += [
         f'{place}/{name} exists; give --overwrite or another -o.'
-        for name in written
+        for name in _written(task, options)
         if name in there
       ]
   errors.raise_all(problems, limit=5)
 
 
+def _written(task: PictureTask, options: argparse.Namespace) -> list[str]:
+  """What a picture's restoration may write, below the output folder."""
+  sidecars = [task.result + recipe.SIDECAR] if options.recipe else []
+  return [task.result, *sidecars]
+
+
 def _restore_all(
   options: argparse.Namespace,
-  tasks: Sequence[Task],
+  tasks: Sequence[PictureTask],
   journal: manifest.Journal,
 ) -> int:
   import tqdm
@@ -263,7 +267,9 @@ def _restore_all(
   rows = cluster.run(
     functools.partial(restore.make_job, options),
     tasks,
-    cluster.Work(output, options.jobs, options.batch, os.getcwd()),
+    cluster.Work(
+      output, options.jobs, options.batch, os.getcwd(), options.overwrite
+    ),
     options.actors,
   )
   with tqdm.tqdm(total=len(tasks), desc='restoring', unit='picture') as bar:

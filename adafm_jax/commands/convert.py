@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
     UserError: they are not state dicts of the authors' network or a model file,
       an option is missing or out of place, or the levels are not legal.
   """
-  if any(_same(path, options.output) for path in options.file):
+  output = os.path.realpath(options.output)
+  if output in map(os.path.realpath, options.file):
     raise UserError(f'{options.output} is the file to convert; give another.')
   if _is_model(options.file[0]):
     _to_authors(options)
@@ -62,17 +63,14 @@ def run(options: argparse.Namespace) -> None:
     _from_authors(options)
 
 
-def _same(path: str, output: str) -> bool:
-  return os.path.realpath(path) == os.path.realpath(output)
-
-
 def _is_model(path: str) -> bool:
   """Whether to convert to the authors' naming; a name is a model's."""
-  from adafm_jax.model_file import authors_file, file
+  from adafm_jax.model_file import authors_file
+  from adafm_jax.model_file import file as model_file
 
   suffix = pathlib.Path(path).suffix
   if suffix == authors_file.SAFETENSORS:
-    return file.is_model(path)
+    return model_file.is_model(path)
   return not suffix and not os.path.exists(path)
 
 

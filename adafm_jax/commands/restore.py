@@ -99,7 +99,8 @@ def _run_part(
       return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
       files.remove_leftovers(pair.target for pair in left.values())
-    journal.begin(len(mine), left)
+    new = [x for x, pair in left.items() if not os.path.lexists(pair.target)]
+    journal.begin(len(mine), new)
     return _restore_all(job, list(left.values()), options, existing, journal)
 
 
@@ -210,7 +211,7 @@ def find_device(name: str):
   """The JAX device of a name: 'auto', 'cpu', 'gpu:1'.
 
   Raises:
-    UserError: this machine has none such.
+    UserError: there is no such device.
   """
   import jax
 
@@ -226,7 +227,7 @@ def find_device(name: str):
 
 
 def make_folder(folder: str | pathlib.Path) -> None:
-  """Makes the folder of results, so that a wrong -o is told at once."""
+  """Makes the folder of results, so that a wrong -o fails at once."""
   try:
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
   except OSError as error:
@@ -277,8 +278,8 @@ def _restore_all(
       if len(outcomes) < len(pairs):
         more = '' if options.manifest else ' with --skip-existing'
         _print(f'To finish, give the same command{more}.', options)
-  told = [x.problem for x in outcomes] + [lines.problem]
-  problems = [problem for problem in told if problem]
+  said = [*(outcome.problem for outcome in outcomes), lines.problem]
+  problems = list(filter(None, said))
   errors.show(problems)
   return EXIT_SOME_FAILED if problems else 0
 

@@ -134,7 +134,7 @@ def _running_arguments(group: argparse._ArgumentGroup) -> None:
     default=min(4, os.cpu_count() or 1),
     help='threads that read, and as many that write (default %(default)s)',
   )
-  add('--device', default='auto', help='cpu, gpu, tpu, or one such as gpu:1')
+  add('--device', default='auto', help='cpu, gpu or tpu; gpu:1 is the second')
   add(
     '--runtime',
     default='jax',

@@ -22,15 +22,16 @@ import tqdm
 from adafm_jax import zoo
 from adafm_jax.commands import sweep_inputs, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
-from adafm_jax.commands.sweep_results import Result
+from adafm_jax.commands.sweep_results import Kept
 from adafm_jax.degrade import level as levels
-from adafm_jax.engine import compile_cache, memory
+from adafm_jax.engine import compile_cache
+from adafm_jax.engine import memory as memories
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.export import openvino_runtime
 from adafm_jax.images.folder import find_images
-from adafm_jax.model_file import header
+from adafm_jax.model_file import header as headers
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   )
 
 
-class Job(NamedTuple):
+class SweepJob(NamedTuple):
   """What all images of a call share.
 
   Attributes:
@@ -117,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
   paths = find_images(options.input)
   sweep_inputs.check_names(paths, job.output)
   references = sweep_inputs.find_references(options.references, paths)
-  shown: list[Result] = []
+  shown: list[Kept] = []
   psnr, problems = [], []
   total = len(paths) * len(job.strengths)
   with tqdm.tqdm(total=total, desc='sweeping', unit='picture') as bar:
@@ -133,7 +134,10 @@ def run(options: argparse.Namespace) -> None:
         )
         result = _sweep(job, image, bar)
       except UserError as error:
-        problems += [_naming(path, problem) for problem in error.problems]
+        problems += [
+          problem if str(path) in problem else f'{path}: {problem}'
+          for problem in error.problems
+        ]
         bar.total -= len(job.strengths)
         continue
       for note in result.notes:
@@ -147,7 +151,7 @@ def run(options: argparse.Namespace) -> None:
     raise UserError(problems)
 
 
-def make_job(options: argparse.Namespace) -> Job:
+def make_job(options: argparse.Namespace) -> SweepJob:
   """Checks the options, loads the model and makes the output folder.
 
   Raises:
@@ -176,11 +180,11 @@ def make_job(options: argparse.Namespace) -> Job:
     raise UserError(
       f'Cannot make the folder {output}: {error.strerror}.'
     ) from error
-  return Job(
+  return SweepJob(
     network=Network(
       model.arch,
       jax.device_put(model.params),
-      memory=memory.parse(options.memory) if options.memory else None,
+      memory=memories.parse(options.memory) if options.memory else None,
       runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     span=model.levels,
@@ -192,7 +196,7 @@ def make_job(options: argparse.Namespace) -> Job:
 
 
 def choose_strengths(
-  model: header.Header, lambdas: str | None, wanted: str | None
+  model: headers.Header, lambdas: str | None, wanted: str | None
 ) -> tuple[list[float], list[str]]:
   """The strengths to sweep and how each is called on the sheet.
 
@@ -238,7 +242,7 @@ def choose_strengths(
   return strengths, labels
 
 
-def _sweep(job: Job, image: Input, bar: tqdm.tqdm) -> Result:
+def _sweep(job: SweepJob, image: Input, bar: tqdm.tqdm) -> Kept:
   """Restores one image at every strength and writes the pictures."""
   return sweep_results.write_image(
     job.output,
@@ -252,13 +256,8 @@ def _sweep(job: Job, image: Input, bar: tqdm.tqdm) -> Result:
   )
 
 
-def _naming(path: pathlib.Path, problem: str) -> str:
-  """Begins a sentence with the image it is about, if it does not name it."""
-  return problem if str(path) in problem else f'{path}: {problem}'
-
-
 def _outputs(
-  job: Job, image: Input, bar: tqdm.tqdm
+  job: SweepJob, image: Input, bar: tqdm.tqdm
 ) -> Iterator[tuple[int, np.ndarray]]:
   """Each strength's index and picture, the last strength first."""
   i = len(job.strengths)
@@ -270,7 +269,9 @@ def _outputs(
       bar.update()
 
 
-def _write_summary(job: Job, shown: Sequence[Result], psnr: Sequence) -> None:
+def _write_summary(
+  job: SweepJob, shown: Sequence[Kept], psnr: Sequence
+) -> None:
   title = f'{job.span.task}, {job.span}'
   sweep_results.write_sheet(
     job.output / 'contact_sheet.png',

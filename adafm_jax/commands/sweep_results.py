@@ -36,7 +36,7 @@ class Reference(NamedTuple):
   channels: str
 
 
-class Result(NamedTuple):
+class Kept(NamedTuple):
   """What is kept of an image when its pictures are written.
 
   Attributes:
@@ -77,7 +77,7 @@ def write_image(
   labels: Sequence[str],
   names: Sequence[str],
   reference: Reference | None,
-) -> Result:
+) -> Kept:
   """Writes STEM_coef_NAME.png of each output as it comes.
 
   No output is kept, since all of a large image may not fit in memory.
@@ -119,7 +119,7 @@ def write_image(
     cells.append(sheet.Cell(reference.image[window].copy(), 'reference'))
   name = stem.encode('utf-8', 'replace').decode()
   notes = (*like.notes, *notes)
-  return Result(name, cells, psnr if reference else None, notes)
+  return Kept(name, cells, psnr if reference else None, notes)
 
 
 def _psnr(reference: Reference, output: np.ndarray) -> float:
@@ -134,7 +134,7 @@ def _psnr(reference: Reference, output: np.ndarray) -> float:
 
 
 def write_sheet(
-  path: pathlib.Path, results: Sequence[Result], *, title: str, left: int
+  path: pathlib.Path, results: Sequence[Kept], *, title: str, left: int
 ) -> None:
   """Writes the contact sheet.
 

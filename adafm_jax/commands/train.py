@@ -29,7 +29,7 @@ from adafm_jax.model import Model
 from adafm_jax.model_file import provenance
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.report import experiment as report
+from adafm_jax.report import experiment
 from adafm_jax.train import logs, sets, stages
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import workdir as workdirs
@@ -57,7 +57,7 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
       workdirs.locked(workdir) if meshes.is_main() else contextlib.nullcontext()
     )
     # Inside the lock: what another process is writing is not ours to remove.
-    with alone, workdirs.told_when_full(workdir):
+    with alone, workdirs.explaining_full_disk(workdir):
       _run(config, workdir, data)
 
 
@@ -116,14 +116,14 @@ def finish(
   if last.network.params is not first.network.params:
     images = data.learnt.heldout[: config.calibrate.images]
     compared = curves.compare(config, first, last, images)
-  curve = last.curve(config)
+  curve = found.released
   rows = _evaluate(config, network, data, curve)
   if not meshes.is_main():
     return
-  report.write_curve(workdir / 'curve.png', found, config.task)
-  report.write_tables(workdir, rows, found.measurements, config.task)
+  experiment.write_curve(workdir / 'curve.png', found, config.task)
+  experiment.write_tables(workdir, rows, found.measurements, config.task)
   shown = list(data.sets)[-1]
-  report.write_levels(workdir / 'levels.png', rows, config.task, shown)
+  experiment.write_levels(workdir / 'levels.png', rows, config.task, shown)
   _sweep(config, workdir, network, data.sets[shown])
   model = Model(
     arch=config.bent,
@@ -134,7 +134,7 @@ def finish(
     noise=config.noise if config.task == 'denoise' else None,
   )
   model.save(workdir / 'model.safetensors')
-  logs.say('\n' + report.text(rows, config.task, markdown=False))
+  logs.say('\n' + experiment.text(rows, config.task, markdown=False))
   names = 'model.safetensors metrics.json metrics.md curve.png levels.png'
   logs.say(f'written to {workdir}: {names} sweep.png')
 
@@ -176,7 +176,7 @@ def _sweep(config, workdir, network, images) -> None:
   outputs = [
     scores.restore(network, case, np.array(strengths)) for case in cases
   ]
-  report.write_sweep(
+  experiment.write_sweep(
     workdir / 'sweep.png',
     cases,
     outputs,
@@ -193,7 +193,16 @@ def _provenance(config, data, rows, compared) -> dict[str, Any]:
   return {
     'config': dataclasses.asdict(config),
     'training_images': len(data.learnt.train),
-    'paths': [c._asdict() for c in compared],
+    # The names of the file format; see `curves.Comparison`.
+    'paths': [
+      {
+        'level': c.level,
+        'strength': c.strength,
+        'line': c.first,
+        'bent': c.released,
+      }
+      for c in compared
+    ],
     'metrics': [
       {
         'set': s.set,

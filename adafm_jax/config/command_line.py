@@ -80,7 +80,7 @@ def holds_lists(path: str) -> bool:
     return True
   try:
     return f'def {LISTS}('.encode() in pathlib.Path(path).read_bytes()
-  except OSError:  # told when it is loaded
+  except OSError:  # reported when it is loaded
     return False
 
 

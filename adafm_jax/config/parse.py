@@ -185,18 +185,13 @@ def differences(
 
 
 def _may_change(name: str, old: Config, new: Config) -> bool:
-  if name.partition('.')[0] in _AFTER_TRAINING:
+  section, _, field = name.partition('.')
+  if section in _AFTER_TRAINING:
     return True
-  return name.endswith('.steps') and _undecided(name, old, new)
-
-
-def _undecided(name: str, old: Config, new: Config) -> bool:
-  """Whether a stage's steps may change: both schedules are trapezoids.
-
-  `workdir.open_workdir` checks how far the stage has come.
-  """
-  stages = [getattr(c, name.partition('.')[0]) for c in (old, new)]
-  return all(stage.schedule == 'trapezoid' for stage in stages)
+  # `workdir.open_workdir` checks how far the stage has come.
+  return field == 'steps' and all(
+    getattr(config, section).schedule == 'trapezoid' for config in (old, new)
+  )
 
 
 def describe(config: Config) -> str:

@@ -58,7 +58,7 @@ USUAL = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class KnownSplit:
   """A split of a set.
 
   Attributes:
@@ -89,7 +89,7 @@ class ImageSet:
   """
 
   title: str
-  splits: Mapping[str, Split]
+  splits: Mapping[str, KnownSplit]
   by_hand: str
   evaluate: str = ''
   sizes: tuple[tuple[int, int], ...] = ()
@@ -114,7 +114,7 @@ SETS: dict[str, ImageSet] = {
   'div2k': ImageSet(
     title='DIV2K (Agustsson and Timofte, 2017), high resolution',
     splits={
-      'train': Split(
+      'train': KnownSplit(
         800,
         ('DIV2K_train_HR',),
         Download(
@@ -123,7 +123,7 @@ SETS: dict[str, ImageSet] = {
           '9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335',
         ),
       ),
-      'valid': Split(
+      'valid': KnownSplit(
         100,
         ('DIV2K_valid_HR',),
         Download(
@@ -142,14 +142,14 @@ SETS: dict[str, ImageSet] = {
   'bsds': ImageSet(
     title='BSDS500 (Arbelaez et al., 2011), or a part of it',
     splits={
-      'train': Split(
+      'train': KnownSplit(
         download=Download(
           'https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping'
           '/BSR/BSR_bsds500.tgz'
         ),
       ),
-      'valid': Split(),
-      'cbsd68': Split(68),
+      'valid': KnownSplit(),
+      'cbsd68': KnownSplit(68),
     },
     by_hand='unpack BSR_bsds500.tgz of the Berkeley Segmentation Data Set 500'
     ' (or put any of its images) into one folder',
@@ -157,7 +157,7 @@ SETS: dict[str, ImageSet] = {
   ),
   'cbsd68': ImageSet(
     title="CBSD68 (Roth and Black's 68 test images of BSD, in colour)",
-    splits={'test': Split(68)},
+    splits={'test': KnownSplit(68)},
     by_hand='put the 68 images into one folder',
     evaluate='test',
     sizes=_BSD,
@@ -165,7 +165,7 @@ SETS: dict[str, ImageSet] = {
   ),
   'kodak24': ImageSet(
     title='Kodak Lossless True Color Image Suite',
-    splits={'test': Split(24)},
+    splits={'test': KnownSplit(24)},
     by_hand='put kodim01.png to kodim24.png of https://r0k.us/graphics/kodak/'
     ' into one folder',
     evaluate='test',
@@ -174,7 +174,7 @@ SETS: dict[str, ImageSet] = {
   ),
   'live1': ImageSet(
     title='LIVE image quality data base, release 1, reference images',
-    splits={'test': Split(29)},
+    splits={'test': KnownSplit(29)},
     by_hand='ask for the data base at'
     ' https://live.ece.utexas.edu/research/quality and put its 29 reference'
     ' images into one folder',
@@ -194,7 +194,7 @@ SETS: dict[str, ImageSet] = {
   ),
   'set5': ImageSet(
     title='Set5 (Bevilacqua et al., 2012)',
-    splits={'test': Split(5)},
+    splits={'test': KnownSplit(5)},
     by_hand='put its five high-resolution images into one folder',
     evaluate='test',
     sizes=((228, 344), (256, 256), (280, 280), (288, 288), (512, 512)),
@@ -202,7 +202,7 @@ SETS: dict[str, ImageSet] = {
   ),
   'set14': ImageSet(
     title='Set14 (Zeyde et al., 2010)',
-    splits={'test': Split(14)},
+    splits={'test': KnownSplit(14)},
     by_hand='put its fourteen high-resolution images into one folder',
     evaluate='test',
     sizes=(
@@ -221,7 +221,7 @@ SETS: dict[str, ImageSet] = {
   ),
   'image_folder': ImageSet(
     title='a folder of images',
-    splits={'train': Split(), 'valid': Split()},
+    splits={'train': KnownSplit(), 'valid': KnownSplit()},
     by_hand='give the folder with --source',
   ),
 }

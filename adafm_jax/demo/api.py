@@ -15,8 +15,9 @@ from fastapi import responses
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from adafm_jax.demo import compute, guard, schema, site, store, weights
+from adafm_jax.demo import compute, guard, schema, site, weights
 from adafm_jax.demo import queue as queues
+from adafm_jax.demo import store as stores
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
 from adafm_jax.version import __version__
@@ -43,7 +44,7 @@ def make_app(
   pages: Mapping[str, bytes],
   *,
   hosts: Sequence[str] = ('*',),
-  images: store.Store | None = None,
+  images: stores.ImageStore | None = None,
   queue: queues.Queue | None = None,
 ) -> fastapi.FastAPI:
   """The application.
@@ -56,7 +57,7 @@ def make_app(
     images: where images are kept.
     queue: that runs the network.
   """
-  kept = images or store.Store()
+  kept = images or stores.ImageStore()
   work = queue or queues.Queue()
   computer = compute.Computer(models)
 
@@ -89,7 +90,7 @@ def make_app(
 
 def _add_images(
   app: fastapi.FastAPI,
-  kept: store.Store,
+  kept: stores.ImageStore,
   computer: compute.Computer,
   models: Sequence[site.Served],
   work: queues.Queue,
@@ -109,7 +110,7 @@ def _add_images(
   )
   async def send(request: fastapi.Request) -> schema.Image:
     """Sends an image file, as the body; known by its content."""
-    data = await _body(request, store.MAX_BYTES)
+    data = await _body(request, stores.MAX_BYTES)
     return _describe(kept.add(data))
 
   @app.get('/api/images/{image_id}', responses=_problems(404, 422))
@@ -151,7 +152,7 @@ def _add_images(
 
 def _add_sweep(
   app: fastapi.FastAPI,
-  kept: store.Store,
+  kept: stores.ImageStore,
   computer: compute.Computer,
   work: queues.Queue,
 ) -> None:
@@ -168,9 +169,9 @@ def _add_sweep(
   ) -> responses.Response:
     """A part of the image at several strengths, exact, uncompressed."""
     stored = _find(kept, image_id)
-    region = compute.Region(**wish.region.model_dump())
+    region = compute.Rectangle(**wish.region.model_dump())
     if region.width * region.height > MAX_REGION:
-      raise store.TooLargeError(
+      raise stores.TooLargeError(
         f'The region has {region.width} x {region.height} pixels; up to'
         f' {MAX_REGION} are restored at once.'
       )
@@ -186,7 +187,7 @@ def _add_sweep(
 
 def _add_restore(
   app: fastapi.FastAPI,
-  kept: store.Store,
+  kept: stores.ImageStore,
   computer: compute.Computer,
   work: queues.Queue,
 ) -> None:
@@ -255,25 +256,25 @@ async def _body(request: fastapi.Request, most: int) -> bytes:
   async for part in request.stream():
     size += len(part)
     if size > most:
-      raise store.TooLargeError(
+      raise stores.TooLargeError(
         f'The file is too large; up to {most // 10**6} MB are taken.'
       )
     parts.append(part)
   return b''.join(parts)
 
 
-def _find(kept: store.Store, image_id: str) -> store.Stored:
+def _find(kept: stores.ImageStore, image_id: str) -> stores.Stored:
   if (stored := kept.get(image_id)) is None:
     raise HTTPException(404, 'There is no such image, or no longer.')
   return stored
 
 
-def _describe(stored: store.Stored) -> schema.Image:
+def _describe(stored: stores.Stored) -> schema.Image:
   return schema.Image(
     id=stored.id,
     width=stored.width,
     height=stored.height,
-    expires_in=store.LIFETIME,
+    expires_in=stores.LIFETIME,
   )
 
 

@@ -17,9 +17,10 @@ from adafm_jax.demo.site import Served
 from adafm_jax.engine import overlap
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import photo as photos
+from adafm_jax.images import reading
 from adafm_jax.images import write as photo_write
 from adafm_jax.restore import pipeline, setting
 
@@ -31,7 +32,7 @@ _SIDE = 512  # of the parts of a whole result, pixels
 Check = Callable[[], None]  # raises where nobody waits for the result any more
 
 
-class Region(NamedTuple):
+class Rectangle(NamedTuple):
   """A part of a picture, in pixels."""
 
   x: int
@@ -121,7 +122,7 @@ def sweep(
   opened: Opened,
   network: Network,
   strengths: Sequence[float],
-  region: Region,
+  region: Rectangle,
   check: Check,
 ) -> np.ndarray:
   """A part of a picture at several strengths, exactly as in the whole.
@@ -158,9 +159,7 @@ def sweep(
   if opened.alpha is not None:
     inner = np.s_[y : y + high, x : x + wide]
     alpha, hidden = opened.alpha[inner], opened.hidden[inner]
-    part = np.stack(
-      [photo_alpha.unpremultiply(one, alpha, hidden) for one in part]
-    )
+    part = np.stack([alphas.unpremultiply(one, alpha, hidden) for one in part])
   shown = images.to_uint8(part)
   return np.broadcast_to(shown, (*shown.shape[:-1], 3))
 
@@ -195,7 +194,7 @@ def restore(
     other = _whole(opened, network, brush.strength, check)
     output += brush.mask[..., None] * (other - output)
   pixels = np.clip(output, 0, 1)
-  pixels = photo_alpha.unpremultiply(pixels, opened.alpha, opened.hidden)
+  pixels = alphas.unpremultiply(pixels, opened.alpha, opened.hidden)
   like = opened.photo._replace(alpha=opened.alpha)
   return photo_write.encode_png(pixels, like, {})
 
@@ -207,7 +206,7 @@ def read_mask(data: bytes) -> np.ndarray:
     UserError: it is no PNG file, or too large.
   """
   stores.check_pixels(*photos.measure(data, 'of the mask'))
-  with images.reading('of the mask'):
+  with reading.explaining('of the mask'):
     image = Image.open(io.BytesIO(data), formats=('PNG',))
     has_alpha = image.mode in ('LA', 'RGBA', 'PA')
     band = image.getchannel('A') if has_alpha else image.convert('L')
@@ -224,13 +223,13 @@ def _whole(
     for x in range(0, width, _SIDE):
       check()
       high, wide = min(_SIDE, height - y), min(_SIDE, width - x)
-      run = _part(opened, network, Region(x, y, wide, high))
+      run = _part(opened, network, Rectangle(x, y, wide, high))
       output[y : y + high, x : x + wide] = run(strength)
   return output
 
 
 def _part(
-  opened: Opened, network: Network, region: Region
+  opened: Opened, network: Network, region: Rectangle
 ) -> Callable[[float], np.ndarray]:
   """What restores a part of a picture at a strength, as it is in the whole."""
   height, width, _ = opened.pixels.shape
@@ -264,7 +263,7 @@ def _around(begin: int, size: int, halo: int, most: int) -> slice:
 
 def _open(stored: stores.Stored, scale: float) -> Opened:
   photo = photos.decode_photo(stored.data, 'that was sent')
-  pixels = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  pixels = alphas.premultiply(photo.pixels, photo.alpha)
   alpha, hidden = photo.alpha, photo.pixels
   if scale != 1:
     pixels, hidden = (

@@ -11,7 +11,7 @@ from starlette import routing
 from starlette.exceptions import HTTPException
 
 from adafm_jax.demo import queue as queues
-from adafm_jax.demo import store
+from adafm_jax.demo import store as stores
 from adafm_jax.errors import UserError
 
 _MAX_JSON = 12_000_000  # bytes; a mask is the largest part
@@ -30,7 +30,9 @@ _HEADERS = {
 def answer_errors(app: fastapi.FastAPI) -> None:
   """Every error as JSON with one sentence."""
 
-  def tell(code: int, sentence: str, **headers: str) -> responses.JSONResponse:
+  def answer(
+    code: int, sentence: str, **headers: str
+  ) -> responses.JSONResponse:
     return responses.JSONResponse(
       {'error': sentence}, status_code=code, headers={**headers}
     )
@@ -47,37 +49,39 @@ def answer_errors(app: fastapi.FastAPI) -> None:
         for method in route.methods or ()
       }
       headers = {'Allow': ', '.join(sorted(methods))}
-    return tell(error.status_code, error.detail, **headers)
+    return answer(error.status_code, error.detail, **headers)
 
   @app.exception_handler(RequestValidationError)
   async def invalid(_: fastapi.Request, error: RequestValidationError):
     first = error.errors()[0]
     where = '.'.join(str(part) for part in first['loc'])
-    return tell(422, f'{where}: {first["msg"]}.')
+    return answer(422, f'{where}: {first["msg"]}.')
 
-  @app.exception_handler(store.TooLargeError)
-  async def large(_: fastapi.Request, error: store.TooLargeError):
-    return tell(413, ' '.join(error.problems))
+  @app.exception_handler(stores.TooLargeError)
+  async def large(_: fastapi.Request, error: stores.TooLargeError):
+    return answer(413, ' '.join(error.problems))
 
   @app.exception_handler(UserError)
   async def mistake(request: fastapi.Request, error: UserError):
     sending = request.url.path == '/api/images'
-    return tell(415 if sending else 422, ' '.join(error.problems))
+    return answer(415 if sending else 422, ' '.join(error.problems))
 
-  @app.exception_handler(queues.BusyError)
-  async def busy(_: fastapi.Request, error: queues.BusyError):
+  @app.exception_handler(queues.FullError)
+  async def busy(_: fastapi.Request, error: queues.FullError):
     del error
-    return tell(503, 'Too much is waiting; try again.', **{'Retry-After': '2'})
+    return answer(
+      503, 'Too much is waiting; try again.', **{'Retry-After': '2'}
+    )
 
   @app.exception_handler(queues.GoneError)
   async def gone(_: fastapi.Request, error: queues.GoneError):
     del error
-    return tell(503, 'The request was given up.')
+    return answer(503, 'The request was given up.')
 
   @app.exception_handler(MemoryError)
   async def memory(_: fastapi.Request, error: MemoryError):
     del error
-    return tell(413, 'The picture takes more memory than there is.')
+    return answer(413, 'The picture takes more memory than there is.')
 
 
 def bound(app: fastapi.FastAPI) -> None:
@@ -89,7 +93,7 @@ def bound(app: fastapi.FastAPI) -> None:
     length = request.headers.get('content-length', '')
     most = _MAX_JSON
     if request.url.path == '/api/images':
-      most = store.MAX_BYTES
+      most = stores.MAX_BYTES
     if request.headers.get('sec-fetch-site') == 'cross-site':
       refused = (403, 'Another site may not use this server.')
     elif length.isdecimal() and int(length) > most:

@@ -14,7 +14,7 @@ MAX_WAITING = 12
 _POLL_SECONDS = 0.1
 
 
-class BusyError(Exception):
+class FullError(Exception):
   """Too many jobs wait already."""
 
 
@@ -52,7 +52,7 @@ class Queue:
       GoneError: the one who asked has gone.
     """
     if self._count >= self._most:
-      raise BusyError
+      raise FullError
     cancelled = threading.Event()
 
     def check() -> None:

@@ -40,7 +40,7 @@ class Stored:
   height: int
 
 
-class Store:
+class ImageStore:
   """Images by id; the oldest go when there are too many."""
 
   def __init__(

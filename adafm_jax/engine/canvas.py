@@ -56,7 +56,8 @@ class Canvases:
     fitting = [
       x
       for x in self.sizes
-      if _holds(x, size) and _area(x) <= min(largest, most)
+      if x[0] >= size[0] and x[1] >= size[1]
+      if _area(x) <= min(largest, most)
     ]
     if fitting:
       return min(fitting, key=_area)
@@ -71,10 +72,6 @@ class Canvases:
 
 def _area(size: Size) -> int:
   return size[0] * size[1]
-
-
-def _holds(canvas: Size, size: Size) -> bool:
-  return canvas[0] >= size[0] and canvas[1] >= size[1]
 
 
 class InCorner(WholeImage):

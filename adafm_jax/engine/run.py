@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import blend, canvas, ensemble, overlap, plan, tiles
+from adafm_jax.engine import blend, canvas, ensemble, overlap, plan
 from adafm_jax.engine import memory as memories
+from adafm_jax.engine import tiles as tiling
 from adafm_jax.errors import UserError
 from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
@@ -105,7 +106,7 @@ class Network:
       given = strength[part] if strength.ndim else strength
       if planned.side:
         tiler = _tiler(arch, planned.side, self.dtype)
-        tiles.restore(tiler, params, images[part], given, output[part])
+        tiling.restore(tiler, params, images[part], given, output[part])
       elif self.shares_sizes and len(images) == 1 and self._is_small(images):
         most = self._free() // plan.whole_bytes(arch, 1, 1)
         output[part] = canvas.restore(
@@ -175,7 +176,9 @@ class Network:
     repeated = np.broadcast_to(images, shape)
     output = np.empty(shape, np.float32)
     for i in range(len(images)):
-      tiles.restore(tiler, self.params, repeated[:, i], strengths, output[:, i])
+      tiling.restore(
+        tiler, self.params, repeated[:, i], strengths, output[:, i]
+      )
     return output
 
   def _plan(self, images: np.ndarray, count: int) -> plan.Plan:
@@ -213,8 +216,8 @@ def _reduced(reduce: Reduce | None) -> Callable[..., Any]:
 
 
 @functools.lru_cache(maxsize=8)
-def _tiler(arch: Architecture, side: int, dtype: str) -> tiles.Tiler:
-  return tiles.make_tiler(arch, side, dtype=jnp.dtype(dtype))
+def _tiler(arch: Architecture, side: int, dtype: str) -> tiling.Tiler:
+  return tiling.make_tiler(arch, side, dtype=jnp.dtype(dtype))
 
 
 @functools.lru_cache(maxsize=8)

@@ -130,7 +130,7 @@ def find_compression(
   return Compression(_QUALITIES[int(i)], best[1], evidence, bool(side))
 
 
-class _Sample(NamedTuple):
+class _Coefficients(NamedTuple):
   """Coefficients that are clearly not 0, [N] each.
 
   Attributes:
@@ -151,7 +151,7 @@ def _coefficients(
   grid: tuple[int, int],
   later: np.ndarray | None,
   most: int,
-) -> _Sample:
+) -> _Coefficients:
   """Coefficients of luma, of at most so many blocks."""
   blocks = _blocks(pixels, grid, most)
   values = fft.dctn(blocks * 255 - 128, axes=(1, 2), norm='ortho')
@@ -172,7 +172,7 @@ def _coefficients(
   last = None
   if later is not None and grid == (0, 0):
     last = later.ravel()[place].astype(np.float64)
-  return _Sample(values[block, place], noise[place], place, last)
+  return _Coefficients(values[block, place], noise[place], place, last)
 
 
 def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
@@ -195,7 +195,7 @@ def _blocks(pixels: np.ndarray, grid: tuple[int, int], most: int) -> np.ndarray:
   return blocks[np.argsort(-blocks.var(axis=(1, 2)), kind='stable')[:most]]
 
 
-def _scores(sample: _Sample) -> np.ndarray:
+def _scores(sample: _Coefficients) -> np.ndarray:
   """Log-likelihood ratio of multiples of steps against anything: [100].
 
   One for each quality.
@@ -214,7 +214,7 @@ def _scores(sample: _Sample) -> np.ndarray:
   return np.log(_OUTLIERS + (1 - _OUTLIERS) * near).sum(axis=1)
 
 
-def _variety(sample: _Sample) -> float:
+def _variety(sample: _Coefficients) -> float:
   """The effective number of different values, over that of all: (0, 1]."""
   sizes = np.rint(np.abs(sample.values)).astype(np.int64)
   _, counts = np.unique(sizes * _BLOCK**2 + sample.places, return_counts=True)

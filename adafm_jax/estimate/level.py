@@ -12,7 +12,7 @@ from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import jpeg as estimate_jpeg
 from adafm_jax.estimate import noise as estimate_noise
-from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images.photo import Photo
 
 PIXELS, TABLES = 'pixels', 'quantisation tables'
@@ -168,7 +168,7 @@ def _seen(photo: Photo) -> np.ndarray:
   if photo.alpha is None:
     return photo.pixels
   opaque = (photo.alpha > 0).astype(np.float32)
-  return photo_alpha.premultiply(photo.pixels, opaque)
+  return alphas.premultiply(photo.pixels, opaque)
 
 
 def _tell_quality(estimate: Estimate) -> str:

@@ -84,7 +84,7 @@ def estimate(pixels: np.ndarray) -> Noise:
 
   Args:
     pixels: float32 [H, W, 1 or 3] in [0, 1], of any size; of large images some
-      24,000 patches are taken. Below about 6 x 6 pixels nothing can be told.
+      24,000 patches are taken. Below about 6 x 6 pixels nothing is estimated.
   """
   rounding = parts.rounding(pixels)
   sample = _sample(pixels, rounding)

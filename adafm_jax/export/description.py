@@ -28,19 +28,13 @@ def describe(header: Header, **graph: Any) -> dict[str, Any]:
   """
   span = header.levels
   low, high = sorted((span.start, span.end))
+  strength = header.curve.strength if header.curve else span.position
   table = [low]
   if header.arch.kernel:
     table = np.linspace(low, high, _POINTS).tolist()
   return {
     **headers.to_json(header),
     'unit': levels.TASKS[span.task].unit,
-    'strengths': [[x, _strength(header, x)] for x in table],
+    'strengths': [[x, round(strength(x), 6)] for x in table],
     'graph': {'version': VERSION, **graph},
   }
-
-
-def _strength(header: Header, level: float) -> float:
-  """Of any level between the ends, whole or not."""
-  if header.curve:
-    return round(header.curve.strength(level), 6)
-  return round(header.levels.position(level), 6)

@@ -7,8 +7,8 @@ import struct
 import imagecodecs
 import numpy as np
 
-from adafm_jax.images import boxes, colours
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import boxes, reading
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
@@ -44,7 +44,7 @@ def decode_avif(data: bytes) -> Decoded:
     raise ValueError('it is animated; save each frame as an image')
   still = boxes.still(data)
   properties = dict(still.shown.properties)
-  images.check_size(*measure(data))
+  reading.check_size(*measure(data))
   metadata, _, notes = metadatas.with_exif(
     described(still), still.exif
   )  # the picture turns as its own properties say
@@ -79,12 +79,12 @@ def orientation(still: boxes.Still) -> int:
 def described(still: boxes.Still) -> Metadata:
   """What a file says of its picture outside of EXIF."""
   icc = None
-  coded: colours.Chunks = ()
+  coded: colour_chunks.Chunks = ()
   for kind, body in still.shown.properties:
     if kind == b'colr' and body[:4] in (b'prof', b'rICC'):
       icc = body[4:]
     elif kind == b'colr' and body[:4] == b'nclx' and len(body) >= 8:
-      coded = colours.of_code_points(*struct.unpack_from('>HH', body, 4))
+      coded = colour_chunks.of_code_points(*struct.unpack_from('>HH', body, 4))
   gain = any(item.kind == b'tmap' for item in still.items)
   return Metadata(
     icc=icc,
@@ -98,7 +98,7 @@ def encode_avif(
   samples: np.ndarray, carried: Carried, settings: Settings
 ) -> bytes:
   """An AVIF file of uint8 or uint16 [H, W, 1 to 4]."""
-  primaries, transfer = colours.code_points(carried.colours) or (1, 13)
+  primaries, transfer = colour_chunks.code_points(carried.colours) or (1, 13)
   level = 100 if settings.lossless else settings.quality
   made = imagecodecs.avif_encode(
     np.squeeze(samples, -1) if samples.shape[-1] == 1 else samples,

@@ -15,7 +15,7 @@ from adafm_jax.images.decode import Decoded
 DECODERS: dict[str, Callable[[bytes], Decoded]] = {
   'PNG': png.decode_png,
   'JPEG': jpeg.decode_jpeg,
-  'TIFF': tiff.decode,
+  'TIFF': tiff.decode_tiff,
   'WEBP': functools.partial(decode.decode, kind='WEBP'),
   'BMP': functools.partial(decode.decode, kind='BMP'),
   'AVIF': avif.decode_avif,

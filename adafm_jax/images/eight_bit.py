@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import warnings
-from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from adafm_jax import files
 from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
-from adafm_jax.images import formats
+from adafm_jax.images import formats, reading
 
-# How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 in silence.
+# How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 unasked.
 _DEEP = re.compile(r';16[BLN]')
-# Pillow warns of what it could not make out of a file, and of large files. What
-# matters is told in a sentence. Once for all: filters belong to the process, so
-# that files that are read side by side must not change them.
-warnings.filterwarnings('ignore', module=r'PIL\.')
 _NOT_PILLOW_S = ('AVIF', 'HEIF', 'JXL')
 _TOO_DEEP = (
   'The image {} has more than 8 bits a channel; convert it to 8 bits first.'
 )
-_MAX_REASON = 300  # characters that a decoder may say
-
-
-@contextlib.contextmanager
-def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-  """Tells whatever goes wrong in decoding an image file in one sentence.
-
-  Decoders raise all kinds of errors for files that are broken or no images.
-
-  Raises:
-    UserError: for any error inside but a `UserError`.
-  """
-  try:
-    yield
-  except UserError:
-    raise
-  except Exception as error:
-    # Pillow's words for these name no file, but an object in memory.
-    reason = getattr(error, 'strerror', None) or str(error)
-    if isinstance(error, UnidentifiedImageError) or not reason:
-      reason = 'it is damaged, or no image of a known kind'
-    reason = ' '.join(reason.split()).rstrip('.')
-    if len(reason) > _MAX_REASON:
-      reason = reason[:_MAX_REASON] + '...'
-    raise UserError(f'Cannot read the image {path}: {reason}.') from error
-
-
-def check_size(width: int, height: int) -> None:
-  """Refuses images that would fill the memory, as Pillow does.
-
-  A small file may unfold to any size.
-
-  Raises:
-    ValueError: there are more than twice `Image.MAX_IMAGE_PIXELS` pixels.
-  """
-  if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
-    raise ValueError(
-      f'{width} x {height} pixels exceeds limit of'
-      f' {2 * Image.MAX_IMAGE_PIXELS} pixels'
-    )
 
 
 def read(path: str | os.PathLike[str]) -> np.ndarray:
@@ -83,7 +36,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
   """
   if formats.of_path(path) in _NOT_PILLOW_S:
     return _by_photo(path)
-  with reading(path), Image.open(path) as image:
+  with reading.explaining(path), Image.open(path) as image:
     coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
     if image.mode[0] in 'IF' or _DEEP.search(coding):
       raise UserError(_TOO_DEEP.format(path))
@@ -96,9 +49,9 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
 
 def _by_photo(path: str | os.PathLike[str]) -> np.ndarray:
   """See `read`, of formats that only `photo` reads."""
-  from adafm_jax.images import photo
+  from adafm_jax.images import photo as photos
 
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   if read.depth > 8:
     raise UserError(_TOO_DEEP.format(path))
   pixels = to_uint8(read.pixels)

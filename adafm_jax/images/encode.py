@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from adafm_jax.images import iptc
+from adafm_jax.images import iptc as iptcs
+from adafm_jax.images import jpeg, png
 from adafm_jax.images.carry import Carried
 
 _SHARP_QUALITY = 90  # from here on, chroma at full resolution is worth it
@@ -46,10 +47,10 @@ def _common(carried: Carried) -> dict[str, Any]:
   return {name: value for name, value in given.items() if value}
 
 
-def jpeg(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
+def encode_jpeg(
+  samples: np.ndarray, carried: Carried, settings: Settings
+) -> bytes:
   """A JPEG file of uint8 [H, W, 1 or 3]."""
-  from adafm_jax.images import jpeg as jpeg_segments
-
   given = {
     'quality': settings.quality,
     'subsampling': '4:4:4' if settings.sharp else '4:2:0',
@@ -58,7 +59,7 @@ def jpeg(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
     **({'comment': carried.comment.encode()} if carried.comment else {}),
   }
   if carried.iptc:
-    given['extra'] = jpeg_segments.photoshop(iptc.block(carried.iptc))
+    given['extra'] = jpeg.photoshop(iptcs.block(carried.iptc))
   image, data = as_pillow(samples), io.BytesIO()
   try:
     image.save(data, 'JPEG', optimize=True, **given)
@@ -68,7 +69,9 @@ def jpeg(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
   return data.getvalue()
 
 
-def webp(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
+def encode_webp(
+  samples: np.ndarray, carried: Carried, settings: Settings
+) -> bytes:
   """A WebP file of uint8 [H, W, 3 or 4]."""
   given = _common(carried)
   given.pop('dpi', None)  # it is in EXIF
@@ -85,7 +88,9 @@ def webp(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
   return data.getvalue()
 
 
-def bmp(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
+def encode_bmp(
+  samples: np.ndarray, carried: Carried, settings: Settings
+) -> bytes:
   """A BMP file of uint8 [H, W, 1 or 3]."""
   del settings
   data = io.BytesIO()
@@ -94,17 +99,17 @@ def bmp(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
   return data.getvalue()
 
 
-def png(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
+def encode_png(
+  samples: np.ndarray, carried: Carried, settings: Settings
+) -> bytes:
   """A PNG file of uint8 or uint16 [H, W, 1 to 4]."""
   del settings
-  from adafm_jax.images import png as png_chunks
-
   texts = PngImagePlugin.PngInfo()
   if carried.xmp:
     packet = carried.xmp.decode('utf-8', 'replace')
     texts.add_itxt('XML:com.adobe.xmp', packet)
   if carried.iptc:
-    raw = png_chunks.raw_profile('iptc', iptc.block(carried.iptc))
+    raw = png.raw_profile('iptc', iptcs.block(carried.iptc))
     texts.add_text(*raw, zip=True)
   for name, text in carried.text:
     texts.add_text(name, text)  # as iTXt where it isn't Latin-1
@@ -112,15 +117,15 @@ def png(samples: np.ndarray, carried: Carried, settings: Settings) -> bytes:
   data = io.BytesIO()
   if samples.dtype == np.uint8:
     as_pillow(samples).save(data, 'PNG', **given)
-    chunks, _ = png_chunks.split(data.getvalue())
+    chunks, _ = png.split(data.getvalue())
   else:
     import imagecodecs
 
     # Pillow has no 16-bit colour, imagecodecs no metadata: join them.
     as_pillow(samples[:1, :1].astype(np.uint8)).save(data, 'PNG', **given)
-    small, _ = png_chunks.split(data.getvalue())
+    small, _ = png.split(data.getvalue())
     extra = [c for c in small if c[0] not in (b'IHDR', b'IDAT', b'IEND')]
     picture = bytes(imagecodecs.png_encode(samples, level=6))
-    header, *rest = png_chunks.split(picture)[0]
+    header, *rest = png.split(picture)[0]
     chunks = [header, *extra, *rest]
-  return png_chunks.join([chunks[0], *carried.colours, *chunks[1:]])
+  return png.join([chunks[0], *carried.colours, *chunks[1:]])

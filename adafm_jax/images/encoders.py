@@ -11,10 +11,10 @@ from adafm_jax.images.carry import Carried
 from adafm_jax.images.encode import Settings
 
 ENCODERS: dict[str, Callable[[np.ndarray, Carried, Settings], bytes]] = {
-  'PNG': encode.png,
-  'JPEG': encode.jpeg,
-  'WEBP': encode.webp,
-  'BMP': encode.bmp,
+  'PNG': encode.encode_png,
+  'JPEG': encode.encode_jpeg,
+  'WEBP': encode.encode_webp,
+  'BMP': encode.encode_bmp,
   'AVIF': avif.encode_avif,
   'JXL': jxl.encode_jxl,
 }

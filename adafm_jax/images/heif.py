@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from adafm_jax.images import colours
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
+from adafm_jax.images import reading
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import Metadata
 
@@ -35,7 +35,7 @@ def decode_heif(data: bytes) -> Decoded:
     raise ValueError('it is animated; save each frame as an image')
   file = _open(data)
   picture = file[file.primary_index]
-  images.check_size(*picture.size)
+  reading.check_size(*picture.size)
   info: dict[str, Any] = dict(picture.info)
   metadata, _, notes = metadatas.with_exif(_described(info), info.get('exif'))
   if len(file) > 1:
@@ -65,9 +65,9 @@ def _described(info: dict[str, Any]) -> Metadata:
   """What libheif says of the picture."""
   icc = info.get('icc_profile') or None
   nclx = info.get('nclx_profile')
-  coded: colours.Chunks = ()
+  coded: colour_chunks.Chunks = ()
   if nclx and not icc:
-    coded = colours.of_code_points(
+    coded = colour_chunks.of_code_points(
       int(nclx['color_primaries']), int(nclx['transfer_characteristics'])
     )
   left_out = []

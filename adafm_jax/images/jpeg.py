@@ -11,8 +11,8 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from adafm_jax.images import decode, iptc
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import decode, reading
+from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import COMMENT, Metadata
@@ -92,7 +92,7 @@ def segments(data: bytes) -> Segments:
       frame = (marker, bits, (height, width))
     found.append((marker, body))
     i += 2 + max(length, 2)
-  raise ValueError('it is damaged, or no image of a known kind')
+  raise ValueError('it is damaged, or not an image of a known kind')
 
 
 def measure(data: bytes) -> tuple[int, int]:
@@ -109,7 +109,7 @@ def decode_jpeg(data: bytes) -> Decoded:
     Exception: whatever a decoder raises for broken data.
   """
   parts = segments(data)
-  images.check_size(parts.size[1], parts.size[0])
+  reading.check_size(parts.size[1], parts.size[0])
   if parts.bits > 8 or parts.frame in _LOSSLESS_FRAMES:
     return _deep(data, parts)
   try:
@@ -143,7 +143,7 @@ def segment(marker: int, body: bytes) -> bytes:
 
 def photoshop(resources: bytes) -> bytes:
   """The segment that holds Photoshop's image resources."""
-  return segment(_APP13, iptc.HEADER + resources)
+  return segment(_APP13, iptcs.HEADER + resources)
 
 
 def _by_pillow(data: bytes, parts: Segments) -> Decoded:
@@ -175,7 +175,7 @@ def _metadata(data: bytes, parts: Segments) -> Metadata:
   """All but what EXIF says."""
   comment = b'\n'.join(b.rstrip(b'\0') for b in parts.bodies(_COM, b''))
   packets = parts.bodies(_APP1, _XMP)
-  resources = b''.join(parts.bodies(_APP13, iptc.HEADER))
+  resources = b''.join(parts.bodies(_APP13, iptcs.HEADER))
   behind = data[_end(data, parts.scan) :]
   video = behind[4:8] == b'ftyp' or b'MotionPhoto_Data' in behind[-65536:]
   profile = b''.join(  # behind a number and the number of parts
@@ -185,7 +185,7 @@ def _metadata(data: bytes, parts: Segments) -> Metadata:
     icc=profile or None,
     xmp=packets[0] if packets else None,
     text=((COMMENT, _as_text(comment)),) if comment else (),
-    iptc=iptc.records(resources),
+    iptc=iptcs.records(resources),
     left_out=(_VIDEO,) if video else (),
   )
 

@@ -7,13 +7,13 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from adafm_jax.images import boxes, colours, jpeg, jxl_header, jxl_icc
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import boxes, jpeg, jxl_header, jxl_icc, reading
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.encode import Settings
-from adafm_jax.images.jxl_header import Colour, Header
+from adafm_jax.images.jxl_header import CodestreamHeader, Colour
 from adafm_jax.images.metadata import Metadata
 
 _CONTAINER = b'\0\0\0\x0cJXL \r\n\x87\n'
@@ -41,7 +41,7 @@ def decode_jxl(data: bytes) -> Decoded:
   header = jxl_header.read(stream)
   if header.animated:
     raise ValueError('it is animated; save each frame as an image')
-  images.check_size(header.size[1], header.size[0])
+  reading.check_size(header.size[1], header.size[0])
   if b'jbrd' in found:
     return jpeg.decode_jpeg(
       bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=_THREADS))
@@ -95,7 +95,7 @@ def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
   return b''.join(stream), found
 
 
-def _described(header: Header, stream: bytes) -> Metadata:
+def _described(header: CodestreamHeader, stream: bytes) -> Metadata:
   """What the header says of the numbers."""
   colour = header.colour
   if colour.profile:
@@ -105,17 +105,17 @@ def _described(header: Header, stream: bytes) -> Metadata:
   known = {v: k for k, v in jxl_header.PRIMARIES.items()}
   if white == jxl_header.D65 and primaries in known and not gamma:
     assert isinstance(primaries, int)
-    coded = colours.of_code_points(known[primaries], colour.transfer)
+    coded = colour_chunks.of_code_points(known[primaries], colour.transfer)
     return Metadata(colours=coded)
   if isinstance(primaries, int):
     primaries = known.get(primaries, 1)
   channels = 1 if colour.space == jxl_header.GREY else 3
   point = jxl_header.WHITES.get(white) if isinstance(white, int) else white
-  icc = colours.made_profile(point, primaries, gamma, channels)
+  icc = colour_chunks.made_profile(point, primaries, gamma, channels)
   return Metadata(icc=icc)
 
 
-def _in_p3(header: Header, stream: bytes) -> bytes:
+def _in_p3(header: CodestreamHeader, stream: bytes) -> bytes:
   """The codestream of the same picture that decodes to Display P3.
 
   Where it is kept with loss and goes by a profile, libjxl, which knows no
@@ -128,7 +128,7 @@ def _in_p3(header: Header, stream: bytes) -> bytes:
 
 
 def _channels(
-  samples: np.ndarray, header: Header, colour: int
+  samples: np.ndarray, header: CodestreamHeader, colour: int
 ) -> tuple[np.ndarray, str]:
   """Grey or RGB, with straight alpha where there is alpha; and a note."""
   note = 'It has extra channels that were left out.'
@@ -160,9 +160,9 @@ def encode_jxl(
   grey = samples.shape[-1] < 3
   icc = carried.icc
   plain = samples.dtype == np.uint8 and not settings.lossless
-  if icc and plain and colours.is_srgb(icc):
+  if icc and plain and colour_chunks.is_srgb(icc):
     icc = None
-  coded = colours.code_points(carried.colours)
+  coded = colour_chunks.code_points(carried.colours)
   usual = samples.dtype == np.uint8 and not icc and not coded
   lossless = settings.lossless or not usual
   given: dict[str, Any] = {'lossless': lossless}

@@ -22,7 +22,7 @@ _LOG_CODE = (
 _LOG_REPEAT = 13
 
 
-class _Split(NamedTuple):
+class _HybridInteger(NamedTuple):
   """How numbers are split into a token and further bits."""
 
   exponent: int
@@ -126,19 +126,19 @@ def _uint(bits: Bits, width: int) -> int:
   return bits.take(count) + (1 << count)
 
 
-def _read_split(bits: Bits, size: int) -> _Split:
+def _read_split(bits: Bits, size: int) -> _HybridInteger:
   exponent = bits.take(size.bit_length())
   if exponent > size:
     raise ValueError('its colour profile is damaged')
   if exponent == size:
-    return _Split(exponent, 0, 0)
+    return _HybridInteger(exponent, 0, 0)
   high = bits.take(exponent.bit_length())
   if high > exponent:
     raise ValueError('its colour profile is damaged')
   low = bits.take((exponent - high).bit_length())
   if high + low > exponent:
     raise ValueError('its colour profile is damaged')
-  return _Split(exponent, high, low)
+  return _HybridInteger(exponent, high, low)
 
 
 def _read_clusters(bits: Bits, contexts: int) -> list[int]:

@@ -51,7 +51,7 @@ def has_code(primaries: int, transfer: int) -> bool:
   return primaries in PRIMARIES and transfer in TRANSFERS
 
 
-class Header(NamedTuple):
+class CodestreamHeader(NamedTuple):
   """What the beginning of a codestream says.
 
   Attributes:
@@ -81,7 +81,7 @@ class Header(NamedTuple):
   end: int = 0
 
 
-def read(data: bytes) -> Header:
+def read(data: bytes) -> CodestreamHeader:
   """Reads the header of a codestream.
 
   Raises:
@@ -90,7 +90,7 @@ def read(data: bytes) -> Header:
   if data[:2] != SIGNATURE:
     raise ValueError('it has no header')
   bits = bit_fields.Bits(data, 16)
-  header = Header(_size(bits))
+  header = CodestreamHeader(_size(bits))
   if not bits.take(1):
     header = _metadata(bits, header)
   if not bits.take(1):  # how samples are made of what is stored
@@ -112,7 +112,9 @@ def _size(bits: bit_fields.Bits) -> tuple[int, int]:
   return height, 8 * (bits.take(5) + 1) if small else bits.one_of(_SIZE)
 
 
-def _metadata(bits: bit_fields.Bits, header: Header) -> Header:
+def _metadata(
+  bits: bit_fields.Bits, header: CodestreamHeader
+) -> CodestreamHeader:
   more = bits.take(1)
   if more:
     bits.take(3)  # the orientation, which the decoder applies

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adafm_jax.images import eight_bit as images
-from adafm_jax.images import formats
+from adafm_jax.images import formats, reading
 from adafm_jax.images.metadata import Metadata
 
 _KINDS = (
@@ -84,9 +83,9 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
       that is not supported; one sentence that names the file.
   """
   path = pathlib.Path(path)
-  with images.reading(path):
+  with reading.explaining(path):
     if path.is_fifo() or path.is_socket():  # opening a pipe would wait
-      raise ValueError('it is no file')
+      raise ValueError('it is not a file')
     with path.open('rb') as file:
       _kind(file.read(64))  # refuses a film before it is read
       file.seek(0)
@@ -111,7 +110,7 @@ def measure(data: bytes, name: str) -> tuple[int, int]:
   """
   from adafm_jax.images import decoders
 
-  with images.reading(name):
+  with reading.explaining(name):
     return decoders.measure(data, _kind(data[:64]))
 
 
@@ -125,7 +124,7 @@ def decode_photo(data: bytes, name: str) -> Photo:
   # Some 0.1 s, which `import adafm_jax` should not take.
   from adafm_jax.images import decoders
 
-  with images.reading(name):
+  with reading.explaining(name):
     kind = _kind(data[:64])
     decoded = decoders.DECODERS[kind](data)
   samples = upright(decoded.samples, decoded.orientation)
@@ -174,7 +173,7 @@ def _kind(head: bytes) -> str:
     if kinds:  # 'mif1' alone says only that there is a picture
       return 'AVIF' if 'AVIF' in kinds else kinds[0]
     raise ValueError(f'it is a video; convert it to {_SUPPORTED}')
-  raise ValueError(f'it is no image of a known kind ({_SUPPORTED})')
+  raise ValueError(f'it is not an image of a known kind ({_SUPPORTED})')
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:

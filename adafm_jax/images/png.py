@@ -15,8 +15,9 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from adafm_jax.images import colours, decode, iptc
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import colours as colour_chunks
+from adafm_jax.images import decode, reading
+from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 from adafm_jax.images.metadata import Metadata
@@ -92,7 +93,7 @@ def decode_png(data: bytes) -> Decoded:
       f'it is animated, with {count} frames; save each frame as an image'
     )
   width, height, bits, kind = struct.unpack_from('>IIBB', chunks[0][1])
-  images.check_size(width, height)
+  reading.check_size(width, height)
   metadata, orientation, notes = _metadata(chunks)
   if not whole:
     notes = (*notes, 'It has damaged parts beside the picture; left out.')
@@ -161,8 +162,8 @@ def _metadata(
       text=tuple(
         item for item in text.items() if not item[0].startswith(('XML:', _RAW))
       ),
-      iptc=iptc.records(profiles.get('iptc') or profiles.get('8bim') or b''),
-      colours=colours.of_chunks(chunks),
+      iptc=iptcs.records(profiles.get('iptc') or profiles.get('8bim') or b''),
+      colours=colour_chunks.of_chunks(chunks),
     ),
     exif,
   )

@@ -10,13 +10,12 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
-from adafm_jax.images import decode as photo_decode
-from adafm_jax.images import eight_bit as images
+from adafm_jax.images import decode, reading
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.decode import Decoded
 
-# It logs damage that it got over; what matters is told as an error.
+# It logs damage that it could repair; what matters is raised as an error.
 logging.getLogger('tifffile').addHandler(logging.NullHandler())
 
 _DNG_VERSION = 50706
@@ -49,7 +48,7 @@ _PILLOW_S = (
 MAX_ABOVE = 0.5
 
 
-def decode(data: bytes) -> Decoded:
+def decode_tiff(data: bytes) -> Decoded:
   """Decodes a TIFF file of one page.
 
   Raises:
@@ -58,7 +57,7 @@ def decode(data: bytes) -> Decoded:
   """
   with tifffile.TiffFile(io.BytesIO(data)) as tiff:
     page = _only_page(tiff, data)
-    images.check_size(page.imagewidth, page.imagelength)
+    reading.check_size(page.imagewidth, page.imagelength)
     metadata, orientation, notes = metadatas.of_tiff(
       lambda: _directory(tiff, page, data),
       exifs.is_whole(data, page.offset),
@@ -84,7 +83,7 @@ def _by_pillow(
   """See `decode.samples_of`; turned as the orientation says."""
   with Image.open(io.BytesIO(data), formats=('TIFF',)) as image:
     image.load()
-    return photo_decode.samples_of(image, icc)
+    return decode.samples_of(image, icc)
 
 
 def _directory(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
-from adafm_jax.images import carry, colours, encode, formats
+from adafm_jax.images import carry, encode, formats
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images.photo import Photo
 
 _WHITE = 1.0  # what pictures without alpha are put on
@@ -26,6 +27,7 @@ def write_photo(
   format: str | None = None,
   quality: int = 95,
   extra_text: Mapping[str, str] | None = None,
+  written: Callable[[pathlib.Path], None] = lambda path: None,
 ) -> tuple[str, ...]:
   """Writes a photograph, whole or not at all.
 
@@ -41,6 +43,7 @@ def write_photo(
       loss at 100, and where `like` is.
     extra_text: names and texts to keep in the file: text chunks of a PNG, EXIF
       UserComment (as JSON) of others.
+    written: is given the file while it still has its temporary name.
 
   Returns:
     Sentences for the user: what the format could not carry. Often none.
@@ -68,6 +71,7 @@ def write_photo(
 
         data = encoders.ENCODERS[name](samples, carried, settings)
         temporary.write_bytes(data)
+      written(temporary)
     except (ValueError, RuntimeError, struct.error) as error:
       raise UserError(f'Cannot write {path}: {error}.') from error
   return (*notes, *more)
@@ -102,7 +106,7 @@ def encode_png(
   """
   samples, _ = _samples(pixels, like, 'PNG')
   carried, settings, _ = _beside(samples, like, 'PNG', _HIGHEST_QUALITY, text)
-  return encode.png(samples, carried, settings)
+  return encode.encode_png(samples, carried, settings)
 
 
 def check(
@@ -145,7 +149,7 @@ def check(
       f'Cannot write {path}: {name} holds at most 4 GiB, and {width} x {height}'
       f' pixels take {length / 2**30:.1f}; write PNG.'
     )
-  hdr = colours.hdr(like.metadata.colours)
+  hdr = colour_chunks.hdr(like.metadata.colours)
   saying = (formats.CHUNKS, formats.CODES)
   if hdr and kind.colours not in saying:
     able = [n for n, k in formats.FORMATS.items() if k.colours in saying]

@@ -16,7 +16,7 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
-from adafm_jax.model_file import file
+from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file import header as headers
 from adafm_jax.model_file.header import Header
 from adafm_jax.version import __version__
@@ -44,9 +44,9 @@ def read(
   """
   if pathlib.Path(path).suffix != SAFETENSORS:
     return read_pth(path), None
-  tensors, metadata = file.read_tensors(path)
+  tensors, metadata = model_file.read_tensors(path)
   kept = metadata.get(KEY)
-  return tensors, None if kept is None else file.parse_header(path, kept)
+  return tensors, None if kept is None else model_file.parse_header(path, kept)
 
 
 def write(
@@ -68,7 +68,7 @@ def write(
   suffix = pathlib.Path(path).suffix
   if suffix == SAFETENSORS:
     text = json.dumps(headers.to_json(header), allow_nan=False)
-    file.write_tensors(path, state, {KEY: text})
+    model_file.write_tensors(path, state, {KEY: text})
     return
   if suffix not in TORCH:
     raise UserError(

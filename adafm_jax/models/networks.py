@@ -68,10 +68,6 @@ class Made(NamedTuple):
   arguments: Callable[[jax.Array, jax.typing.ArrayLike], tuple[Any, ...]]
 
 
-def _on_images(module: nn.Module) -> Made:
-  return Made(module, lambda image, strength: (image,))
-
-
 def _srresnet(peer: Peer, dtype, learning: bool) -> Made:
   sizes = (peer.features, peer.blocks, peer.channels)
   module = srresnet.SRResNet(*sizes, learning, dtype)
@@ -104,8 +100,9 @@ KINDS: dict[str, Callable[[Peer, Any, bool], Made]] = {
     arcnn.ARCNN(peer.features, peer.channels, peer.kernel, dtype),
     lambda image, strength: (image, strength),
   ),
-  'dncnn': lambda peer, dtype, learning: _on_images(
-    dncnn.DnCNN(peer.features, peer.blocks, peer.channels, learning, dtype)
+  'dncnn': lambda peer, dtype, learning: Made(
+    dncnn.DnCNN(peer.features, peer.blocks, peer.channels, learning, dtype),
+    lambda image, strength: (image,),
   ),
   'srresnet': _srresnet,
   'batch': lambda peer, dtype, learning: _normalised(

@@ -13,7 +13,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.model_file import curve as curves
 from adafm_jax.paper import numbers, tables
 from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
-from adafm_jax.paper.results import Results, Run, Value
+from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
 from adafm_jax.report import figures
 
 # Systems with two levels, by the names that the figures give them.
@@ -30,7 +30,7 @@ SYSTEMS = {
 _FAR_BELOW = (SYSTEMS['condin'], SYSTEMS['adabn'])
 
 
-def figure5(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+def figure5(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """PSNR of held-out images while AdaFM layers of each size learn."""
   yield Heading(2, 'Figure 5: learning the AdaFM layers, by filter size')
   for task, start, end in tables.RANGES:
@@ -59,7 +59,7 @@ def figure5(results: Results, folder: pathlib.Path) -> Iterator[Block]:
     yield Picture(path, f'{where}: PSNR on held-out images over the steps.')
 
 
-def figure7(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+def figure7(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """The best strength of each level, and the distance there."""
   yield Heading(2, 'Figure 7: strength by level, and the distance there')
   yield Text(
@@ -113,7 +113,9 @@ def _distances(results, task, start, end, name, paper) -> list[list[str]]:
   return rows
 
 
-def _curve(run: Run, where: str, folder: pathlib.Path) -> Iterator[Block]:
+def _curve(
+  run: FinishedRun, where: str, folder: pathlib.Path
+) -> Iterator[Block]:
   """The fitted cubic and line over the best strengths."""
   v = run.v
   assert v.end is not None
@@ -135,7 +137,7 @@ def _curve(run: Run, where: str, folder: pathlib.Path) -> Iterator[Block]:
   yield Picture(path, f'Best strength of each level and its fits: {formula}.')
 
 
-def systems(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """Every system that goes from one level to another, level by level."""
   yield Heading(2, 'Beside AdaFM: PSNR over the levels')
   yield Text(
@@ -149,7 +151,7 @@ def systems(results: Results, folder: pathlib.Path) -> Iterator[Block]:
 
 
 def _side_by_side(
-  results: Results,
+  results: FinishedRuns,
   task: str,
   start: float,
   end: float,
@@ -188,7 +190,10 @@ def _side_by_side(
 
 
 def _compare(
-  results: Results, runs: Sequence[Run], name: str, at: Sequence[float]
+  results: FinishedRuns,
+  runs: Sequence[FinishedRun],
+  name: str,
+  at: Sequence[float],
 ) -> tuple[list[list[str]], dict[str, list[float]]]:
   """Rows of the table, and differences to AdaFM for the figure."""
   first = runs[0].v.but(system='adafm', bends=0).identity

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from adafm_jax.paper import numbers, tables
 from adafm_jax.paper.blocks import Block, Heading, Table, Text
-from adafm_jax.paper.results import Results, Value
+from adafm_jax.paper.results import FinishedRuns, Value
 from adafm_jax.report.tables import MISSING
 
 _FAR = {'sr': (3, 4), 'dejpeg': (80, 10), 'denoise': (15, 75)}
@@ -40,7 +40,7 @@ class Claim(NamedTuple):
   holds: bool | None
 
 
-def table(results: Results) -> Iterator[Block]:
+def table(results: FinishedRuns) -> Iterator[Block]:
   """All claims."""
   yield Heading(2, 'What holds at this size')
   yield Text(
@@ -75,7 +75,7 @@ def positive(value: Value) -> bool | None:
   return value.mean > 2 * error
 
 
-def _claims(results: Results, task: str, name: str) -> Iterator[Claim]:
+def _claims(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
   where = f'{tables.TASKS[task]}, {tables.set_title(name)}'
   start, end = _FAR[task]
   fields = {'task': task, 'start': start, 'end': end}
@@ -111,7 +111,9 @@ def _claims(results: Results, task: str, name: str) -> Iterator[Claim]:
     )
 
 
-def _direction(results: Results, task: str, name: str, where: str) -> Claim:
+def _direction(
+  results: FinishedRuns, task: str, name: str, where: str
+) -> Claim:
   """Distance from hard to easy, minus that from easy to hard."""
   easy, hard = _BACK[task]
   paper, ours = _farther(results, task, name, (hard, easy), (easy, hard))
@@ -120,7 +122,7 @@ def _direction(results: Results, task: str, name: str, where: str) -> Claim:
 
 
 def _growth(
-  results: Results, task: str, name: str, where: str
+  results: FinishedRuns, task: str, name: str, where: str
 ) -> Iterator[Claim]:
   """Each larger range has a larger distance than the one before."""
   for small, large in itertools.pairwise(_GROWING[task]):
@@ -133,7 +135,7 @@ def _growth(
 
 
 def _farther(
-  results: Results,
+  results: FinishedRuns,
   task: str,
   name: str,
   one: tuple[int, int],
@@ -152,7 +154,9 @@ def _farther(
   return paper, ours[0].minus(ours[1])
 
 
-def _between(results: Results, name: str, fields: dict, system: str) -> Value:
+def _between(
+  results: FinishedRuns, name: str, fields: dict, system: str
+) -> Value:
   """Mean over the middle levels of AdaFM minus another system."""
   apart = []
   found = results.find(**fields, system=system)

@@ -11,7 +11,7 @@ import safetensors.numpy
 
 from adafm_jax.paper import measure, numbers, observation, tables
 from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
-from adafm_jax.paper.results import Results, Run, Value
+from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
 from adafm_jax.report import figures
 
 _SHOWN = 16  # filters in the picture
@@ -19,7 +19,7 @@ _SAME = {'task': 'denoise', 'channels': 1}
 _FITS = (1, 3, 5)
 
 
-def figure6(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+def figure6(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """One image at many strengths, by AdaFM and by normalisation."""
   yield Heading(2, 'Figure 6: one image at many strengths')
   drawn = [x for x in results.runs if (x.path / measure.PICTURE).exists()]
@@ -33,7 +33,9 @@ def figure6(results: Results, folder: pathlib.Path) -> Iterator[Block]:
     yield Picture(path, f'{run.v.title}, an image of {level}.')
 
 
-def observation1(results: Results, folder: pathlib.Path) -> Iterator[Block]:
+def observation1(
+  results: FinishedRuns, folder: pathlib.Path
+) -> Iterator[Block]:
   """Filters for sigma 15 and 50, and what lies between them."""
   yield Heading(2, 'Observation 1 and Figure 3: filters of two levels')
   start = results.find(system='arcnn', start=15, **_SAME)
@@ -59,11 +61,11 @@ def observation1(results: Results, folder: pathlib.Path) -> Iterator[Block]:
     )
 
 
-def _weights(run: Run) -> dict[str, np.ndarray]:
+def _weights(run: FinishedRun) -> dict[str, np.ndarray]:
   return safetensors.numpy.load_file(run.path / 'weights.safetensors')
 
 
-def _distances(start: list[Run], end: list[Run]) -> Table:
+def _distances(start: list[FinishedRun], end: list[FinishedRun]) -> Table:
   """Cosine distances of every layer."""
   ends = {run.v.seed: _weights(run) for run in end}
   pairs = [(r.v.seed, _weights(r)) for r in start if r.v.seed in ends]
@@ -79,7 +81,7 @@ def _distances(start: list[Run], end: list[Run]) -> Table:
   return Table(['filters', 'ours / paper / difference'], rows)
 
 
-def _fits(results: Results) -> Iterator[Block]:
+def _fits(results: FinishedRuns) -> Iterator[Block]:
   yield Text(
     'PSNR at sigma 50 of the network for sigma 15 with a depthwise filter g'
     ' behind each convolution, fitted by least squares to the convolutions of'

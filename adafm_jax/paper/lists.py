@@ -90,17 +90,14 @@ def _seeds(text: str) -> list[int]:
 def _files(path: str) -> list[str]:
   if not pathlib.Path(path).is_dir():
     return [path]
-  found = pathlib.Path(path).glob('*.py')
+  found = list(pathlib.Path(path).glob('*.py'))
   # Tables first: what they share with the rest is trained in their order.
-  files = [str(x) for x in sorted(found, key=_order)]
+  found = sorted(found, key=lambda x: (not x.name.startswith('table'), x.name))
+  files = [str(x) for x in found]
   files = [x for x in files if command_line.holds_lists(x)]
   if not files:
     raise UserError(f'The folder {path} holds no list of variations.')
   return files
-
-
-def _order(path: pathlib.Path) -> tuple[bool, str]:
-  return not path.name.startswith('table'), path.name
 
 
 def _variations(file: str) -> list[Variation]:

@@ -34,7 +34,11 @@ def cut(
     degraded = make_case(image, level, protocol).degraded
     batches.append(np.stack(list(_grid(degraded, side))))
   fewest = min(_MOST, *map(len, batches))
-  return [_spread(batch, fewest) for batch in batches]
+  # As many of each, from all over the image.
+  return [
+    batch[np.linspace(0, len(batch) - 1, fewest).round().astype(int)]
+    for batch in batches
+  ]
 
 
 def _grid(picture: np.ndarray, side: int) -> Iterator[np.ndarray]:
@@ -42,8 +46,3 @@ def _grid(picture: np.ndarray, side: int) -> Iterator[np.ndarray]:
   for y in range(0, height - side + 1, side):
     for x in range(0, width - side + 1, side):
       yield picture[y : y + side, x : x + side]
-
-
-def _spread(batch: np.ndarray, count: int) -> np.ndarray:
-  """`count` patches from all over the image."""
-  return batch[np.linspace(0, len(batch) - 1, count).round().astype(int)]

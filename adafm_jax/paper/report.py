@@ -15,7 +15,7 @@ from adafm_jax.paper import (
   tables,
 )
 from adafm_jax.paper.blocks import Block, Heading, Table, Text
-from adafm_jax.paper.results import Results
+from adafm_jax.paper.results import FinishedRuns
 
 _TITLE = "AdaFM: the paper's experiments, repeated"
 
@@ -40,7 +40,7 @@ def write(workdir: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
   return [output / 'report.md', output / 'report.html']
 
 
-def _body(found: Results, pictures: pathlib.Path) -> Iterator[Block]:
+def _body(found: FinishedRuns, pictures: pathlib.Path) -> Iterator[Block]:
   yield from claims.table(found)
   yield from tables.table1(found)
   yield from tables.table2(found)
@@ -63,7 +63,7 @@ def _body(found: Results, pictures: pathlib.Path) -> Iterator[Block]:
   yield from _runs(found)
 
 
-def _about(found: Results) -> Iterator[Block]:
+def _about(found: FinishedRuns) -> Iterator[Block]:
   """What all cells share: preset, data, protocol, steps, device, seeds."""
   config, runs = found.config, found.runs
   seeds = sorted({run.v.seed for run in runs})
@@ -115,7 +115,7 @@ def _about(found: Results) -> Iterator[Block]:
     )
 
 
-def _runs(found: Results) -> Iterator[Block]:
+def _runs(found: FinishedRuns) -> Iterator[Block]:
   """Every run, with what it took."""
   yield Heading(2, 'All runs')
   rows = []

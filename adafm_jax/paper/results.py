@@ -13,7 +13,7 @@ from adafm_jax.paper.variation import Variation
 from adafm_jax.report.tables import MISSING
 
 
-class Run(NamedTuple):
+class FinishedRun(NamedTuple):
   """One finished variation.
 
   Attributes:
@@ -66,7 +66,7 @@ class Value(NamedTuple):
     return text
 
 
-class Results(NamedTuple):
+class FinishedRuns(NamedTuple):
   """All runs of a workdir.
 
   Attributes:
@@ -78,7 +78,7 @@ class Results(NamedTuple):
 
   workdir: pathlib.Path
   config: dict[str, Any]
-  runs: list[Run]
+  runs: list[FinishedRun]
   failed: dict[str, str]
 
   def sets(self, task: str) -> list[str]:
@@ -86,7 +86,7 @@ class Results(NamedTuple):
     rows = [row for run in self.runs if run.v.task == task for row in run.rows]
     return sorted({row['set'] for row in rows})
 
-  def find(self, **fields: Any) -> list[Run]:
+  def find(self, **fields: Any) -> list[FinishedRun]:
     """Runs whose variation has these values, one for each seed."""
     values = Variation(**fields).identity
     del values['seed']
@@ -111,7 +111,7 @@ class Results(NamedTuple):
     return Value({seed: row['psnr'] for seed, row in rows.items()})
 
 
-def load(workdir: pathlib.Path) -> Results:
+def load(workdir: pathlib.Path) -> FinishedRuns:
   """Reads the results in a workdir.
 
   Raises:
@@ -130,10 +130,10 @@ def load(workdir: pathlib.Path) -> Results:
       failed[folder.name] = note.read_text('utf-8').strip().splitlines()[-1]
     if (folder / 'run.json').exists():
       runs.append(_read(folder))
-  return Results(workdir, config, runs, failed)
+  return FinishedRuns(workdir, config, runs, failed)
 
 
-def _read(folder: pathlib.Path) -> Run:
+def _read(folder: pathlib.Path) -> FinishedRun:
   about = json.loads((folder / 'run.json').read_text('utf-8'))
   values = about.pop('variation')
 
@@ -143,4 +143,4 @@ def _read(folder: pathlib.Path) -> Run:
 
   learning = [(row['step'], row['psnr']) for row in rows('learning.json')]
   variation = Variation(**values)
-  return Run(variation, about, rows('measured.json'), learning, folder)
+  return FinishedRun(variation, about, rows('measured.json'), learning, folder)

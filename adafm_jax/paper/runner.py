@@ -22,11 +22,12 @@ from adafm_jax.paper.folder import Folder
 from adafm_jax.paper.lists import Lists
 from adafm_jax.paper.variation import Variation
 from adafm_jax.train import logs
+from adafm_jax.train import workdir as workdirs
 
 _POLL = 5  # seconds between looks at what other processes do
 
 
-class Node(NamedTuple):
+class Planned(NamedTuple):
   """A variation to train, and perhaps to measure.
 
   Attributes:
@@ -42,21 +43,21 @@ class Node(NamedTuple):
   measured: bool
 
 
-def plan(lists: Lists, workdir: pathlib.Path) -> dict[str, Node]:
+def plan(lists: Lists, workdir: pathlib.Path) -> dict[str, Planned]:
   """Every variation and all that it needs, by folder, in an order that works.
 
   Args:
     lists: what is asked for.
     workdir: of the lists.
   """
-  nodes: dict[str, Node] = {}
+  nodes: dict[str, Planned] = {}
 
   def add(v: Variation, measured: bool) -> str:
     needed = [add(x, False) for x in systems.SYSTEMS[v.system].needs(v)]
     folder = Folder(workdir, lists.base, v)
     name = folder.path.name
     if name not in nodes or measured:
-      nodes[name] = Node(v, folder, tuple(needed), measured)
+      nodes[name] = Planned(v, folder, tuple(needed), measured)
     return name
 
   for v in lists.variations:
@@ -75,13 +76,14 @@ def run(lists: Lists, workdir: pathlib.Path) -> list[str]:
     A sentence for each variation that failed.
 
   Raises:
-    UserError: images are missing, or the workdir holds something else.
+    UserError: images are missing, the workdir holds something else, or the
+      disk is full.
   """
   for v in lists.variations:  # before anything is written: it may fail
     learn.load(lists.base, v)
   folders.open_workdir(workdir, lists.preset, lists.base)
   nodes = plan(lists, workdir)
-  clock = _Clock(lists.base, nodes)
+  clock = _Progress(lists.base, nodes)
   failed: dict[str, str] = {}
   pending = list(nodes)
   while pending:
@@ -94,10 +96,10 @@ def run(lists: Lists, workdir: pathlib.Path) -> list[str]:
 
 def _try(
   base: Config,
-  nodes: dict[str, Node],
+  nodes: dict[str, Planned],
   name: str,
   failed: dict[str, str],
-  clock: _Clock,
+  clock: _Progress,
 ) -> bool:
   """Does one variation; False if another process is at it, or at its needs."""
   node = nodes[name]
@@ -109,13 +111,19 @@ def _try(
   if _done(base, node):
     return True
   try:
-    with files.locked(node.folder.path / '.lock', 'busy'):
+    path = node.folder.path
+    with (
+      files.locked(path / '.lock', 'busy'),
+      workdirs.explaining_full_disk(path),
+    ):
       clock.begin(node)
       _do(base, node, [nodes[x].folder for x in node.needs])
       clock.end()
   except files.BusyError:
     return False
   except Exception as error:  # the others must go on
+    if workdirs.is_full(error):
+      raise  # but they would come no further
     known = isinstance(error, UserError)
     text = str(error) if known else traceback.format_exc()
     failed[name] = f'{node.v.title} failed: {error}'
@@ -125,13 +133,13 @@ def _try(
   return True
 
 
-def _done(base: Config, node: Node) -> bool:
+def _done(base: Config, node: Planned) -> bool:
   if not node.folder.trained:
     return False
   return not node.measured or measure.complete(base, node.v, node.folder)
 
 
-def _do(base: Config, node: Node, parents: list[Folder]) -> None:
+def _do(base: Config, node: Planned, parents: list[Folder]) -> None:
   if not node.folder.trained:
     workdir = node.folder.path.parents[1]
     params = [folder.params() for folder in parents]
@@ -141,10 +149,10 @@ def _do(base: Config, node: Node, parents: list[Folder]) -> None:
   (node.folder.path / 'failed.txt').unlink(missing_ok=True)
 
 
-class _Clock:
+class _Progress:
   """Says before and during a list how long it will take."""
 
-  def __init__(self, base: Config, nodes: dict[str, Node]):
+  def __init__(self, base: Config, nodes: dict[str, Planned]):
     self._base, self._nodes = base, nodes
     self._expected, self._taken = 0.0, 0.0
     self._now = (0.0, 0.0)
@@ -154,7 +162,7 @@ class _Clock:
       f' {logs.duration(self._left())} are left'
     )
 
-  def _seconds(self, node: Node) -> float:
+  def _seconds(self, node: Planned) -> float:
     found = cost.training(self._base, node.v, node.folder)
     if node.measured:
       found += cost.measuring(self._base, node.v, node.folder)
@@ -164,7 +172,7 @@ class _Clock:
     factor = self._taken / self._expected if self._expected else 1.0
     return factor * sum(self._seconds(x) for x in self._nodes.values())
 
-  def begin(self, node: Node) -> None:
+  def begin(self, node: Planned) -> None:
     """Notes what is begun."""
     self._now = (self._seconds(node), time.monotonic())
     done = sum(_done(self._base, x) for x in self._nodes.values())

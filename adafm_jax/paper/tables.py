@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from adafm_jax.degrade import level as levels
 from adafm_jax.paper import numbers
 from adafm_jax.paper.blocks import Block, Heading, Table, Text
-from adafm_jax.paper.results import Results, Value
+from adafm_jax.paper.results import FinishedRuns, Value
 from adafm_jax.report.tables import MISSING
 
 TITLES = {
@@ -31,7 +31,7 @@ def cell(ours: Value, paper: float | None) -> str:
   return f'{ours.text()} / {theirs} / {apart}'
 
 
-def sets(results: Results, task: str) -> list[str]:
+def sets(results: FinishedRuns, task: str) -> list[str]:
   """The paper's sets, and those that were measured beside."""
   paper = numbers.SETS[task]
   return [*paper, *(x for x in results.sets(task) if x not in paper)]
@@ -52,7 +52,7 @@ def arrow(task: str, start: float, end: float) -> str:
   return f'{label(task, start)} → {end:g}'
 
 
-def table1(results: Results) -> Iterator[Block]:
+def table1(results: FinishedRuns) -> Iterator[Block]:
   """The basic model beside the networks of its time."""
   yield Heading(2, 'Table 1: the basic model and its peers')
   yield Text(
@@ -81,7 +81,7 @@ def table1(results: Results) -> Iterator[Block]:
   yield Table(['task, set', 'peer', 'PSNR of the peer', 'basic model'], rows)
 
 
-def table2(results: Results) -> Iterator[Block]:
+def table2(results: FinishedRuns) -> Iterator[Block]:
   """Adaptation by filter size."""
   yield Heading(2, 'Table 2: adaptation by filter size')
   yield Text('Every cell: ours / paper / difference, PSNR in dB.')
@@ -99,7 +99,7 @@ def table2(results: Results) -> Iterator[Block]:
   yield Table(['range, set', *(f'{k}x{k}' for k in KERNELS), 'baseline'], rows)
 
 
-def position(results: Results) -> Iterator[Block]:
+def position(results: FinishedRuns) -> Iterator[Block]:
   """The position of AdaFM layers (section 4.1)."""
   yield Heading(2, 'Section 4.1: the position of AdaFM layers')
   yield Text('PSNR at the end level; every cell: ours / paper / difference.')
@@ -129,7 +129,7 @@ def position(results: Results) -> Iterator[Block]:
   )
 
 
-def scratch(results: Results) -> Iterator[Block]:
+def scratch(results: FinishedRuns) -> Iterator[Block]:
   """AdaFM-Net trained from scratch (section 4.2)."""
   yield Heading(2, 'Section 4.2: AdaFM-Net trained from scratch')
   yield Text(
@@ -158,7 +158,7 @@ def scratch(results: Results) -> Iterator[Block]:
   )
 
 
-def table3(results: Results) -> Iterator[Block]:
+def table3(results: FinishedRuns) -> Iterator[Block]:
   """AdaFM beside adaptive normalisation."""
   yield Heading(2, 'Table 3: AdaBN, conditional instance norm and AdaFM')
   yield Text('Every cell: ours / paper / difference, PSNR in dB.')
@@ -183,7 +183,7 @@ def table3(results: Results) -> Iterator[Block]:
 
 
 def adapted(
-  results: Results, title: str, tasks: Sequence[str]
+  results: FinishedRuns, title: str, tasks: Sequence[str]
 ) -> Iterator[Block]:
   """Range and direction of adaptation: Tables 4 and 5."""
   yield Heading(2, title)
@@ -208,7 +208,7 @@ def adapted(
 
 
 def adapted_values(
-  results: Results, task: str, name: str, start: float, end: float
+  results: FinishedRuns, task: str, name: str, start: float, end: float
 ) -> tuple[Value, Value, Value]:
   """PSNR at the end of a range: of the baseline, of AdaFM, and the distance."""
   alone = results.psnr(name, end, task=task, system='basic', start=end)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from adafm_jax import files
 from adafm_jax.data import known, prepared
-from adafm_jax.engine import memory
+from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.prepare import gather, scan, write
 from adafm_jax.prepare.request import Request, arguments, from_options
@@ -113,7 +113,7 @@ def describe(where: pathlib.Path) -> str:
   index = prepared.find(name, data_dir)
   assert index is not None
   size = sum(file['bytes'] for file in index['files'].values())
-  lines = [f'prepared {name} in {where} ({memory.show(size)}):']
+  lines = [f'prepared {name} in {where} ({memories.show(size)}):']
   for split in index['splits']:
     part = prepared.Split(where, index, split)
     cut = f' as {len(part.sizes)} sub-images' if part.is_cut else ''

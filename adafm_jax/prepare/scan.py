@@ -82,9 +82,10 @@ def check(name: str, splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
   for split, entries in splits.items():
     count = rule.splits[split].count
     if count is not None and len(entries) != count:
+      where = f' in {entries[0].path.parent}' if entries else ''
       problems.append(
         f'{name} has {count} images in split {split}, but {len(entries)} were'
-        f' found{_where(entries)}.'
+        f' found{where}.'
       )
     for entry in entries:
       if why := rule.size_problem(entry.height, entry.width):
@@ -96,10 +97,6 @@ def check(name: str, splits: Mapping[str, Sequence[prepared.Entry]]) -> None:
       'Correct the files, or prepare them as they are with --unchecked.'
     )
   errors.raise_all(problems)
-
-
-def _where(entries: Sequence[prepared.Entry]) -> str:
-  return f' in {entries[0].path.parent}' if entries else ''
 
 
 def check_apart(splits: Mapping[str, Sequence[prepared.Entry]]) -> None:

@@ -65,7 +65,8 @@ def plot_curve(
   figure, axes = new_figure(title, unit_label, 'strength λ')
   mean = [np.mean(c.strength(np.linspace(c.start, c.end))) for c in curves]
   written: set[tuple[float, float]] = set()
-  shared = len(curves) > 1 and len({_measured(c) for c in curves}) == 1
+  measured = {(c.start, c.end, c.levels, c.strengths) for c in curves}
+  shared = len(curves) > 1 and len(measured) == 1
   for i, curve in enumerate(curves):
     color = COLORS[i % len(COLORS)]
     _draw_line(axes, curve, color)
@@ -202,10 +203,6 @@ def new_figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
   axes.set_axisbelow(True)
   axes.spines[['top', 'right']].set_visible(False)
   return figure, axes
-
-
-def _measured(curve: Curve) -> tuple:
-  return curve.start, curve.end, curve.levels, curve.strengths
 
 
 def _draw_line(axes: Axes, curve: Curve, color: str) -> None:

@@ -33,7 +33,7 @@ _PASSES = 4
 _ENVIRONMENT = {'XLA_PYTHON_CLIENT_PREALLOCATE': 'false'}
 
 
-class Task(NamedTuple):
+class PictureTask(NamedTuple):
   """A picture of a bulk job.
 
   Attributes:
@@ -55,12 +55,14 @@ class Work(NamedTuple):
     threads: that read, and as many that write, in each actor.
     batch: most pictures in one pass of the network.
     folder: that relative paths are relative to.
+    replace: whether files of other programs are replaced.
   """
 
   output: str
   threads: int
   batch: int
   folder: str = '.'
+  replace: bool = False
 
 
 class Actor:
@@ -79,13 +81,13 @@ class Actor:
     Text, because Ray's tables hold neither names that are not UTF-8 nor
     columns that are empty in one block and not in another.
     """
-    tasks = [Task(*json.loads(text)) for text in block['task']]
+    tasks = [PictureTask(*json.loads(text)) for text in block['task']]
     rows = restore(self._job, tasks, self._work)
     return {'row': [json.dumps(row) for row in rows]}
 
 
 def restore(
-  job: Job, tasks: Sequence[Task], work: Work
+  job: Job, tasks: Sequence[PictureTask], work: Work
 ) -> Iterator[dict[str, Any]]:
   """Restores pictures that may come from a store and go to one.
 
@@ -94,19 +96,22 @@ def restore(
   """
   with tempfile.TemporaryDirectory(prefix='adafm-') as folder:
     staged = _Staged(tasks, work.output, pathlib.Path(folder))
+    # Nothing was there when the work was shared out, but what a killed actor
+    # wrote may be there now.
+    targets = frozenset(pair.target for pair in staged.pairs)
     outcomes = workers.run(
       job,
       staged.pairs,
       threads=work.threads,
       batch=work.batch,
-      existing=overwrite.REPLACE,  # whoever shared the work out looked
+      existing=overwrite.Existing(replace=work.replace, claimed=targets),
       before=staged.fetch,
       after=staged.put,
     )
     for outcome, task in zip(outcomes, tasks, strict=True):
       row = manifest.row(outcome, staged.output)
       row |= {'input': task.source, 'line': report.line(outcome)}
-      yield staged.tell(row, task, outcome.pair)
+      yield staged.with_uris(row, task, outcome.pair)
 
 
 class _Staged:
@@ -117,7 +122,9 @@ class _Staged:
     pairs: of the tasks, in order.
   """
 
-  def __init__(self, tasks: Sequence[Task], output: str, folder: pathlib.Path):
+  def __init__(
+    self, tasks: Sequence[PictureTask], output: str, folder: pathlib.Path
+  ):
     self._store = objects.open_store(output) if objects.is_uri(output) else None
     self.output = folder / 'out' if self._store else pathlib.Path(output)
     self.pairs = []
@@ -141,23 +148,23 @@ class _Staged:
       if self._store and path.exists():
         self._store.put(path, path.relative_to(self.output).as_posix())
 
-  def tell(
-    self, row: Mapping[str, Any], task: Task, pair: Pair
+  def with_uris(
+    self, row: Mapping[str, Any], task: PictureTask, pair: Pair
   ) -> dict[str, Any]:
     """A row whose sentences name URIs, not the files that stand for them."""
     names = {os.fspath(pair.source): task.source}
     if self._store:
       names[os.fspath(pair.target)] = f'{self._store.uri}/{task.result}'
-    told = dict(row)
+    found = dict(row)
     for field in ('error', 'line'):
       for path, uri in names.items():
-        told[field] = told[field] and told[field].replace(path, uri)
-    return told
+        found[field] = found[field] and found[field].replace(path, uri)
+    return found
 
 
 def run(
   make_job: Callable[[], Job],
-  tasks: Sequence[Task],
+  tasks: Sequence[PictureTask],
   work: Work,
   actors: int | None = None,
 ) -> Iterator[dict[str, Any]]:

@@ -17,11 +17,11 @@ from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
-from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
-from adafm_jax.model_file import header
+from adafm_jax.model_file.header import Header
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
 from adafm_jax.restore.pairs import Pair
@@ -46,7 +46,7 @@ class Job:
     recipe: whether results carry a recipe.
   """
 
-  header: header.Header
+  header: Header
   network: Network
   name: str
   sha256: str
@@ -132,21 +132,21 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     sentence = f'{label(level)}.'
   if found.faint[0]:
     share = 0.0
-    told = f'It uses {found.used[0]:.2g} of its range, too little: left alone.'
+    text = f'It uses {found.used[0]:.2g} of its range, too little: left alone.'
   elif share == 0:
-    told = f'{sentence} Cleaner than the model restores: left alone.'
+    text = f'{sentence} Cleaner than the model restores: left alone.'
   elif share < 1:
-    told = f'{sentence} Strength 0, faded to {share:.0%}.'
+    text = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
-    told = f'{sentence} Strength {value:.3g}.'.lstrip()
+    text = f'{sentence} Strength {value:.3g}.'.lstrip()
   if found.gain[0] != 1 and share:
-    told += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
+    text += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   known = None if level is None else estimated
-  return Choice(level, value, scale, told, share, known)
+  return Choice(level, value, scale, text, share, known)
 
 
 def _estimate(
-  header: header.Header, photo: photos.Photo, contrasts: contrast.Contrast
+  header: Header, photo: photos.Photo, contrasts: contrast.Contrast
 ) -> tuple[float, str]:
   """The estimated level, and a sentence about it."""
   if not header.arch.kernel:  # it has one level only
@@ -170,7 +170,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   photo = photos.read_photo(pair.source)
   found = contrast.find(photo.pixels[None], job.header.levels.task, photo.alpha)
   choice = choose(job, photo, found)
-  seen = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  seen = alphas.premultiply(photo.pixels, photo.alpha)
   height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
   size = height, width
   photo_write.check(pair.target, formats.of_path(pair.target), size, photo)
@@ -240,9 +240,9 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   if loaded.choice.share == 0 and same and not job.recipe:
     with files.atomic_path(target) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
+      own.mark(temporary)
   else:
     notes = _write(job, loaded, output)
-  own.mark(target)
   return notes
 
 
@@ -254,7 +254,7 @@ def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     alpha, hidden = (
       pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
     )
-  pixels = photo_alpha.unpremultiply(pixels, alpha, hidden)
+  pixels = alphas.unpremultiply(pixels, alpha, hidden)
   target, text = loaded.pair.target, None
   if job.recipe:
     text = make_recipe(job, loaded).to_json()
@@ -265,10 +265,12 @@ def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     photo._replace(alpha=alpha),
     quality=job.quality,
     extra_text={recipe.KEY: text} if text and carried else None,
+    written=own.mark,
   )
   if text and not carried:
-    files.write_text(recipe.sidecar(target), text + '\n')
-    own.mark(recipe.sidecar(target))
+    with files.atomic_path(recipe.sidecar(target)) as temporary:
+      temporary.write_text(text + '\n', 'utf-8')
+      own.mark(temporary)
   return notes
 
 
@@ -296,7 +298,7 @@ def read_mask(path: str) -> np.ndarray:
     UserError: it can't be read, or is in colour.
   """
   photo = photos.read_photo(path)
-  pixels = photo_alpha.premultiply(photo.pixels, photo.alpha)
+  pixels = alphas.premultiply(photo.pixels, photo.alpha)
   if np.ptp(pixels, axis=-1).any():
     raise UserError(
       f'The mask {path} is in colour; it must be grey: white for full strength,'

@@ -52,7 +52,7 @@ def parse_shard(text: str) -> Shard:
   """Reads 'I/N', I from 0 to N - 1.
 
   Raises:
-    UserError: it is none of these.
+    UserError: it is not of that form.
   """
   found = re.fullmatch(r'(\d{1,9})/(\d{1,9})', text)
   shard = Shard(*map(int, found.groups())) if found else Shard(0, 0)
@@ -92,15 +92,15 @@ class Journal:
       for name in values.get('claims', ())
     }
 
-  def begin(self, expected: int, results: Iterable[str]) -> None:
+  def begin(self, expected: int, new: Iterable[str]) -> None:
     """Writes how many pictures fall to this part; lines follow.
 
     Args:
       expected: their number.
-      results: what is going to be written, and overwrites nothing.
+      new: results that are going to be written, where no file is yet.
     """
     self._file = self._path.open('a', encoding='utf-8')
-    claims = sorted(set(results) - self.claimed)
+    claims = sorted(set(new) - self.claimed)
     self._add({'expected': expected, 'claims': claims})
 
   def add(self, row: Mapping[str, Any]) -> None:

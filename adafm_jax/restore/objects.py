@@ -24,7 +24,7 @@ def is_uri(text: str) -> bool:
   return '://' in text
 
 
-class Store(NamedTuple):
+class ObjectStore(NamedTuple):
   """A folder of an object store.
 
   Attributes:
@@ -84,7 +84,7 @@ class Store(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def open_store(uri: str) -> Store:
+def open_store(uri: str) -> ObjectStore:
   """Opens a folder by its URI, such as s3://bucket/photos.
 
   Raises:
@@ -97,7 +97,7 @@ def open_store(uri: str) -> Store:
     system, root = fs.FileSystem.from_uri(parse.quote(uri, safe=':/@'))
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot open {uri}: {error}.') from error
-  return Store(uri, system, root.rstrip('/'))
+  return ObjectStore(uri, system, root.rstrip('/'))
 
 
 def split(uri: str) -> tuple[str, str]:

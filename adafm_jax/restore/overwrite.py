@@ -19,7 +19,8 @@ class Existing(NamedTuple):
     skip: their pictures are left out.
     replace: they are replaced, whatever they are; otherwise only those that an
       earlier call wrote.
-    claimed: files of an earlier call, beside those that carry its mark.
+    claimed: files of an earlier call; believed only where a disk keeps no
+      marks (see `own`), since another program may have written them since.
   """
 
   skip: bool = False
@@ -29,8 +30,9 @@ class Existing(NamedTuple):
   def blocking(self, *paths: pathlib.Path) -> pathlib.Path | None:
     """The first of some files that may not be written; None if all may."""
     for path in paths:
-      ours = path in self.claimed or self.replace
-      if os.path.lexists(path) and not ours and not own.is_own(path):
+      if self.replace or not os.path.lexists(path) or own.is_own(path):
+        continue
+      if path not in self.claimed or own.can_tell(path):
         return path
     return None
 

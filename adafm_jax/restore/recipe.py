@@ -11,7 +11,8 @@ from PIL.ExifTags import IFD, Base
 
 from adafm_jax.errors import UserError
 from adafm_jax.images import exif as exifs
-from adafm_jax.images import formats, photo
+from adafm_jax.images import formats
+from adafm_jax.images import photo as photos
 
 KEY = 'adafm'  # of the text in a picture's metadata
 # Of those fields that are no text.
@@ -130,7 +131,7 @@ def _text(file: pathlib.Path) -> str | None:
       return file.read_text('utf-8')
     except (OSError, ValueError) as error:
       raise UserError(f'Cannot read the recipe {file}: {error}.') from error
-  metadata = photo.read_photo(file).metadata
+  metadata = photos.read_photo(file).metadata
   if KEY in (texts := dict(metadata.text)):
     return texts[KEY]
   exif = Image.Exif()

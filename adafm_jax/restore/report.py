@@ -1,4 +1,4 @@
-"""What is told about restored photographs, on the screen and as JSON lines."""
+"""Reports on restored photographs, on the screen and as JSON lines."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def summary(
   parts = [f'{counts[kind]} {kind}' for kind in _STATUSES if counts[kind]]
   if len(outcomes) < total:
     parts.append(f'{total - len(outcomes)} left')
-  told = ', '.join(parts) or 'nothing to do'
-  return f'{total} picture(s): {told}; {seconds:.1f} s; {output}'
+  shown = ', '.join(parts) or 'nothing to do'
+  return f'{total} picture(s): {shown}; {seconds:.1f} s; {output}'
 
 
 def picture(outcome: Outcome) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Lines:
     """Ends the file."""
     file, self._file = self._file, None
     if file and file is not sys.stdout:
-      with contextlib.suppress(OSError):  # told before
+      with contextlib.suppress(OSError):  # reported before
         file.close()
 
 
@@ -178,12 +178,12 @@ def check(name: str, pairs: Sequence[Pair]) -> None:
   if os.path.realpath(path) in pictures:
     raise UserError(f'--json {path} would overwrite a picture.')
   if not name or path.is_dir():
-    raise UserError(f'--json {name!r} is no file name.')
+    raise UserError(f'--json {name!r} is not a file name.')
   if not os.path.lexists(path):
     files.check_place(path)
   elif not _is_stream(path) and not _is_report(path):
     raise UserError(
-      f'--json {path} would overwrite a file that is no report; give another'
+      f'--json {path} would overwrite a file that is not a report; give another'
       ' name.'
     )
   elif not os.access(path, os.W_OK):

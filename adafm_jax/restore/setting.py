@@ -137,7 +137,7 @@ def choose(
 
   Raises:
     UserError: neither is given, or both; a value is out of range; or
-      super-resolution is not told one scale.
+      super-resolution is not given one scale.
   """
   scaling = model.levels.task == 'sr'
   if scaling and (level is None or np.ndim(level)):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
 
@@ -82,57 +83,57 @@ def run(
   Yields:
     An outcome a photograph, in the order of `found`.
   """
-  with contextlib.ExitStack() as stack:
-    readers = stack.enter_context(_pool(threads))
-    writers = stack.enter_context(_pool(threads))
-
-    def read(pair: Pair) -> jobs.Loaded | Outcome:
-      before(pair)
-      loaded = jobs.load(job, pair)
-      return _outcome(loaded, PLANNED) if dry_run else loaded
-
-    def load(pair: Pair) -> jobs.Loaded | Outcome:
-      if pair.problem:
-        return Outcome(pair, FAILED, problem=pair.problem)
-      if existing.skip and os.path.lexists(pair.target):
-        return Outcome(pair, SKIPPED)
-      if taken := existing.blocking(pair.target):
-        problem = f'{taken} was written by another program meanwhile.'
-        return Outcome(pair, FAILED, problem=problem)
-      return _guarded(pair, lambda: read(pair))
-
-    def store(loaded: jobs.Loaded, output: np.ndarray) -> tuple[str, ...]:
-      notes = jobs.store(job, loaded, output)
-      after(loaded.pair)
-      return notes
-
-    def write(
-      loaded: jobs.Loaded, output: np.ndarray, seconds: float
-    ) -> Outcome:
-      notes = _guarded(loaded.pair, lambda: store(loaded, output))
-      if isinstance(notes, Outcome):
-        return notes
-      status = RESTORED if loaded.choice.share else LEFT_ALONE
-      return _outcome(loaded, status, notes, seconds)
-
-    def submit(*made: Any) -> futures.Future[Outcome]:
-      return writers.submit(write, *made)
-
-    most = max(threads, batch)
-    loaded = _in_order((readers.submit(load, p) for p in found), most)
-    started = (
-      future
-      for window in _windows(loaded, batch)
-      for future in _restore(job, window, submit)
-    )
+  load = functools.partial(_load, job, existing, before, dry_run)
+  write = functools.partial(_write, job, after)
+  most = max(threads, batch)
+  with _pool(threads) as readers, _pool(threads) as writers:
+    submit = functools.partial(writers.submit, write)
+    loaded = _in_order((readers.submit(load, pair) for pair in found), most)
+    windows = iter(lambda: list(itertools.islice(loaded, batch)), [])
+    started = (x for window in windows for x in _restore(job, window, submit))
     yield from _in_order(started, most, at_once=True)
 
 
-def _windows(items: Iterable[Any], length: int) -> Iterator[list[Any]]:
-  """Lists of as many items; the last may be shorter."""
-  iterator = iter(items)
-  while window := list(itertools.islice(iterator, length)):
-    yield window
+def _load(
+  job: jobs.Job,
+  existing: overwrite.Existing,
+  before: Act,
+  dry_run: bool,
+  pair: Pair,
+) -> jobs.Loaded | Outcome:
+  """Reads a photograph; its outcome where there is nothing to restore."""
+  if pair.problem:
+    return Outcome(pair, FAILED, problem=pair.problem)
+  if existing.skip and os.path.lexists(pair.target):
+    return Outcome(pair, SKIPPED)
+  if taken := existing.blocking(pair.target):
+    problem = f'{taken} was written by another program meanwhile.'
+    return Outcome(pair, FAILED, problem=problem)
+
+  def read() -> jobs.Loaded | Outcome:
+    before(pair)
+    loaded = jobs.load(job, pair)
+    return _outcome(loaded, PLANNED) if dry_run else loaded
+
+  return _guarded(pair, read)
+
+
+def _write(
+  job: jobs.Job,
+  after: Act,
+  loaded: jobs.Loaded,
+  output: np.ndarray,
+  seconds: float,
+) -> Outcome:
+  """Writes a result."""
+
+  def store() -> Outcome:
+    notes = jobs.store(job, loaded, output)
+    after(loaded.pair)
+    status = RESTORED if loaded.choice.share else LEFT_ALONE
+    return _outcome(loaded, status, notes, seconds)
+
+  return _guarded(loaded.pair, store)
 
 
 def _restore(

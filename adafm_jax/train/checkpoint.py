@@ -14,7 +14,7 @@ from adafm_jax.train import logs
 from adafm_jax.train.step import TrainState
 
 
-class Store:
+class Checkpoints:
   """The newest `keep` checkpoints of one stage, in a folder.
 
   A checkpoint is written under another name and renamed when complete, so a run
@@ -33,7 +33,7 @@ class Store:
       item_handlers=ocp.StandardCheckpointHandler(),
     )
 
-  def __enter__(self) -> Store:
+  def __enter__(self) -> Checkpoints:
     return self
 
   def __exit__(self, *_: object) -> None:

@@ -18,11 +18,12 @@ from jax.experimental import multihost_utils
 
 from adafm_jax import files
 from adafm_jax.config.fields import Config
-from adafm_jax.data import bank, prepared, sources
+from adafm_jax.data import bank as banks
+from adafm_jax.data import prepared, sources
 from adafm_jax.data.image import NamedImage, Seen, identify
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.engine import memory
+from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 
 # Loaded images, or a split of a prepared set, which can stay on disk.
@@ -250,11 +251,11 @@ def _choose(config: Config, train: prepared.Split) -> tuple[str, str]:
   """(placement, why) by the config or by memory."""
   if config.data.placement != 'auto':
     return config.data.placement, 'data.placement'
-  size, free = needed_bytes(config, train), memory.available()
-  if train.pixels > bank.MAX_PIXELS:
+  size, free = needed_bytes(config, train), memories.available()
+  if train.pixels > banks.MAX_PIXELS:
     return 'stream', f'{train.pixels:,} pixels are too many for one array'
   word = 'of' if size <= free else 'of only'
   return (
     'device' if size <= free else 'stream',
-    f'{memory.show(size)} {word} {memory.show(free)} that may be used',
+    f'{memories.show(size)} {word} {memories.show(free)} that may be used',
   )

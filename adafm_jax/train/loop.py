@@ -18,7 +18,7 @@ from adafm_jax.config.fields import RunConfig
 from adafm_jax.errors import UserError
 from adafm_jax.models.restorer import Params
 from adafm_jax.train import logs
-from adafm_jax.train.checkpoint import Store
+from adafm_jax.train.checkpoint import Checkpoints
 from adafm_jax.train.step import Dispatch, Feed, Metrics, TrainState
 
 # Measures weights: yields (name, value) pairs for the events.
@@ -50,7 +50,7 @@ class Loop:
   stop: int
   config: RunConfig
   per_call: int
-  store: Store
+  store: Checkpoints
   events: logs.Events
   validate: Validate
   _clock: logs.Clock = dataclasses.field(init=False)

@@ -199,7 +199,7 @@ def latest_step(workdir: pathlib.Path, name: str) -> int | None:
   folder = workdir / 'checkpoints' / name
   if not folder.is_dir():
     return None
-  with checkpoint.Store(folder, 1) as store:
+  with checkpoint.Checkpoints(folder, 1) as store:
     return store.latest
 
 
@@ -232,7 +232,7 @@ def learn(
   stage: StageConfig = getattr(config, FIELDS[name])
   labels = optim.label_parameters(params, rules or optim.STAGE_RULES[name])
   drawn = not Degradation(config.task).whole_image
-  recipe = steps.Recipe(
+  constants = steps.StageConstants(
     apply=networks.make_apply(
       arch, dtype=jnp.dtype(config.model.compute), learning=True
     ),
@@ -244,8 +244,8 @@ def learn(
   )
   logs.say(f'{name}: {optim.describe(params, labels)}')
   folder = run.workdir / 'checkpoints' / name
-  with checkpoint.Store(folder, config.run.keep) as store:
-    fresh = steps.init_state(recipe, params)
+  with checkpoint.Checkpoints(folder, config.run.keep) as store:
+    fresh = steps.init_state(constants, params)
     state = TrainState(*meshes.replicate(fresh, mesh))
     if store.latest is not None:
       logs.say(f'{name}: resuming from step {store.latest}')
@@ -253,7 +253,7 @@ def learn(
     if int(state.step) == stage.steps:
       logs.say(f'{name}: done before')
       return jax.device_get(loop.released(state))
-    state = _loop(run, name, arch, recipe, store, state)
+    state = _loop(run, name, arch, constants, store, state)
   return jax.device_get(loop.released(state))
 
 
@@ -261,12 +261,12 @@ def _loop(
   run: Run,
   name: str,
   arch: Architecture,
-  recipe: steps.Recipe,
-  store: checkpoint.Store,
+  constants: steps.StageConstants,
+  store: checkpoint.Checkpoints,
   state: TrainState,
 ) -> TrainState:
   """The steps of a stage, with its feed, events and validation."""
-  config, start, points = run.config, int(state.step), recipe.points
+  config, start, points = run.config, int(state.step), constants.points
   middle = len(points.level) // 2
   validate = run.make_validate(
     arch, float(points.level[middle]), float(points.strength[middle])
@@ -283,17 +283,17 @@ def _loop(
     feed.open_feed(
       config,
       run.images,
-      stage=recipe.stage,
+      stage=constants.stage,
       levels=[float(level) for level in points.level],
       index=index,
       start=start,
-      mesh=recipe.mesh,
+      mesh=constants.mesh,
     ) as opened,
   ):
     stage_loop = loop.Loop(
       name=name,
-      dispatch=steps.make_dispatch(recipe, key, per_call),
-      stop=recipe.stage.steps,
+      dispatch=steps.make_dispatch(constants, key, per_call),
+      stop=constants.stage.steps,
       config=config.run,
       per_call=per_call,
       store=store,

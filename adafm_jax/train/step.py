@@ -81,7 +81,7 @@ class Metrics(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class StageConstants:
   """Everything about a stage that is constant in the compiled step.
 
   Attributes:
@@ -114,24 +114,26 @@ class Recipe:
     return jax.lax.with_sharding_constraint(batch, sharding)
 
 
-def init_state(recipe: Recipe, params: restorer.Params) -> TrainState:
+def init_state(
+  constants: StageConstants, params: restorer.Params
+) -> TrainState:
   """The state before the first step."""
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
     # A copy: both are donated, and a buffer can be donated only once.
-    ema=jax.tree.map(jnp.copy, params) if recipe.stage.ema else {},
-    opt_state=recipe.optimizer.init(params),
+    ema=jax.tree.map(jnp.copy, params) if constants.stage.ema else {},
+    opt_state=constants.optimizer.init(params),
   )
 
 
 def draw_batch(
-  recipe: Recipe, key: jax.Array, source: banks.Bank | jax.Array
+  constants: StageConstants, key: jax.Array, source: banks.Bank | jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Draws the batch of one step.
 
   Args:
-    recipe: of the stage.
+    constants: of the stage.
     key: of the run and step.
     source: training images, or patches as `banks.sample` draws them.
 
@@ -140,7 +142,7 @@ def draw_batch(
     the index of each patch's point, int32 [batch], or [1] if there is only one.
   """
   place, grain = jax.random.split(key)
-  stage, count = recipe.stage, len(recipe.points.level)
+  stage, count = constants.stage, len(constants.points.level)
   which = jnp.zeros((1,), jnp.int32)
   if count > 1:
     draw = jax.random.fold_in(key, 1)
@@ -149,22 +151,22 @@ def draw_batch(
     pixels = banks.sample(place, source, stage.batch, stage.patch)
   else:
     pixels = source
-  pixels = recipe.shard(pixels).astype(jnp.float32) / 255
-  if recipe.noise is None:
+  pixels = constants.shard(pixels).astype(jnp.float32) / 255
+  if constants.noise is None:
     clean, *partners = jnp.split(pixels, 1 + count, axis=-1)
     if count == 1:
       return clean, partners[0], which
     index = which.reshape(1, -1, 1, 1, 1)
     degraded = jnp.take_along_axis(jnp.stack(partners), index, axis=0)[0]
     return clean, degraded, which
-  sigma = jnp.asarray(recipe.points.level)[which]
+  sigma = jnp.asarray(constants.points.level)[which]
   sigma = sigma if count > 1 else sigma[0]
-  noisy = noises.add_noise(grain, pixels, sigma, protocol=recipe.noise)
-  return pixels, recipe.shard(noisy), which
+  noisy = noises.add_noise(grain, pixels, sigma, protocol=constants.noise)
+  return pixels, constants.shard(noisy), which
 
 
 def train_step(
-  recipe: Recipe,
+  constants: StageConstants,
   key: jax.Array,
   source: banks.Bank | jax.Array,
   state: TrainState,
@@ -172,7 +174,7 @@ def train_step(
   """Takes one optimizer step.
 
   Args:
-    recipe: of the stage.
+    constants: of the stage.
     key: of the run; the step number is folded in.
     source: see `draw_batch`.
     state: before the step.
@@ -181,26 +183,26 @@ def train_step(
     The new state, and the L1 loss and mean squared error before the update.
   """
   step_key = jax.random.fold_in(key, state.step)
-  clean, degraded, which = draw_batch(recipe, step_key, source)
-  strength = jnp.asarray(recipe.points.strength)[which]
+  clean, degraded, which = draw_batch(constants, step_key, source)
+  strength = jnp.asarray(constants.points.strength)[which]
   if len(strength) == 1:
     strength = strength[0]
-  weight = jnp.asarray(recipe.points.weight)[which].reshape(-1, 1, 1, 1)
+  weight = jnp.asarray(constants.points.weight)[which].reshape(-1, 1, 1, 1)
 
   def loss_fn(params):
-    params = optim.stop_frozen(params, recipe.labels)
-    error = recipe.apply(params, degraded, strength) - clean
+    params = optim.stop_frozen(params, constants.labels)
+    error = constants.apply(params, degraded, strength) - clean
     return jnp.mean(weight * jnp.abs(error)), jnp.mean(jnp.square(error))
 
   (loss, mse), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-  updates, opt_state = recipe.optimizer.update(
+  updates, opt_state = constants.optimizer.update(
     grads, state.opt_state, state.params
   )
   params = optax.apply_updates(state.params, updates)
   new_state = TrainState(
     step=state.step + 1,
     params=params,
-    ema=_average(recipe.stage.ema, state, params),
+    ema=_average(constants.stage.ema, state, params),
     opt_state=opt_state,
   )
   return new_state, loss, mse
@@ -221,11 +223,13 @@ def _average(decay: float, state: TrainState, params: Any) -> Any:
 Dispatch = Callable[[TrainState, Feed, int], tuple[TrainState, Metrics]]
 
 
-def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
+def make_dispatch(
+  constants: StageConstants, key: jax.Array, per_call: int
+) -> Dispatch:
   """Compiles many steps into one call.
 
   Args:
-    recipe: of the stage.
+    constants: of the stage.
     key: of the run.
     per_call: 1 calls each step separately; more loops on the device. Use 1 for
       batches read from disk, and on the CPU, where XLA runs convolutions inside
@@ -240,7 +244,7 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
   def body(_, carry, source):
     state, metrics = carry
     step = state.step
-    state, loss, mse = train_step(recipe, key, source, state)
+    state, loss, mse = train_step(constants, key, source, state)
     bad = (metrics.bad_step < 0) & ~jnp.isfinite(loss)
     return state, Metrics(
       loss=metrics.loss + loss,
@@ -249,7 +253,7 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
       bad_step=jnp.where(bad, step, metrics.bad_step),
     )
 
-  replicated = NamedSharding(recipe.mesh, PartitionSpec())
+  replicated = NamedSharding(constants.mesh, PartitionSpec())
 
   @jax.jit(donate_argnums=(0, 1), out_shardings=replicated)
   def one(state, metrics, source):
@@ -261,7 +265,7 @@ def make_dispatch(recipe: Recipe, key: jax.Array, per_call: int) -> Dispatch:
       0, steps, lambda i, carry: body(i, carry, bank), (state, metrics)
     )
 
-  one_by_one = _shares_threads(recipe.mesh)
+  one_by_one = _shares_threads(constants.mesh)
 
   def dispatch(state, feed, steps):
     metrics = _no_metrics(replicated)

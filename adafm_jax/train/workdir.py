@@ -6,8 +6,8 @@ import contextlib
 import errno
 import json
 import logging
-import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -21,6 +21,8 @@ from adafm_jax.train import stages
 _RETIRED = ('layer_coefficients', 'layer_steps')
 # What a system says when a disk, or what a user may take of it, is full.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# How the errors of orbax's storage, which are no OSErrors, carry the same.
+_CODE = re.compile(r"os_error_code='(\d+)'")
 _UNFINISHED = '*.orbax-checkpoint-tmp'
 
 
@@ -40,7 +42,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_when_full(workdir: pathlib.Path) -> Iterator[None]:
+def explaining_full_disk(workdir: pathlib.Path) -> Iterator[None]:
   """Turns what a full disk raises into a sentence.
 
   What was being written is removed; the checkpoints before it stay.
@@ -54,41 +56,42 @@ def told_when_full(workdir: pathlib.Path) -> Iterator[None]:
   try:
     yield
   except Exception as error:
-    if not _is_full(error):
+    if not is_full(error):
       raise
     for left in workdir.glob(f'checkpoints/*/{_UNFINISHED}'):
       shutil.rmtree(left, ignore_errors=True)
     raise UserError(
-      f'The disk of {workdir} is full, and training stopped. Make room and give'
-      f' the same command again: it goes on from {_newest(workdir)}.'
+      f'The disk of {workdir} is full. Make room and give the same command'
+      f' again{_newest(workdir)}.'
     ) from error
   finally:
     logger.removeFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-  return not (record.exc_info and _is_full(record.exc_info[1]))
+  return not (record.exc_info and is_full(record.exc_info[1]))
 
 
-def _is_full(error: BaseException | None) -> bool:
+def is_full(error: BaseException | None) -> bool:
   """Whether an error, or what led to it, says that a disk is full."""
-  said = [os.strerror(code) for code in _FULL]  # the storage's own errors
   while error is not None:
-    if isinstance(error, OSError) and error.errno in _FULL:
-      return True
-    if any(words in str(error) for words in said):
+    codes = [int(code) for code in _CODE.findall(str(error))]
+    if getattr(error, 'errno', None) in _FULL or set(codes) & set(_FULL):
       return True
     error = error.__cause__ or error.__context__
   return False
 
 
 def _newest(workdir: pathlib.Path) -> str:
+  """The end of a sentence: from where a run goes on."""
   for name in reversed(stages.FIELDS):
     folder = workdir / 'checkpoints' / name
     steps = [int(x.name) for x in folder.glob('*') if x.name.isdigit()]
     if steps:
-      return f'the checkpoint of step {max(steps)} of stage {name}'
-  return 'the beginning, as there is no checkpoint yet'
+      return (
+        f': it goes on from the checkpoint of step {max(steps)} of stage {name}'
+      )
+  return ''
 
 
 def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:

@@ -202,7 +202,7 @@ class Page {
     at('progress').hidden = true;
   }
 
-  /** Runs what may take long: says so after a while, and tells mistakes. */
+  /** Runs what may take long: says so after a while, and shows mistakes. */
   async #busy(work, text = 'Preparing…') {
     const timer = setTimeout(() => {
       at('busy').textContent = text;

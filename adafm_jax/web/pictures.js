@@ -11,7 +11,7 @@ const MAX_BYTES = 60e6;
  * @property {boolean} grey  whether red, green and blue are equal everywhere
  */
 
-/** A mistake that the page tells in a sentence. */
+/** A mistake that the page shows in a sentence. */
 export class PictureError extends Error {}
 
 /**

@@ -23,7 +23,7 @@ REGISTRY = 'registry.json'
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class Released:
   """A released model.
 
   Attributes:
@@ -48,7 +48,7 @@ class Entry:
     return FOLDER / self.file
 
 
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, Released]:
   """The released models by name, in the registry's order.
 
   Raises:
@@ -56,7 +56,9 @@ def entries() -> dict[str, Entry]:
   """
   path = FOLDER / REGISTRY
   try:
-    found = [Entry(**fields) for fields in json.loads(path.read_text('utf-8'))]
+    found = [
+      Released(**fields) for fields in json.loads(path.read_text('utf-8'))
+    ]
   except (OSError, ValueError, TypeError) as error:
     raise UserError(
       f'Cannot read the list of released models {path} ({error}); install'
@@ -130,7 +132,7 @@ def _unknown(name: str, known: list[str]) -> str:
   )
 
 
-def _check(entry: Entry) -> None:
+def _check(entry: Released) -> None:
   """Raises UserError unless the file has the registered checksum."""
   if not entry.path.is_file():
     raise UserError(

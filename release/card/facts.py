@@ -10,8 +10,7 @@ import safetensors
 from adafm_jax import zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.model_file import file as model_file
-from adafm_jax.model_file import header
-from adafm_jax.model_file.header import count_parameters
+from adafm_jax.model_file import header as headers
 from adafm_jax.report import tables
 from release import measure
 from release.card import words as card_words
@@ -39,11 +38,11 @@ class Facts(NamedTuple):
   steps: str
 
 
-def collect(entry: zoo.Entry, results: Results) -> Facts:
+def collect(entry: zoo.Released, results: Results) -> Facts:
   """Collects everything a reader may look up."""
   header = results.header
   shapes = model_file.read_shapes(entry.path)
-  counts = count_parameters(shapes)
+  counts = headers.count_parameters(shapes)
   config = header.provenance.get('config') or {}
   steps = _steps(header.provenance)
   rows = [
@@ -148,10 +147,10 @@ def _parameters(counts: Mapping[str, int]) -> str:
   return text
 
 
-def _dtype(entry: zoo.Entry) -> str:
+def _dtype(entry: zoo.Released) -> str:
   with safetensors.safe_open(entry.path, 'numpy') as file:
     kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-  return ' and '.join(sorted(header.DTYPES[kind] for kind in kinds))
+  return ' and '.join(sorted(headers.DTYPES[kind] for kind in kinds))
 
 
 def _data(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> str:

@@ -135,7 +135,8 @@ def test_two_shapes_of_pass_whatever_the_best_is():
   assert set(counts) == {11, 7}  # the grid and the finer look
 
 
-def test_curves_go_through_the_measurements():
+@pytest.mark.parametrize('kind', ['polynomial', 'piecewise'])
+def test_curves_go_through_the_measurements(kind):
   grid = np.arange(11) / 10
   found = measure.fit(
     [
@@ -144,7 +145,9 @@ def test_curves_go_through_the_measurements():
     ],
     ends=(0, 50),
     order=3,
+    kind=kind,
   )
+  assert found.released == getattr(found, kind)
   orders = [c.order for c in (found.polynomial, found.line, found.piecewise)]
   assert orders == [3, 1, None]
   for curve in (found.polynomial, found.line, found.piecewise):

@@ -27,15 +27,14 @@ COMMAND += ['--level', '40', '--recursive', '--manifest', 'notes']
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+def folder(here):
   tiny_models.random_model().save('model.safetensors')
   for i in range(COUNT):
     path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(i).integers(0, 256, (16, 24, 3), np.uint8)
     Image.fromarray(pixels).save(path)
-  return tmp_path
+  return here
 
 
 def _merge(capsys):
@@ -206,9 +205,42 @@ def test_what_was_written_but_not_noted_is_done_again():
   lines = journal.read_text().splitlines()
   journal.write_text(''.join(f'{line}\n' for line in lines[:-1]))
   last = pathlib.Path('out', json.loads(lines[-1])['result'])
-  last.write_bytes(b'')  # the file of a disk that keeps no marks
+  expected = last.read_bytes()
   assert cli.main(COMMAND) == 0
-  assert last.read_bytes()
+  assert journal.read_text().splitlines()[:-2] == lines[:-1]
+  assert last.read_bytes() == expected
+
+
+def test_overwrite_is_of_one_call():
+  path = pathlib.Path('out/album1/1.png')
+  path.parent.mkdir(parents=True)
+  path.write_bytes(b'mine')
+  broken = pathlib.Path('in/album1/1.png')
+  whole = broken.read_bytes()
+  broken.write_bytes(b'')  # so that its result is not written yet
+  assert cli.main([*COMMAND, '--overwrite']) == 1
+  broken.write_bytes(whole)
+  claims = json.loads(
+    pathlib.Path('notes/part-0-of-1.jsonl').read_text().splitlines()[0]
+  )['claims']
+  assert len(claims) == COUNT - 1
+  assert 'album1/1.png' not in claims
+  assert cli.main(COMMAND) == 2
+  assert path.read_bytes() == b'mine'
+  assert cli.main([*COMMAND, '--overwrite']) == 0
+  assert path.read_bytes() != b'mine'
+
+
+def test_a_file_that_came_where_a_killed_call_would_have_written_is_kept():
+  assert cli.main(COMMAND) == 0
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  lines = journal.read_text().splitlines()
+  journal.write_text(lines[0] + '\n')  # claims all, and is cut off
+  path = pathlib.Path('out', json.loads(lines[-1])['result'])
+  path.unlink()
+  path.write_bytes(b'mine')
+  assert cli.main(COMMAND) == 2
+  assert path.read_bytes() == b'mine'
 
 
 def test_two_processes_do_not_take_one_part(capsys):

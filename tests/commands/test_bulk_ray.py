@@ -34,15 +34,14 @@ OPTIONS += ['--manifest', 'notes', '--batch', '1', '--jobs', '1']
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+def folder(here):
   tiny_models.random_model(kernel=1).save('model.safetensors')
   for i in range(COUNT):
     path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(i).integers(0, 256, (240, 300, 3), np.uint8)
     Image.fromarray(pixels).save(path)
-  return tmp_path
+  return here
 
 
 def _start(*arguments):
@@ -140,7 +139,7 @@ def test_from_a_store_into_a_store(monkeypatch):
     where = ['-i', 's3://photos/in', '-o', 's3://photos/out']
     code, output = _finish(_start(*where))
     assert code == 1, output
-    assert 's3://photos/in/album0/0.png: it is no image' in output
+    assert 's3://photos/in/album0/0.png: it is not an image' in output
     store.upload_file('in/album0/0.png', 'photos', 'in/album0/0.png')
     code, output = _finish(_start(*where))
     assert code == 0, output
@@ -192,7 +191,7 @@ def _options(*arguments):
 def test_a_picture_that_is_named_twice_is_one_task():
   pathlib.Path('twice.txt').write_text('s3://b/a.png\ns3://b/a.png\n')
   options = _options('-i', 'twice.txt', '-o', 'out')
-  assert bulk._tasks(options) == [cluster.Task('s3://b/a.png', 'a.png')]
+  assert bulk._tasks(options) == [cluster.PictureTask('s3://b/a.png', 'a.png')]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +203,9 @@ def test_a_picture_that_is_named_twice_is_one_task():
   ],
 )
 def test_what_others_have_in_a_store_is_kept(there, told):
-  tasks = [cluster.Task(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')]
+  tasks = [
+    cluster.PictureTask(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')
+  ]
   given = ('-i', 'in', '-o', 's3://b/out/', '--recipe')
   part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
   with manifest.opened(*part) as journal:

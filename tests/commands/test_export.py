@@ -15,8 +15,7 @@ MODEL = 'denoise.safetensors'
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+def folder(here):
   tiny_models.random_model().save(MODEL)
 
 

@@ -15,9 +15,10 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
-from adafm_jax.commands import restore as commands
+from adafm_jax.commands import restore
 from adafm_jax.images import photo as photos
-from adafm_jax.restore import pairs, recipe, workers
+from adafm_jax.restore import pairs as pairing
+from adafm_jax.restore import recipe, workers
 
 MODELS = {
   'denoise': tiny_models.random_model(),
@@ -27,12 +28,11 @@ MODELS = {
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(here):
   """The working folder, with models in it."""
-  monkeypatch.chdir(tmp_path)
   for name, model in MODELS.items():
     model.save(f'{name}.safetensors')
-  return tmp_path
+  return here
 
 
 def _pixels(seed=0, size=(16, 24), channels=3):
@@ -56,7 +56,7 @@ def _restore(inputs, output, *options, model='denoise'):
 
 def _options(*options):
   parser = argparse.ArgumentParser()
-  commands.arguments(parser)
+  restore.arguments(parser)
   given = ['-i', 'in', '-o', 'out', '-m', 'denoise.safetensors', *options]
   return parser.parse_args(given)
 
@@ -338,10 +338,10 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
     (['--strength', '1', '--mask', 'none.png'], 'none.png'),
     (['--strength', '1', '--json', 'a.png'], 'would overwrite'),
     (['--strength', '1', '--json', './in/../a.png'], 'would overwrite'),
-    (['--strength', '1', '--json', 'denoise.safetensors'], 'no report'),
+    (['--strength', '1', '--json', 'denoise.safetensors'], 'not a report'),
     (['--strength', '1', '--json', 'a.png/b.json'], 'is not a folder'),
-    (['--strength', '1', '--json', ''], 'no file name'),
-    (['--strength', '1', '--json', 'in'], 'no file name'),
+    (['--strength', '1', '--json', ''], 'file name'),
+    (['--strength', '1', '--json', 'in'], 'file name'),
   ],
 )
 def test_mistakes_are_told_before_anything_is_written(options, words, capsys):
@@ -409,8 +409,8 @@ def test_a_call_given_again_replaces_its_results_and_nothing_else(capsys):
 def test_a_file_that_appears_during_a_call_is_not_overwritten():
   for name in ('in/a.png', 'in/b.png'):
     _make(name)
-  found = pairs.find(['in'], 'out')
-  job = commands.make_job(_options('--strength', '1'))
+  found = pairing.find(['in'], 'out')
+  job = restore.make_job(_options('--strength', '1'))
   done = workers.run(job, found, threads=1)
   _make('out/a.png', seed=5)
   mine = pathlib.Path('out/a.png').read_bytes()

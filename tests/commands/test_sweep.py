@@ -9,7 +9,8 @@ from PIL import Image, ImageCms
 from adafm_jax.commands import sweep, sweep_results
 from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.level import LevelRange
-from adafm_jax.engine import memory, plan
+from adafm_jax.engine import memory as memories
+from adafm_jax.engine import plan
 from adafm_jax.evaluate import metrics
 from adafm_jax.images.photo import Photo
 from adafm_jax.model import Model
@@ -462,7 +463,7 @@ def test_mistakes_about_files(folder, tmp_path, capsys):
 
 
 def test_memory_needed_is_told_for_people():
-  assert memory.show(3 * 2**29) == '1.5 GiB'
+  assert memories.show(3 * 2**29) == '1.5 GiB'
 
 
 def test_enlarged_already_leaves_out_the_border_of_the_largest_scale(tmp_path):

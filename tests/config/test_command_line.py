@@ -3,7 +3,7 @@ import pytest
 from adafm_jax.config import command_line
 from adafm_jax.config.fields import Config
 from adafm_jax.errors import UserError
-from adafm_jax.train import mesh
+from adafm_jax.train import mesh as meshes
 
 BODY = 'from adafm_jax import config\ndef get_config():\n  '
 
@@ -95,8 +95,8 @@ def test_workdir(monkeypatch, tmp_path):
 )
 def test_processes(given, words):
   with pytest.raises(UserError, match=words):
-    mesh.join_processes(*given)
+    meshes.join_processes(*given)
 
 
 def test_alone():
-  mesh.join_processes(None, None, None)
+  meshes.join_processes(None, None, None)

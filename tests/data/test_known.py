@@ -39,7 +39,9 @@ def test_protocols_are_the_papers():
 
 def test_a_sets_own_protocol_is_used_and_others_have_the_tasks(monkeypatch):
   own = known.Judged('y', 6, 3)
-  rule = known.ImageSet('mine', {'test': known.Split()}, '', judged={'sr': own})
+  rule = known.ImageSet(
+    'mine', {'test': known.KnownSplit()}, '', judged={'sr': own}
+  )
   monkeypatch.setitem(known.SETS, 'mine', rule)
   assert known.judged('mine', 'sr') == own
   assert Protocol.of('sr', judged=own).border(4.0) == 6

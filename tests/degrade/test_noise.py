@@ -3,14 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adafm_jax.degrade import noise
+from adafm_jax.degrade import noise as noises
 
 SHAPE = (3, 91, 64, 3)
 
 
 def test_float_noise_is_white_gaussian_of_the_given_sigma():
   grey = jnp.full(SHAPE, 0.5, jnp.float32)
-  noisy = noise.add_noise(jax.random.key(1), grey, 25.0, protocol='float')
+  noisy = noises.add_noise(jax.random.key(1), grey, 25.0, protocol='float')
   residual = (np.asarray(noisy, np.float64) - 0.5) * 255
   count = residual.size
   assert abs(residual.mean()) < 5 * 25 / count**0.5
@@ -25,7 +25,7 @@ def test_float_noise_is_white_gaussian_of_the_given_sigma():
 def test_one_sigma_per_image_along_the_leading_axis():
   grey = jnp.full(SHAPE, 0.5, jnp.float32)
   sigmas = jnp.array([0.0, 10.0, 50.0])
-  noisy = jax.jit(noise.add_noise, static_argnames='protocol')(
+  noisy = jax.jit(noises.add_noise, static_argnames='protocol')(
     jax.random.key(2), grey, sigmas, protocol='float'
   )
   measured = np.asarray(noisy).std(axis=(1, 2, 3)) * 255
@@ -35,8 +35,8 @@ def test_one_sigma_per_image_along_the_leading_axis():
 def test_clipped_noise_is_the_float_noise_in_8_bits():
   image = jax.random.uniform(jax.random.key(3), SHAPE)
   key = jax.random.key(4)
-  free = noise.add_noise(key, image, 60.0, protocol='float')
-  clipped = noise.add_noise(key, image, 60.0, protocol='clipped')
+  free = noises.add_noise(key, image, 60.0, protocol='float')
+  clipped = noises.add_noise(key, image, 60.0, protocol='clipped')
   assert free.min() < -0.1
   assert free.max() > 1.1
   steps = np.asarray(clipped, np.float64) * 255
@@ -49,7 +49,7 @@ def test_both_kinds_of_noise_are_drawn_image_by_image():
   image = jax.random.uniform(jax.random.key(3), (64, 9, 8, 3))
   key = jax.random.key(4)
   free, clipped, both = (
-    np.asarray(noise.add_noise(key, image, 60.0, protocol=protocol))
+    np.asarray(noises.add_noise(key, image, 60.0, protocol=protocol))
     for protocol in ('float', 'clipped', 'both')
   )
   is_clipped = (both == clipped).all(axis=(1, 2, 3))
@@ -61,7 +61,7 @@ def test_both_kinds_of_noise_are_drawn_image_by_image():
 def test_numpy_noise_depends_on_seed_name_and_shape_alone():
   def pattern(value=128, sigma=20.0, seed=0, name='a.png', shape=(9, 7, 3)):
     image = np.full(shape, value, np.uint8)
-    noisy = noise.add_noise_numpy(
+    noisy = noises.add_noise_numpy(
       image, sigma, clipped=False, seed=seed, name=name
     )
     return (noisy.astype(np.float64) * 255 - value) / sigma
@@ -80,8 +80,8 @@ def test_numpy_noise_depends_on_seed_name_and_shape_alone():
 def test_numpy_noise_clipped_holds_8_bit_values():
   image = np.array([[[0, 255, 100]] * 50], np.uint8)
   options = {'seed': 5, 'name': 'x'}
-  free = noise.add_noise_numpy(image, 40, clipped=False, **options)
-  clipped = noise.add_noise_numpy(image, 40, clipped=True, **options)
+  free = noises.add_noise_numpy(image, 40, clipped=False, **options)
+  clipped = noises.add_noise_numpy(image, 40, clipped=True, **options)
   expected = np.array(
     [min(255, max(0, round(v))) / 255 for v in free.ravel() * 255.0]
   )

@@ -8,11 +8,12 @@ import schemathesis
 from PIL import Image
 from schemathesis.specs.openapi import checks
 
-from adafm_jax.demo import api, store
+from adafm_jax.demo import api
+from adafm_jax.demo import store as stores
 
 # Bytes that fit the description may yet be no picture.
 _NOT_OURS = [checks.positive_data_acceptance]
-_STORE = store.Store()
+_STORE = stores.ImageStore()
 _APP = api.make_app(browsers.tiny_served(), {}, images=_STORE)
 
 

@@ -41,7 +41,7 @@ def test_no_more_wait_than_may():
       for _ in range(2)
     ]
     await asyncio.sleep(0)
-    with pytest.raises(queues.BusyError):
+    with pytest.raises(queues.FullError):
       await queue.run(lambda check: None, _stays)
     gate.set()
     await asyncio.gather(*jobs)

@@ -16,7 +16,7 @@ def _png(width=4, height=3):
 
 def test_images_expire_after_their_last_use():
   now = [0.0]
-  store = stores.Store(lifetime=10, clock=lambda: now[0])
+  store = stores.ImageStore(lifetime=10, clock=lambda: now[0])
   stored = store.add(_png())
   now[0] = 9
   assert store.get(stored.id) == stored
@@ -29,7 +29,7 @@ def test_images_expire_after_their_last_use():
 
 def test_the_least_used_go_when_the_total_is_full():
   data = _png()
-  store = stores.Store(total=3 * len(data))
+  store = stores.ImageStore(total=3 * len(data))
   first, second, third = (store.add(data) for _ in range(3))
   store.get(first.id)
   fourth = store.add(data)
@@ -44,7 +44,7 @@ def test_the_least_used_go_when_the_total_is_full():
 
 
 def test_ids_cannot_be_guessed_and_sizes_are_read_off_the_header():
-  store = stores.Store()
+  store = stores.ImageStore()
   found = [store.add(_png(5, 2)) for _ in range(20)]
   assert len({x.id for x in found}) == 20
   assert min(len(x.id) for x in found) >= 24
@@ -52,7 +52,7 @@ def test_ids_cannot_be_guessed_and_sizes_are_read_off_the_header():
 
 
 def test_what_is_no_picture_or_too_large_is_refused(monkeypatch):
-  store = stores.Store()
+  store = stores.ImageStore()
   for data in (b'', b'no picture', _png()[:20], b'GIF89a....'):
     with pytest.raises(UserError):
       store.add(data)

@@ -3,7 +3,7 @@ import os
 import jax
 import pytest
 
-from adafm_jax.engine import memory
+from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 
 
@@ -21,7 +21,7 @@ from adafm_jax.errors import UserError
   ],
 )
 def test_sizes_as_people_write_them(text, size):
-  assert memory.parse(text) == size
+  assert memories.parse(text) == size
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_sizes_as_people_write_them(text, size):
 )
 def test_no_sizes(text):
   with pytest.raises(UserError, match=r'not a size.*2GiB'):
-    memory.parse(text)
+    memories.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_no_sizes(text):
   [(512, '512 bytes'), (1536, '1.5 KiB'), (2**40, '1 TiB'), (2**52, '4.1e+03')],
 )
 def test_sizes_for_people(size, text):
-  assert memory.show(size).startswith(text)
+  assert memories.show(size).startswith(text)
 
 
 MEMINFO = 'MemTotal:  9 kB\nMemFree:  2 kB\nMemAvailable:     7 kB\n'
@@ -62,7 +62,7 @@ def test_free_memory_of_the_machine(tmp_path, meminfo, limit, free):
     if text is not None:
       (tmp_path / path).parent.mkdir(parents=True)
       (tmp_path / path).write_text(text)
-  assert min(memory._machine(tmp_path)) == free
+  assert min(memories._machine(tmp_path)) == free
 
 
 def test_half_of_what_the_device_has_free(monkeypatch):
@@ -71,8 +71,8 @@ def test_half_of_what_the_device_has_free(monkeypatch):
       return {'bytes_limit': 1000, 'bytes_in_use': 400}
 
   monkeypatch.setattr(jax, 'local_devices', lambda: [Device()])
-  assert memory.available() == 300
+  assert memories.available() == 300
 
 
 def test_this_machine_has_some():
-  assert 2**20 < memory.available() < 2**50
+  assert 2**20 < memories.available() < 2**50

@@ -1,6 +1,6 @@
 import numpy as np
 
-from adafm_jax.images import alpha as photo_alpha
+from adafm_jax.images import alpha as alphas
 
 RANDOM = np.random.default_rng(0)
 
@@ -12,8 +12,8 @@ def test_there_and_back_changes_no_file():
     pixels, alpha = pixels.astype(np.float32), alpha.astype(np.float32)
     alpha[:8], pixels[:, :8] = 0, 1
     alpha[8, 0] = 1 / highest
-    seen = photo_alpha.premultiply(pixels, alpha)
-    back = photo_alpha.unpremultiply(seen, alpha, pixels)
+    seen = alphas.premultiply(pixels, alpha)
+    back = alphas.unpremultiply(seen, alpha, pixels)
     assert back.dtype == np.float32
     np.testing.assert_array_equal(
       np.rint(back * highest), np.rint(pixels * highest)
@@ -24,10 +24,10 @@ def test_hidden_colours_do_not_reach_the_network():
   alpha = np.zeros((4, 4, 1), np.float32)
   one, other = RANDOM.random((2, 4, 4, 3), np.float32)
   np.testing.assert_array_equal(
-    photo_alpha.premultiply(one, alpha), photo_alpha.premultiply(other, alpha)
+    alphas.premultiply(one, alpha), alphas.premultiply(other, alpha)
   )
   # And what the network makes of nothing does not reach the file.
-  back = photo_alpha.unpremultiply(other, alpha, one)
+  back = alphas.unpremultiply(other, alpha, one)
   np.testing.assert_array_equal(back, one)
 
 
@@ -35,13 +35,13 @@ def test_what_is_seen_is_what_the_network_gave():
   """Put on black, the result is the network's output, where that can be."""
   alpha = np.float32(RANDOM.uniform(0.01, 1, (32, 32, 1)))
   output = alpha * RANDOM.random((32, 32, 3), np.float32)
-  straight = photo_alpha.unpremultiply(output, alpha, np.zeros_like(output))
+  straight = alphas.unpremultiply(output, alpha, np.zeros_like(output))
   np.testing.assert_allclose(straight * alpha, output, rtol=1e-5)
-  clipped = photo_alpha.unpremultiply(output * 0 + 2, alpha, output)
+  clipped = alphas.unpremultiply(output * 0 + 2, alpha, output)
   assert (clipped == 1).all()
 
 
 def test_without_alpha_nothing_changes():
   pixels = RANDOM.random((4, 4, 3), np.float32)
-  assert photo_alpha.premultiply(pixels, None) is pixels
-  assert photo_alpha.unpremultiply(pixels, None, pixels) is pixels
+  assert alphas.premultiply(pixels, None) is pixels
+  assert alphas.unpremultiply(pixels, None, pixels) is pixels

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import colours, photo
+from adafm_jax.images import colours as colour_chunks
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.images.metadata import Metadata
 
@@ -47,7 +48,7 @@ METADATA = Metadata(
 
 
 def _written(folder, suffix, **options):
-  like = photo.Photo(RGB / np.float32(255), metadata=METADATA, **options)
+  like = photos.Photo(RGB / np.float32(255), metadata=METADATA, **options)
   path = folder / f'seed{suffix}'
   photo_write.write_photo(path, like.pixels, like)
   return path.read_bytes()
@@ -130,7 +131,7 @@ def _check(path):
   """A picture, or one sentence of bounded length, in bounded time."""
   began = time.monotonic()
   try:
-    read = photo.read_photo(path)
+    read = photos.read_photo(path)
     assert np.isfinite(read.pixels).all()
     assert 0 <= read.pixels.min() <= read.pixels.max() <= 1
   except UserError as error:
@@ -162,7 +163,7 @@ def test_mutated_files(tmp_path, kind, monkeypatch):
     # What could be read can be written, with all that was found.
     if found is not None and i % 10 == 0 and found.pixels.size < 10**5:
       target = tmp_path / f'b.{"png" if kind == "heic" else kind}'
-      if not colours.hdr(found.metadata.colours):
+      if not colour_chunks.hdr(found.metadata.colours):
         photo_write.write_photo(target, found.pixels, found)
         assert _check(target) is not None
         written += 1

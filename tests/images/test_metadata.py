@@ -14,7 +14,7 @@ from PIL.ExifTags import IFD, Base
 
 from adafm_jax.errors import UserError
 from adafm_jax.images import exif as exifs
-from adafm_jax.images import photo
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 
 GAMMA = (b'gAMA', struct.pack('>I', 100_000))
@@ -30,7 +30,7 @@ MASTERING, LIGHT = (b'mDCV', bytes(range(24))), (b'cLLI', bytes(range(8)))
 def _written(folder, data, target, **options):
   """A file's photograph, what it becomes in another format, and notes."""
   (folder / 'in').write_bytes(data)
-  read = photo.read_photo(folder / 'in')
+  read = photos.read_photo(folder / 'in')
   path = folder / target
   notes = photo_write.write_photo(path, read.pixels, read, **options)
   return read, path, notes
@@ -50,14 +50,14 @@ def test_a_png_file_keeps_what_says_how_it_looks(tmp_path, deep):
   given = [GAMMA, ADOBE, PQ, MASTERING, LIGHT, (b'sRGB', b'\1')]
   data = image_files.png(*(image_files.chunk(*c) for c in given))
   (tmp_path / 'in').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'in')._replace(depth=16 if deep else 8)
+  read = photos.read_photo(tmp_path / 'in')._replace(depth=16 if deep else 8)
   path = tmp_path / 'a.png'
   assert photo_write.write_photo(path, read.pixels, read) == ()
   found = _chunks(path)
   assert {kind: found[kind] for kind, _ in given} == dict(given)
   order = list(found)
   assert order.index(b'gAMA') < order.index(b'IDAT')
-  np.testing.assert_array_equal(photo.read_photo(path).pixels, read.pixels)
+  np.testing.assert_array_equal(photos.read_photo(path).pixels, read.pixels)
 
 
 def _shown(path):
@@ -98,14 +98,14 @@ def test_grey_with_a_gamma_gets_a_grey_profile(tmp_path):
   grey = image_files.RGB[..., :1]
   data = image_files.png(image_files.chunk(*GAMMA), samples=grey)
   read, path, _ = _written(tmp_path, data, 'a.jpg')
-  assert photo.read_photo(path).metadata.icc[16:20] == b'GRAY'
+  assert photos.read_photo(path).metadata.icc[16:20] == b'GRAY'
   assert read.pixels.shape[-1] == 1
 
 
 def test_what_no_profile_can_say_is_refused_or_told(tmp_path):
   data = image_files.png(image_files.chunk(*PQ))
   (tmp_path / 'in').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'in')
+  read = photos.read_photo(tmp_path / 'in')
   with pytest.raises(UserError, match=r'HDR \(PQ\), which JPEG .* write PNG'):
     photo_write.write_photo(tmp_path / 'a.jpg', read.pixels, read)
   assert not (tmp_path / 'a.jpg').exists()
@@ -125,7 +125,7 @@ def test_iptc_is_kept(tmp_path, suffix):
   data = image_files.jpeg(image_files.segment(0xED, resources))
   _, path, notes = _written(tmp_path, data, f'a.{suffix}')
   assert notes == ()
-  again = photo.read_photo(path)
+  again = photos.read_photo(path)
   assert (again.metadata.iptc, again.notes) == (iptc, ())
   if suffix == 'jpg':  # as other programs find it
     with Image.open(path) as image:
@@ -139,7 +139,7 @@ def test_iptc_is_kept(tmp_path, suffix):
       assert text[:2] == ['iptc', str(len(bytes.fromhex(''.join(text[2:]))))]
   # And from there into a JPEG file again.
   photo_write.write_photo(tmp_path / 'b.jpg', again.pixels, again)
-  assert photo.read_photo(tmp_path / 'b.jpg').metadata.iptc == iptc
+  assert photos.read_photo(tmp_path / 'b.jpg').metadata.iptc == iptc
 
 
 def test_iptc_that_has_no_place_is_told(tmp_path):
@@ -260,7 +260,7 @@ def test_no_result_claims_a_video(tmp_path, suffix):
   data = image_files.jpeg(image_files.xmp_segment(packet)) + video
   _, path, notes = _written(tmp_path, data, f'a.{suffix}')
   assert notes == (VIDEO_LOST,)
-  kept = photo.read_photo(path).metadata.xmp
+  kept = photos.read_photo(path).metadata.xmp
   assert kept == _packet(
     '<rdf:Description dc:title="MotionPhoto"></rdf:Description>',
     Cam=CAMERA,
@@ -290,7 +290,7 @@ def test_no_result_claims_a_gain_map(tmp_path):
   data = image_files.jpeg(image_files.xmp_segment(packet))
   _, path, notes = _written(tmp_path, data, 'a.jpg')
   assert notes == (GAIN_MAP_LOST,)
-  kept = photo.read_photo(path).metadata.xmp
+  kept = photos.read_photo(path).metadata.xmp
   assert b'Version' not in kept
   assert b'Directory' not in kept
 
@@ -305,7 +305,7 @@ def test_xmp_is_cut_in_time_that_grows_with_its_length(tmp_path):
   (tmp_path / 'a.png').write_bytes(
     image_files.png(image_files.chunk(b'iTXt', itxt))
   )
-  photo.read_photo(tmp_path / 'a.png')
+  photos.read_photo(tmp_path / 'a.png')
   assert time.monotonic() - began < 5
 
 
@@ -316,7 +316,7 @@ def test_a_large_profile_of_a_png_file_is_kept(tmp_path):
   data = image_files.png(image_files.chunk(b'iCCP', body))
   _, path, notes = _written(tmp_path, data, 'a.tif')
   assert notes == ()
-  assert photo.read_photo(path).metadata.icc == icc
+  assert photos.read_photo(path).metadata.icc == icc
 
 
 def test_damaged_chunks_beside_the_picture_cost_it_nothing(tmp_path):
@@ -333,7 +333,7 @@ def test_damaged_chunks_beside_the_picture_cost_it_nothing(tmp_path):
     (image_files.chunk(b'tRNS', b'\0\1\0\2\0\3', sound=False), damaged),
   ):
     path.write_bytes(image_files.png(bad, sound))
-    read = photo.read_photo(path)
+    read = photos.read_photo(path)
     wanted = image_files.RGB / np.float32(255)
     np.testing.assert_array_equal(read.pixels, wanted)
     assert read.metadata.text == (('a', 'b'),)
@@ -343,12 +343,12 @@ def test_damaged_chunks_beside_the_picture_cost_it_nothing(tmp_path):
 @pytest.mark.parametrize('cut', [12, 4, 1])
 @pytest.mark.parametrize('deep', [False, True])
 def test_a_png_file_without_its_end(tmp_path, cut, deep):
-  like = photo.Photo(image_files.RGB / np.float32(255), depth=16)
+  like = photos.Photo(image_files.RGB / np.float32(255), depth=16)
   like = like if deep else like._replace(depth=8)
   photo_write.write_photo(tmp_path / 'a.png', like.pixels, like)
   whole = (tmp_path / 'a.png').read_bytes()
   (tmp_path / 'b.png').write_bytes(whole[:-cut])
-  read = photo.read_photo(tmp_path / 'b.png')
+  read = photos.read_photo(tmp_path / 'b.png')
   np.testing.assert_allclose(read.pixels, like.pixels, rtol=1e-6)
 
 
@@ -356,16 +356,16 @@ def test_a_png_file_without_its_end(tmp_path, cut, deep):
 def test_a_jpeg_file_without_its_end(tmp_path, progressive):
   data = image_files.jpeg(progressive=progressive)
   (tmp_path / 'a.jpg').write_bytes(data)
-  whole = photo.read_photo(tmp_path / 'a.jpg')
+  whole = photos.read_photo(tmp_path / 'a.jpg')
   (tmp_path / 'b.jpg').write_bytes(data[:-2])
-  read = photo.read_photo(tmp_path / 'b.jpg')
+  read = photos.read_photo(tmp_path / 'b.jpg')
   np.testing.assert_array_equal(read.pixels, whole.pixels)
   assert read.notes == ('Its end marker is missing.',)
   # But of a file that is cut, part of the picture is missing.
   for size in (3, 10, 100):
     (tmp_path / 'c.jpg').write_bytes(data[:-size])
     with pytest.raises(UserError, match='truncated'):
-      photo.read_photo(tmp_path / 'c.jpg')
+      photos.read_photo(tmp_path / 'c.jpg')
 
 
 def test_damaged_segments_beside_the_picture_cost_it_nothing(tmp_path):
@@ -374,7 +374,7 @@ def test_damaged_segments_beside_the_picture_cost_it_nothing(tmp_path):
   broken = image_files.segment(0xE2, b'MPF\0nonsense')
   data = image_files.jpeg(broken, exif=exif.tobytes())
   (tmp_path / 'a.jpg').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'a.jpg')
+  read = photos.read_photo(tmp_path / 'a.jpg')
   assert read.pixels.shape == (24, 16, 3)  # turned, as EXIF says
   again = Image.Exif()
   again.load(read.metadata.exif)
@@ -398,7 +398,7 @@ def test_12_bit_jpeg(tmp_path, subsampling):
     )
     + data[2:]
   )
-  read = photo.read_photo(tmp_path / 'a.jpg')
+  read = photos.read_photo(tmp_path / 'a.jpg')
   assert (read.depth, read.format, read.notes) == (16, 'JPEG', ())
   assert np.abs(read.pixels * 4095 - samples).max() < 40
   assert np.abs(read.pixels * 4095 - samples).mean() < 6
@@ -418,7 +418,7 @@ def test_lossless_jpeg(tmp_path, bits):
   samples = random.integers(0, 2**bits, (9, 7, 3)).astype(dtype)
   data = imagecodecs.jpeg8_encode(samples, lossless=True, bitspersample=bits)
   (tmp_path / 'a.jpg').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'a.jpg')
+  read = photos.read_photo(tmp_path / 'a.jpg')
   wanted = samples / (2.0**bits - 1)
   np.testing.assert_allclose(read.pixels, wanted, rtol=1e-6)
   assert read.jpeg_tables is None

@@ -11,8 +11,9 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import bit_fields, boxes, jxl_header, jxl_icc, photo
+from adafm_jax.images import bit_fields, boxes, jxl_header, jxl_icc
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.images.metadata import Metadata
 
@@ -51,10 +52,10 @@ def test_all_depths_come_back_without_loss(tmp_path, suffix, depth, channels):
   alpha = ALPHA if channels in (2, 4) else None
   icc = ADOBE if channels > 2 else None
   metadata = Metadata(exif=_exif(), icc=icc, xmp=XMP, dpi=(300.0, 240.0))
-  like = photo.Photo(pixels, alpha, depth=depth, metadata=metadata)
+  like = photos.Photo(pixels, alpha, depth=depth, metadata=metadata)
   path = tmp_path / f'a.{suffix}'
   assert photo_write.write_photo(path, pixels, like, quality=100) == ()
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   assert (read.depth, read.notes) == (depth, ())
   np.testing.assert_allclose(read.pixels, _rounded(pixels, depth), rtol=1e-6)
   if alpha is None:
@@ -68,7 +69,7 @@ def test_all_depths_come_back_without_loss(tmp_path, suffix, depth, channels):
 
 def test_other_programs_find_all_in_an_avif_file(tmp_path):
   metadata = Metadata(exif=_exif(), icc=ADOBE, xmp=XMP)
-  like = photo.Photo(RGB, ALPHA, depth=10, metadata=metadata)
+  like = photos.Photo(RGB, ALPHA, depth=10, metadata=metadata)
   photo_write.write_photo(tmp_path / 'a.avif', RGB, like)
   with Image.open(tmp_path / 'a.avif') as image:
     image.load()
@@ -87,31 +88,31 @@ def test_quality_is_a_matter_of_size(tmp_path, suffix):
   sizes, errors = [], []
   for quality in (30, 80, 95):
     path = tmp_path / f'{quality}.{suffix}'
-    like = photo.Photo(pixels)
+    like = photos.Photo(pixels)
     photo_write.write_photo(path, pixels, like, quality=quality)
     sizes.append(path.stat().st_size)
-    errors.append(np.abs(photo.read_photo(path).pixels - pixels).mean())
+    errors.append(np.abs(photos.read_photo(path).pixels - pixels).mean())
   assert sizes == sorted(sizes)
   assert errors == sorted(errors, reverse=True)
-  photo_write.write_photo(path, RGB, photo.Photo(RGB))
-  assert np.abs(photo.read_photo(path).pixels - RGB).mean() < 0.006
+  photo_write.write_photo(path, RGB, photos.Photo(RGB))
+  assert np.abs(photos.read_photo(path).pixels - RGB).mean() < 0.006
 
 
 @pytest.mark.parametrize('coded', [P3, PQ])
 @pytest.mark.parametrize('suffix', ['avif', 'jxl', 'png'])
 def test_code_points_of_colours_are_kept(tmp_path, suffix, coded):
-  like = photo.Photo(RGB, depth=10, metadata=Metadata(colours=coded))
+  like = photos.Photo(RGB, depth=10, metadata=Metadata(colours=coded))
   photo_write.write_photo(tmp_path / f'a.{suffix}', RGB, like)
-  again = photo.read_photo(tmp_path / f'a.{suffix}')
+  again = photos.read_photo(tmp_path / f'a.{suffix}')
   assert again.metadata.colours == coded
   photo_write.write_photo(tmp_path / 'b.avif', again.pixels, again)
-  assert photo.read_photo(tmp_path / 'b.avif').metadata.colours == coded
+  assert photos.read_photo(tmp_path / 'b.avif').metadata.colours == coded
   if coded == PQ:
     with pytest.raises(UserError, match=r'HDR \(PQ\).*write PNG or AVIF or'):
       photo_write.write_photo(tmp_path / 'c.jpg', again.pixels, again)
   else:
     photo_write.write_photo(tmp_path / 'c.jpg', again.pixels, again)
-    assert photo.read_photo(tmp_path / 'c.jpg').metadata.icc
+    assert photos.read_photo(tmp_path / 'c.jpg').metadata.icc
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
@@ -124,7 +125,7 @@ def test_orientation(tmp_path, orientation):
   (tmp_path / 'a.jxl').write_bytes(_turned_jxl(stored, orientation))
   wanted = image_files.UPRIGHT[orientation](stored / 255)
   for name in ('a.avif', 'a.jxl'):
-    read = photo.read_photo(tmp_path / name)
+    read = photos.read_photo(tmp_path / name)
     assert read.pixels.shape == wanted.shape
     assert np.abs(read.pixels - wanted).max() < 0.02
     again = Image.Exif()
@@ -178,7 +179,7 @@ def test_a_jpeg_file_inside_a_jxl_file_tells_its_tables(tmp_path):
   (tmp_path / 'a.jxl').write_bytes(
     bytes(imagecodecs.jpegxl_encode_jpeg(data, usecontainer=True))
   )
-  one, other = (photo.read_photo(tmp_path / f'a.{x}') for x in ('jpg', 'jxl'))
+  one, other = (photos.read_photo(tmp_path / f'a.{x}') for x in ('jpg', 'jxl'))
   np.testing.assert_array_equal(one.jpeg_tables, other.jpeg_tables)
   np.testing.assert_array_equal(one.pixels, other.pixels)
   assert one.metadata == other.metadata
@@ -236,7 +237,7 @@ def test_a_profile_of_a_lossy_jxl_file_gives_way_to_display_p3(tmp_path):
     stream, jxl_header.Colour(0, True), jxl_icc.write(ADOBE)
   )
   (tmp_path / 'a.jxl').write_bytes(adobe)
-  read = photo.read_photo(tmp_path / 'a.jxl')
+  read = photos.read_photo(tmp_path / 'a.jxl')
   assert read.metadata.colours == P3
   assert [note for note in read.notes if 'Display P3' in note]
   # The picture that was sRGB, in P3: less colourful numbers, and no steps.
@@ -256,11 +257,11 @@ def test_deep_jxl_files_of_others_are_what_they_say(tmp_path):
   samples = np.rint(RGB * 65535).astype(np.uint16)
   stream = _codestream(samples, lossless=True)
   (tmp_path / 'a.jxl').write_bytes(stream)
-  read = photo.read_photo(tmp_path / 'a.jxl')
+  read = photos.read_photo(tmp_path / 'a.jxl')
   assert read.metadata.colours == ((b'cICP', bytes([1, 8, 0, 1])),)
   # Ours say sRGB, and nothing has to be said of that elsewhere.
-  photo_write.write_photo(tmp_path / 'b.jxl', RGB, photo.Photo(RGB, depth=16))
-  assert photo.read_photo(tmp_path / 'b.jxl').metadata.colours == ()
+  photo_write.write_photo(tmp_path / 'b.jxl', RGB, photos.Photo(RGB, depth=16))
+  assert photos.read_photo(tmp_path / 'b.jxl').metadata.colours == ()
 
 
 def test_packed_boxes_of_a_jxl_file_are_read(tmp_path):
@@ -275,7 +276,7 @@ def test_packed_boxes_of_a_jxl_file_are_read(tmp_path):
     + b''.join(packed)
     + boxes.box(b'jxlc', _codestream(samples, lossless=True))
   )
-  read = photo.read_photo(tmp_path / 'a.jxl')
+  read = photos.read_photo(tmp_path / 'a.jxl')
   assert read.metadata.xmp == XMP
   assert b'Zoe' in read.metadata.exif
   assert read.lossless
@@ -285,13 +286,13 @@ def test_animations_are_refused(tmp_path):
   frames = [Image.fromarray(image_files.RGB)] * 2
   frames[0].save(tmp_path / 'a.avif', save_all=True, append_images=frames[1:])
   with pytest.raises(UserError, match='it is animated'):
-    photo.read_photo(tmp_path / 'a.avif')
+    photos.read_photo(tmp_path / 'a.avif')
 
 
 @pytest.mark.parametrize('suffix', ['avif', 'jxl'])
 def test_data_sets_may_hold_them(tmp_path, suffix):
   path = tmp_path / f'a.{suffix}'
-  like = photo.Photo(RGB, ALPHA)
+  like = photos.Photo(RGB, ALPHA)
   photo_write.write_photo(path, RGB, like, quality=100)
   np.testing.assert_array_equal(images.read(path), images.to_uint8(RGB))
   photo_write.write_photo(path, RGB, like._replace(depth=10))
@@ -321,7 +322,7 @@ def test_heic(tmp_path, depth):
     icc_profile=ADOBE,
   )
   (tmp_path / 'a.heic').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'a.heic')
+  read = photos.read_photo(tmp_path / 'a.heic')
   assert (read.depth, read.format, read.notes) == (depth, 'HEIF', ())
   assert np.abs(read.pixels - image_files.UPRIGHT[6](RGB)).max() < 0.03
   assert read.metadata.icc == ADOBE
@@ -330,7 +331,7 @@ def test_heic(tmp_path, depth):
   with pytest.raises(UserError, match=r'HEIF is read, but not written.*\.avif'):
     photo_write.write_photo(tmp_path / 'b.heic', read.pixels, read)
   photo_write.write_photo(tmp_path / 'b.avif', read.pixels, read)
-  again = photo.read_photo(tmp_path / 'b.avif')
+  again = photos.read_photo(tmp_path / 'b.avif')
   assert (again.depth, again.metadata.icc) == (depth, ADOBE)
 
 
@@ -340,7 +341,7 @@ def test_of_several_pictures_in_a_heic_file_the_first(tmp_path):
   for side in (32, 48):
     file.add_from_pillow(Image.new('RGB', (side, side), 'red'))
   file.save(tmp_path / 'a.heic')
-  read = photo.read_photo(tmp_path / 'a.heic')
+  read = photos.read_photo(tmp_path / 'a.heic')
   assert read.pixels.shape[:2] == (32, 32)
   assert read.notes == ('Of the 2 pictures in the file, the first was taken.',)
 
@@ -349,4 +350,4 @@ def test_without_pillow_heif_it_is_named(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, 'pillow_heif', None)
   (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(100))
   with pytest.raises(UserError, match=r"pip install 'adafm_jax\[heif\]'"):
-    photo.read_photo(tmp_path / 'a.heic')
+    photos.read_photo(tmp_path / 'a.heic')

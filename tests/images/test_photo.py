@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import photo
+from adafm_jax.images import photo as photos
 from adafm_jax.images.folder import find_images
 
 RANDOM = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def _check(read, samples, highest):
 )
 def test_8_bits(tmp_path, suffix, kind):
   path = _save(tmp_path / f'a.{suffix}', RGB, lossless=True)
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   _check(read, RGB, 255)
   assert (read.depth, read.format, read.notes) == (8, kind, ())
   assert read.jpeg_tables is None
@@ -57,12 +57,12 @@ def test_grey_and_alpha(tmp_path, suffix):
   for parts in ([GREY], [GREY, ALPHA], [RGB, ALPHA]):
     samples = np.concatenate(parts, axis=-1)
     path = _save(tmp_path / f'a.{suffix}', samples)
-    _check(photo.read_photo(path), samples, 255)
+    _check(photos.read_photo(path), samples, 255)
 
 
 def test_white_is_one(tmp_path):
   path = _save(tmp_path / 'a.png', np.full((4, 4, 3), 255, np.uint8))
-  assert (photo.read_photo(path).pixels == 1).all()
+  assert (photos.read_photo(path).pixels == 1).all()
 
 
 def _png_of_16_bits(samples, *extra):
@@ -86,7 +86,7 @@ def _png_of_16_bits(samples, *extra):
 @pytest.mark.parametrize('samples', ALL_DEEP)
 def test_16_bit_png(tmp_path, samples):
   (tmp_path / 'a.png').write_bytes(_png_of_16_bits(samples))
-  read = photo.read_photo(tmp_path / 'a.png')
+  read = photos.read_photo(tmp_path / 'a.png')
   _check(read, samples, 65535)
   assert read.depth == 16
 
@@ -95,7 +95,7 @@ def test_16_bit_png_with_a_transparent_colour(tmp_path):
   key = DEEP[1, 2, :3].astype('>u2').tobytes()
   data = _png_of_16_bits(DEEP[..., :3], (b'tRNS', key))
   (tmp_path / 'a.png').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'a.png')
+  read = photos.read_photo(tmp_path / 'a.png')
   wanted = np.ones((5, 8, 1))
   wanted[1, 2] = 0
   np.testing.assert_array_equal(read.alpha, wanted)
@@ -122,7 +122,7 @@ def test_16_bit_tiff(tmp_path, samples, options):
     extrasamples=['unassalpha'] if samples.shape[-1] > colours else None,
     **options,
   )
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   _check(read, samples, 65535)
   assert (read.depth, read.notes) == (16, ())
 
@@ -132,9 +132,9 @@ def test_planes_and_white_is_zero(tmp_path):
   tifffile.imwrite(
     tmp_path / 'p.tif', planes, photometric='rgb', planarconfig='separate'
   )
-  _check(photo.read_photo(tmp_path / 'p.tif'), DEEP[..., :3], 65535)
+  _check(photos.read_photo(tmp_path / 'p.tif'), DEEP[..., :3], 65535)
   tifffile.imwrite(tmp_path / 'w.tif', DEEP[..., 0], photometric='miniswhite')
-  _check(photo.read_photo(tmp_path / 'w.tif'), 65535 - DEEP[..., :1], 65535)
+  _check(photos.read_photo(tmp_path / 'w.tif'), 65535 - DEEP[..., :1], 65535)
 
 
 def test_12_bits(tmp_path):
@@ -142,7 +142,7 @@ def test_12_bits(tmp_path):
   tifffile.imwrite(
     tmp_path / 'a.tif', samples, photometric='minisblack', bitspersample=12
   )
-  _check(photo.read_photo(tmp_path / 'a.tif'), samples[..., None], 4095)
+  _check(photos.read_photo(tmp_path / 'a.tif'), samples[..., None], 4095)
 
 
 def test_premultiplied_alpha_becomes_straight(tmp_path):
@@ -156,7 +156,7 @@ def test_premultiplied_alpha_becomes_straight(tmp_path):
     photometric='rgb',
     extrasamples=['assocalpha'],
   )
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   np.testing.assert_allclose(read.alpha, straight[..., 3:], atol=1e-5)
   seen = straight[..., 3] > 0.1
   np.testing.assert_allclose(
@@ -169,7 +169,7 @@ def test_premultiplied_alpha_becomes_straight(tmp_path):
 def test_float_tiff(tmp_path, dtype):
   values = RANDOM.random((5, 8, 3)).astype(dtype)
   tifffile.imwrite(tmp_path / 'a.tif', values, photometric='rgb')
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   np.testing.assert_array_equal(read.pixels, values.astype(np.float32))
   assert read.depth == 32
   cut = ('Its 64-bit floats were cut to 32 bits.',)
@@ -179,7 +179,7 @@ def test_float_tiff(tmp_path, dtype):
 def test_highlights_of_float_tiff_are_clipped_with_a_word(tmp_path):
   values = np.array([[0.5, 0.25, 0.125, 7.5], [-0.5, 0, 1, 0]], np.float32)
   tifffile.imwrite(tmp_path / 'a.tif', values)
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   np.testing.assert_array_equal(read.pixels[..., 0], np.clip(values, 0, 1))
   assert read.notes == ('Its values from -0.5 to 7.5 were clipped to 0..1.',)
 
@@ -191,32 +191,32 @@ def test_palettes(tmp_path):
   image.putpalette(colours)
   image.save(tmp_path / 'p.png')
   wanted = np.reshape(colours, (4, 3))[index]
-  _check(photo.read_photo(tmp_path / 'p.png'), wanted, 255)
+  _check(photos.read_photo(tmp_path / 'p.png'), wanted, 255)
   image.save(tmp_path / 'a.png', transparency=bytes([0, 9, 99, 255]))
   alpha = np.array([0, 9, 99, 255])[index][..., None]
   _check(
-    photo.read_photo(tmp_path / 'a.png'), np.append(wanted, alpha, -1), 255
+    photos.read_photo(tmp_path / 'a.png'), np.append(wanted, alpha, -1), 255
   )
   image.putpalette(np.repeat([3, 50, 100, 200], 3).tolist())
   image.save(tmp_path / 'g.png', transparency=bytes([0, 9, 99, 255]))
   grey = np.array([3, 50, 100, 200])[index][..., None]
-  read = photo.read_photo(tmp_path / 'g.png')
+  read = photos.read_photo(tmp_path / 'g.png')
   _check(read, np.append(grey, alpha, -1), 255)
   assert not read.grey_rgb
 
 
 def test_one_bit(tmp_path):
   Image.fromarray(GREY[..., 0] > 99).save(tmp_path / 'a.png')
-  read = photo.read_photo(tmp_path / 'a.png')
+  read = photos.read_photo(tmp_path / 'a.png')
   np.testing.assert_array_equal(read.pixels, GREY > 99)
 
 
 def test_grey_pictures_in_rgb_files_are_grey(tmp_path):
   path = _save(tmp_path / 'a.png', np.repeat(GREY, 3, axis=-1))
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   _check(read, GREY, 255)
   assert read.grey_rgb
-  assert not photo.read_photo(_save(path, RGB)).grey_rgb
+  assert not photos.read_photo(_save(path, RGB)).grey_rgb
 
 
 def test_cmyk_is_converted_with_a_word(tmp_path):
@@ -224,7 +224,7 @@ def test_cmyk_is_converted_with_a_word(tmp_path):
   cmyk[..., 1] = 255  # all magenta
   for name in ('a.tif', 'a.jpg'):
     Image.fromarray(cmyk, mode='CMYK').save(tmp_path / name, quality=100)
-    read = photo.read_photo(tmp_path / name)
+    read = photos.read_photo(tmp_path / name)
     error = np.abs(read.pixels - np.array([1, 0, 1], np.float32)).max()
     assert error < 0.02
     assert read.notes == (
@@ -257,7 +257,7 @@ def test_cmyk_goes_by_its_profile(tmp_path):
   Image.fromarray(inks, mode='CMYK').save(
     tmp_path / 'a.tif', icc_profile=_cmyk_profile()
   )
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   # L = 50 is 18.4 % of white: 119 in sRGB.
   assert np.abs(read.pixels * 255 - 119).max() < 2
   assert read.metadata.icc[16:20] == b'RGB '
@@ -275,7 +275,7 @@ def test_orientation(tmp_path, orientation):
     ('z.tif', {'compression': 'tiff_adobe_deflate'}),
   ):
     path = _save(tmp_path / name, RGB, exif=exif, **options)
-    read = photo.read_photo(path)
+    read = photos.read_photo(path)
     _check(read, wanted, 255)
     again = Image.Exif()
     again.load(read.metadata.exif or b'')
@@ -284,12 +284,12 @@ def test_orientation(tmp_path, orientation):
   tifffile.imwrite(
     tmp_path / 'd.tif', DEEP[..., :3], photometric='rgb', extratags=[tag]
   )
-  read = photo.read_photo(tmp_path / 'd.tif')
+  read = photos.read_photo(tmp_path / 'd.tif')
   _check(read, image_files.UPRIGHT[orientation](DEEP[..., :3]), 65535)
   chunk = (b'eXIf', exif.tobytes()[6:])
   (tmp_path / 'd.png').write_bytes(_png_of_16_bits(DEEP, chunk))
   _check(
-    photo.read_photo(tmp_path / 'd.png'),
+    photos.read_photo(tmp_path / 'd.png'),
     image_files.UPRIGHT[orientation](DEEP),
     65535,
   )
@@ -301,7 +301,7 @@ def test_orientation_in_xmp_alone(tmp_path):
     '<tiff:Orientation>6</tiff:Orientation>',
   ):
     path = _save(tmp_path / 'a.webp', RGB, lossless=True, xmp=text.encode())
-    read = photo.read_photo(path)
+    read = photos.read_photo(path)
     _check(read, image_files.UPRIGHT[6](RGB), 255)
     assert read.metadata.xmp.decode() == text.replace('6', '1')
 
@@ -309,7 +309,7 @@ def test_orientation_in_xmp_alone(tmp_path):
 def test_jpeg_tables(tmp_path):
   tables = [list(range(1, 65)), list(range(65, 129))]
   path = _save(tmp_path / 'a.jpg', RGB, qtables=tables)
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   assert len(read.jpeg_tables) == 2
   np.testing.assert_array_equal(
     read.jpeg_tables[0], np.arange(1, 65).reshape(8, 8)
@@ -317,7 +317,7 @@ def test_jpeg_tables(tmp_path):
   assert read.format == 'JPEG'
   exif = Image.Exif()
   exif[0x0112] = 6  # rows and columns change places
-  read = photo.read_photo(_save(path, RGB, qtables=tables, exif=exif))
+  read = photos.read_photo(_save(path, RGB, qtables=tables, exif=exif))
   np.testing.assert_array_equal(
     read.jpeg_tables[0], np.arange(1, 65).reshape(8, 8).T
   )
@@ -326,7 +326,7 @@ def test_jpeg_tables(tmp_path):
 def test_of_a_camera_s_several_pictures_the_first(tmp_path):
   first, second = (Image.fromarray(RGB.repeat(4, 0)), Image.new('RGB', (4, 4)))
   first.save(tmp_path / 'a.jpg', 'MPO', save_all=True, append_images=[second])
-  read = photo.read_photo(tmp_path / 'a.jpg')
+  read = photos.read_photo(tmp_path / 'a.jpg')
   assert read.format == 'JPEG'
   assert read.pixels.shape == (20, 8, 3)
   assert read.notes == ('Of the 2 pictures in the file, the first was taken.',)
@@ -337,14 +337,14 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path):
   with tifffile.TiffWriter(tmp_path / 'a.tif') as file:
     file.write(DEEP[..., :3], photometric='rgb')
     file.write(DEEP[::2, ::2, :3], photometric='rgb', subfiletype=1)
-  _check(photo.read_photo(tmp_path / 'a.tif'), DEEP[..., :3], 65535)
+  _check(photos.read_photo(tmp_path / 'a.tif'), DEEP[..., :3], 65535)
 
 
 def test_extra_channels_are_left_out_with_a_word(tmp_path):
   tifffile.imwrite(
     tmp_path / 'a.tif', DEEP, photometric='rgb', extrasamples=['unspecified']
   )
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   _check(read, DEEP[..., :3], 65535)
   assert read.notes == ('It has extra channels that were left out.',)
 
@@ -352,11 +352,11 @@ def test_extra_channels_are_left_out_with_a_word(tmp_path):
 def test_a_name_that_lies(tmp_path):
   path = tmp_path / 'ü "$1"\n.png'
   _save(path, RGB, format='BMP')
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   _check(read, RGB, 255)
   assert read.notes == ('It is a BMP file, though its name says PNG.',)
   _save(tmp_path / 'noname', RGB, format='PNG')
-  assert photo.read_photo(tmp_path / 'noname').notes == ()
+  assert photos.read_photo(tmp_path / 'noname').notes == ()
 
 
 @pytest.mark.parametrize('bits', [1, 2, 4])
@@ -374,7 +374,7 @@ def test_a_transparent_grey_of_few_bits(tmp_path, bits):
   data += chunk(b'tRNS', struct.pack('>H', 1))  # grey 1 is transparent
   data += chunk(b'IDAT', zlib.compress(bytes([0, row]))) + chunk(b'IEND', b'')
   (tmp_path / 'a.png').write_bytes(data)
-  read = photo.read_photo(tmp_path / 'a.png')
+  read = photos.read_photo(tmp_path / 'a.png')
   assert read.alpha[..., 0].tolist() == [[0, 1]]
   assert read.pixels[0, :, 0].tolist() == [pytest.approx(1 / highest, 1e-3), 0]
 
@@ -384,7 +384,7 @@ def test_further_names_of_jpeg_files(tmp_path, suffix):
   path = tmp_path / f'a{suffix}'
   Image.new('RGB', (8, 8), 'red').save(path, 'JPEG')
   assert find_images(tmp_path) == [path]
-  assert photo.read_photo(path).notes == ()
+  assert photos.read_photo(path).notes == ()
 
 
 def test_the_table_that_luma_uses_comes_first(tmp_path):
@@ -397,7 +397,7 @@ def test_the_table_that_luma_uses_comes_first(tmp_path):
   for i, table in enumerate((1, 0, 0)):
     data[frame + 3 * i + 2] = table
   path.write_bytes(data)
-  assert photo.read_photo(path).jpeg_tables[0][0, 0] == 3
+  assert photos.read_photo(path).jpeg_tables[0][0, 0] == 3
 
 
 def test_text_that_cannot_be_read_is_left_out(tmp_path):
@@ -410,13 +410,13 @@ def test_text_that_cannot_be_read_is_left_out(tmp_path):
   large = struct.pack('>I', len(text)) + kind + checksum
   path = tmp_path / 'a.png'
   path.write_bytes(plain[:33] + large + plain[33:])
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   np.testing.assert_array_equal(np.rint(read.pixels * 255), RGB)
   (note,) = read.notes
   assert 'text' in note
   path.write_bytes(plain[:33] + large + plain[33:-40])  # the picture, too
   with pytest.raises(UserError, match=r'a\.png'):
-    photo.read_photo(path)
+    photos.read_photo(path)
 
 
 @pytest.mark.parametrize(
@@ -442,7 +442,7 @@ def test_compressions_of_tiff(tmp_path, compression, capfd):
       compression=compression,
       extratags=[exif],
     )
-    read = photo.read_photo(path)
+    read = photos.read_photo(path)
     _check(read, samples, highest)
     assert b'Zoe' in read.metadata.exif
   assert capfd.readouterr().err == ''  # libtiff speaks of what it lacks
@@ -458,7 +458,7 @@ def test_a_palette_that_pillow_does_not_decode(tmp_path):
     colormap=table,
     compression='png',
   )
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   _check(read, table.T[index], 65535)
 
 
@@ -472,7 +472,7 @@ def test_12_bit_jpeg_in_tiff(tmp_path):
     compression='jpeg',
     compressionargs={'level': 98},
   )
-  read = photo.read_photo(tmp_path / 'a.tif')
+  read = photos.read_photo(tmp_path / 'a.tif')
   assert read.depth == 16
   with tifffile.TiffFile(tmp_path / 'a.tif') as tiff:
     assert tiff.pages[0].bitspersample == 12

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import photo
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 32, 3), np.uint8)
@@ -20,7 +20,7 @@ DEEP = RGB.astype(np.uint16) * 257
 
 def _refused(path):
   with pytest.raises(UserError) as caught:
-    photo.read_photo(path)
+    photos.read_photo(path)
   (sentence,) = caught.value.problems
   start = f'Cannot read the image {path}: '
   assert sentence.startswith(start)
@@ -44,7 +44,7 @@ def test_files_that_are_not_there(tmp_path):
     (b'GIF89a', 'a GIF'),
     (b'8BPS\0\1', 'a Photoshop document'),
     (b'\0\0\0\x18ftypqt  ', 'a video'),
-    (b'hello, world', 'no image of a known kind'),
+    (b'hello, world', 'image of a known kind'),
   ],
 )
 def test_other_kinds_are_named(tmp_path, head, name):
@@ -59,7 +59,7 @@ def _files(folder):
   for name in ('a.png', 'a.jpg', 'a.tif', 'a.webp', 'a.bmp', 'a.avif'):
     image.save(folder / name)
   image.save(folder / 'lzw.tif', compression='tiff_lzw')
-  like = photo.Photo(RGB / np.float32(255), depth=16)
+  like = photos.Photo(RGB / np.float32(255), depth=16)
   for name in ('deep.png', 'deep.tif', 'deep.avif', 'deep.jxl'):
     photo_write.write_photo(folder / name, like.pixels, like)
   tifffile.imwrite(folder / 'raw.tif', DEEP, photometric='rgb')
@@ -70,7 +70,7 @@ def test_truncated_files(tmp_path):
   (tmp_path / 'whole').mkdir()
   for path in _files(tmp_path / 'whole'):
     data = path.read_bytes()
-    photo.read_photo(path)
+    photos.read_photo(path)
     for size in (9, 30, len(data) // 2, len(data) - 200):
       cut = tmp_path / f'cut-{path.name}'
       cut.write_bytes(data[:size])
@@ -90,7 +90,7 @@ def test_damaged_files_never_end_in_a_traceback(tmp_path):
       other = tmp_path / path.name
       other.write_bytes(broken.tobytes())
       with contextlib.suppress(UserError):
-        read = photo.read_photo(other)
+        read = photos.read_photo(other)
         assert np.isfinite(read.pixels).all()
         assert 0 <= read.pixels.min() <= read.pixels.max() <= 1
 
@@ -120,7 +120,7 @@ def test_large_photographs_are_no_bombs(tmp_path, monkeypatch):
   # Pillow warns from its limit on, and refuses from twice that on.
   monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', RGB.size // 3 - 1)
   Image.fromarray(RGB).save(tmp_path / 'a.png')
-  assert photo.read_photo(tmp_path / 'a.png').pixels.shape == RGB.shape
+  assert photos.read_photo(tmp_path / 'a.png').pixels.shape == RGB.shape
   monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', RGB.size // 3 // 2 - 1)
   assert 'exceeds limit' in _refused(tmp_path / 'a.png')
 
@@ -169,7 +169,7 @@ def test_tiff_that_is_no_photograph(tmp_path):
   assert 'LAB' in _refused(path)
 
 
-LIKE = photo.Photo(RGB / np.float32(255))
+LIKE = photos.Photo(RGB / np.float32(255))
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='Linux alone has /proc')
@@ -204,9 +204,9 @@ def test_formats_that_cannot_be(tmp_path):
       photo_write.write_photo(tmp_path / name, LIKE.pixels, LIKE)
   long = np.zeros((1, 16384, 1), np.float32)
   with pytest.raises(UserError, match='WEBP holds at most 16383 pixels a side'):
-    photo_write.write_photo(tmp_path / 'a.webp', long, photo.Photo(long))
+    photo_write.write_photo(tmp_path / 'a.webp', long, photos.Photo(long))
   assert not list(tmp_path.iterdir())
-  photo_write.write_photo(tmp_path / 'a.jpg', long, photo.Photo(long))
+  photo_write.write_photo(tmp_path / 'a.jpg', long, photos.Photo(long))
 
 
 def test_alpha_of_another_size_is_the_caller_s_mistake(tmp_path):

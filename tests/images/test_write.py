@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from adafm_jax.images import photo
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.images.metadata import Metadata
 
@@ -20,7 +20,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
 
 
 def _photo(pixels, **fields):
-  return photo.Photo(pixels, **fields)
+  return photos.Photo(pixels, **fields)
 
 
 @pytest.mark.parametrize('alpha', [None, ALPHA])
@@ -33,7 +33,7 @@ def test_what_is_written_is_read(tmp_path, suffix, depth, pixels, alpha):
   path = tmp_path / 'new' / f'a.{suffix}'
   like = _photo(pixels, alpha=alpha, depth=depth)
   assert photo_write.write_photo(path, pixels, like) == ()
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   assert read.depth == depth
   steps = STEPS.get(depth, 1)
   for got, wanted in ((read.pixels, pixels), (read.alpha, alpha)):
@@ -46,7 +46,7 @@ def test_what_is_written_is_read(tmp_path, suffix, depth, pixels, alpha):
       np.testing.assert_allclose(got, rounded, rtol=1e-6)
   # Once more: nothing drifts.
   photo_write.write_photo(tmp_path / f'b.{suffix}', read.pixels, read)
-  again = photo.read_photo(tmp_path / f'b.{suffix}')
+  again = photos.read_photo(tmp_path / f'b.{suffix}')
   np.testing.assert_array_equal(again.pixels, read.pixels)
 
 
@@ -74,7 +74,7 @@ def test_white_stays_white(tmp_path):
   for suffix in ('png', 'tif', 'jpg', 'webp', 'bmp'):
     path = tmp_path / f'a.{suffix}'
     photo_write.write_photo(path, white * 1.001, _photo(white))
-    assert (photo.read_photo(path).pixels == 1).all(), suffix
+    assert (photos.read_photo(path).pixels == 1).all(), suffix
 
 
 def test_lossy_formats_are_close(tmp_path):
@@ -87,7 +87,7 @@ def test_lossy_formats_are_close(tmp_path):
       path = tmp_path / f'a.{suffix}'
       notes = photo_write.write_photo(path, smooth, like, quality=quality)
       assert notes == ()
-      error = np.abs(photo.read_photo(path).pixels - smooth).max()
+      error = np.abs(photos.read_photo(path).pixels - smooth).max()
       assert error < {30: 0.15, 95: 0.05, 100: 0.02}[quality]
       sizes[suffix, quality] = path.stat().st_size
       if (suffix, quality) == ('webp', 100):
@@ -105,7 +105,7 @@ def test_grey_stays_grey(tmp_path):
     photo_write.write_photo(path, GREY, _photo(GREY, grey_rgb=True))
     with Image.open(path) as image:
       assert image.mode == 'RGB'
-    assert photo.read_photo(path).grey_rgb
+    assert photos.read_photo(path).grey_rgb
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_depth_that_is_lost_is_told(tmp_path, suffix, depth, kept):
   notes = photo_write.write_photo(path, RGB, _photo(RGB, depth=depth))
   assert len(notes) == 1
   assert f'holds {kept} bits a channel; the {depth}-bit picture' in notes[0]
-  assert photo.read_photo(path).depth == kept
+  assert photos.read_photo(path).depth == kept
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'bmp'])
@@ -132,7 +132,7 @@ def test_without_transparency_it_lies_on_white(tmp_path, suffix):
   notes = photo_write.write_photo(path, colour, _photo(colour, alpha=alpha))
   assert notes[0].endswith('has no transparency; the picture is on white.')
   wanted = np.where(alpha > 0, colour, 1)
-  assert np.abs(photo.read_photo(path).pixels - wanted).max() < 0.02
+  assert np.abs(photos.read_photo(path).pixels - wanted).max() < 0.02
   opaque = _photo(colour, alpha=np.ones_like(alpha))
   assert photo_write.write_photo(path, colour, opaque) == ()
 
@@ -142,7 +142,7 @@ def test_colours_that_cannot_be_seen_are_kept(tmp_path):
   for suffix in ('png', 'tif', 'webp'):
     path = tmp_path / f'a.{suffix}'
     photo_write.write_photo(path, RGB, like, quality=100)
-    read = photo.read_photo(path)
+    read = photos.read_photo(path)
     assert np.abs(read.pixels - RGB).max() <= 0.5 / 255 + 1e-6
     assert (read.alpha == 0).all()
 
@@ -175,7 +175,7 @@ def _camera_jpeg(path):
 @pytest.mark.parametrize('suffix', ['png', 'tif', 'jpg', 'webp'])
 def test_what_a_camera_wrote_is_kept(tmp_path, suffix, depth):
   _camera_jpeg(tmp_path / 'camera.jpg')
-  like = photo.read_photo(tmp_path / 'camera.jpg')._replace(depth=depth)
+  like = photos.read_photo(tmp_path / 'camera.jpg')._replace(depth=depth)
   path = tmp_path / f'a.{suffix}'
   photo_write.write_photo(path, like.pixels, like)
   with Image.open(path) as image:
@@ -198,7 +198,7 @@ def test_what_a_camera_wrote_is_kept(tmp_path, suffix, depth):
     assert gps[1] == 'N'
     assert [float(v) for v in gps[2]] == [48, 51, 30.5]
     assert image.info['icc_profile'] == SRGB
-  read = photo.read_photo(path)
+  read = photos.read_photo(path)
   assert read.metadata.xmp == XMP
   assert read.metadata.dpi == pytest.approx((300, 240), rel=1e-4)
   assert read.notes == ()
@@ -225,7 +225,7 @@ def test_text_elsewhere_joins_the_comment(tmp_path, suffix):
   _camera_jpeg(tmp_path / 'camera.jpg')
   path = tmp_path / f'a.{suffix}'
   for like, before in (
-    (photo.read_photo(tmp_path / 'camera.jpg'), 'by hand\n'),
+    (photos.read_photo(tmp_path / 'camera.jpg'), 'by hand\n'),
     (_photo(RGB), ''),
   ):
     photo_write.write_photo(
@@ -258,7 +258,7 @@ def test_what_does_not_fit_is_told(tmp_path):
   long = _photo(RGB, metadata=Metadata(exif=exif.tobytes(), dpi=(72.0, 72.0)))
   notes = photo_write.write_photo(tmp_path / 'b.jpg', RGB, long)
   assert notes == ('The EXIF data is too long for JPEG and was left out.',)
-  assert photo.read_photo(tmp_path / 'b.jpg').metadata.dpi == (72, 72)
+  assert photos.read_photo(tmp_path / 'b.jpg').metadata.dpi == (72, 72)
   assert photo_write.write_photo(tmp_path / 'b.tif', RGB, long) == ()
 
 
@@ -271,7 +271,7 @@ def test_what_is_damaged_in_exif_is_left_out_with_a_word(tmp_path):
   data[entry + 8 : entry + 12] = b'\0\0\xff\0'  # beyond the end
   image = Image.fromarray((RGB * 255).astype(np.uint8))
   image.save(tmp_path / 'a.png', exif=bytes(data))
-  read = photo.read_photo(tmp_path / 'a.png')
+  read = photos.read_photo(tmp_path / 'a.png')
   assert read.pixels.shape == (20, 12, 3)
   kept = Image.Exif()
   kept.load(read.metadata.exif)
@@ -279,14 +279,14 @@ def test_what_is_damaged_in_exif_is_left_out_with_a_word(tmp_path):
   damaged = 'Its EXIF data is damaged; what could not be read is left out.'
   assert read.notes == (damaged,)
   image.save(tmp_path / 'b.png', exif=b'Exif\0\0nonsense')
-  read = photo.read_photo(tmp_path / 'b.png')
+  read = photos.read_photo(tmp_path / 'b.png')
   assert read.notes == (damaged,)
   assert read.metadata.exif is None
 
 
 def test_the_suffix_can_be_overruled(tmp_path):
   photo_write.write_photo(tmp_path / 'a.out', RGB, _photo(RGB), format='PNG')
-  assert photo.read_photo(tmp_path / 'a.out').format == 'PNG'
+  assert photos.read_photo(tmp_path / 'a.out').format == 'PNG'
 
 
 @pytest.mark.parametrize('quality', [90, 95, 99, 100])
@@ -303,8 +303,8 @@ def test_grain_becomes_a_jpeg_file(tmp_path, quality):
 def test_a_webp_file_stays_lossless_or_lossy(tmp_path, lossless):
   pixels = np.random.default_rng(0).integers(256, size=(20, 30, 3))
   Image.fromarray(np.uint8(pixels)).save(tmp_path / 'a.webp', lossless=lossless)
-  read = photo.read_photo(tmp_path / 'a.webp')
+  read = photos.read_photo(tmp_path / 'a.webp')
   assert read.lossless == lossless
   photo_write.write_photo(tmp_path / 'b.webp', read.pixels, read)
-  again = photo.read_photo(tmp_path / 'b.webp')
+  again = photos.read_photo(tmp_path / 'b.webp')
   assert (again.pixels == read.pixels).all() == lossless

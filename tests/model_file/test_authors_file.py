@@ -18,21 +18,11 @@ from adafm_jax.model_file import authors, authors_file
 
 NO_LEVELS = ('--task', 'denoise', '--start', '15', '--end', '75')
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures('here')
 
 
 def _state(model):
   return authors.to_authors(model.params, model.arch)
-
-
-def _check_equal(actual, expected):
-  assert actual.keys() == expected.keys()
-  for name, value in expected.items():
-    assert actual[name].dtype == np.float32
-    np.testing.assert_array_equal(actual[name], value, err_msg=name)
 
 
 def _convert(*argv):
@@ -50,7 +40,9 @@ def test_a_model_goes_there_and_back_without_pytorch(kernel, monkeypatch):
   model = tiny_models.random_model(kernel=kernel)
   model.save('a.safetensors')
   assert _convert('a.safetensors', '-o', 'theirs.safetensors') == 0
-  _check_equal(safetensors.numpy.load_file('theirs.safetensors'), _state(model))
+  tiny_models.check_equal(
+    safetensors.numpy.load_file('theirs.safetensors'), _state(model)
+  )
   assert _convert('theirs.safetensors', '-o', 'back.safetensors') == 0
   assert pathlib.Path('back.safetensors').read_bytes() == (
     pathlib.Path('a.safetensors').read_bytes()
@@ -75,7 +67,9 @@ def test_a_model_goes_to_pytorch_and_back(kernel):
   model.save('a.safetensors')
   assert _convert('a.safetensors', '-o', 'theirs.pth') == 0
   loaded = torch.load('theirs.pth', weights_only=True)
-  _check_equal({k: x.numpy() for k, x in loaded.items()}, _state(model))
+  tiny_models.check_equal(
+    {k: x.numpy() for k, x in loaded.items()}, _state(model)
+  )
   assert _convert('theirs.pth', '-o', 'back.safetensors', *NO_LEVELS) == 0
   _check_same(Model.load('back.safetensors'), model)
   parallel = {f'module.{name}': x for name, x in loaded.items()}
@@ -195,7 +189,7 @@ def test_pth_files_are_read_and_never_run(tmp_path):
   path = tmp_path / 'weights.pth'
   state = _state(tiny_models.random_model())
   torch.save({k: torch.from_numpy(v) for k, v in state.items()}, path)
-  _check_equal(authors_file.read_pth(path), state)
+  tiny_models.check_equal(authors_file.read_pth(path), state)
   data = path.read_bytes()
   for bad in (b'', b'junk', data[: len(data) // 2]):
     path.write_bytes(bad)

@@ -13,8 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from adafm_jax.model_file import authors as convert
-from adafm_jax.model_file import authors_file
+from adafm_jax.model_file import authors, authors_file
 from adafm_jax.models import restorer
 
 _FOLDER = os.environ.get('ADAFM_REFERENCE')
@@ -31,7 +30,7 @@ pytestmark = [
 def test_equals_the_authors_network(channels, kernel):
   path = pathlib.Path(_FOLDER or '') / f'adafm_c{channels}k{kernel}.pth'
   state = authors_file.read_pth(path)
-  arch, params = convert.from_authors(state)
+  arch, params = authors.from_authors(state)
   assert (arch.channels, arch.kernel) == (channels, kernel)
   assert arch.placement == 'block+trunk'
   golden = np.load(path.with_suffix('.npz'))
@@ -45,7 +44,7 @@ def test_equals_the_authors_network(channels, kernel):
     error = np.abs(actual - expected).max()
     print(f'max error at strength {strength}: {error:.2g}')
     assert error < 2e-5
-  again = convert.to_authors(params, arch)
+  again = authors.to_authors(params, arch)
   assert {k: v.tolist() for k, v in again.items()} == {
     k: v.tolist() for k, v in state.items()
   }

@@ -9,7 +9,8 @@ import tiny_models
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.models import path, restorer
+from adafm_jax.models import path as paths
+from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 
 PATHS = [('line', 0), ('hats', 2), ('poly', 3)]
@@ -58,7 +59,7 @@ def _straight(params, strength, kind, bends):
 @pytest.mark.parametrize(('kind', 'bends'), PATHS)
 def test_basis_functions_equal_numpy(kind, bends):
   s = np.linspace(0, 1, 41, dtype=np.float32)
-  found = path.weights(jnp.asarray(s), kind, bends)
+  found = paths.weights(jnp.asarray(s), kind, bends)
   np.testing.assert_allclose(found, _weights(s, kind, bends), atol=1e-6)
   np.testing.assert_array_equal(found[:, 0], np.zeros(1 + bends))
   np.testing.assert_array_equal(found[:, -1], [1] + [0] * bends)

@@ -3,7 +3,8 @@
 import pytest
 
 from adafm_jax.errors import UserError
-from adafm_jax.paper import folder, lists
+from adafm_jax.paper import folder as folders
+from adafm_jax.paper import lists
 
 LIST = """
 from adafm_jax.paper.variation import Variation
@@ -36,12 +37,12 @@ def base(tmp_path):
 def test_what_would_give_a_cell_two_numbers_is_refused(
   tmp_path, base, field, value
 ):
-  folder.open_workdir(tmp_path / 'w', 'tiny', base())
+  folders.open_workdir(tmp_path / 'w', 'tiny', base())
   with pytest.raises(UserError, match=f'{field}: '):
-    folder.open_workdir(tmp_path / 'w', 'tiny', base(**{field: value}))
+    folders.open_workdir(tmp_path / 'w', 'tiny', base(**{field: value}))
 
 
 def test_one_more_set_or_protocol_is_taken(tmp_path, base):
-  folder.open_workdir(tmp_path / 'w', 'tiny', base())
+  folders.open_workdir(tmp_path / 'w', 'tiny', base())
   more = {'evaluate.sets': 'a=/a', 'evaluate.protocols': 'clipped,float'}
-  folder.open_workdir(tmp_path / 'w', 'tiny', base(**more))
+  folders.open_workdir(tmp_path / 'w', 'tiny', base(**more))

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from full_disk import full_disk
 
 from adafm_jax import files
 from adafm_jax.engine.run import Network
@@ -125,6 +126,18 @@ def test_one_failure_does_not_stop_the_others(tmp_path, smooth_images):
   assert basic.read('measured.json', [])
   notes = list((tmp_path / 'w' / 'runs').glob('*/failed.txt'))
   assert len(notes) == 2
+
+
+# As in tests/train/test_workdir.py.
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_a_full_disk_stops_all(done, tmp_path):
+  with full_disk(), pytest.raises(UserError) as caught:
+    runner.run(read(done), tmp_path / 'w')
+  (problem,) = caught.value.problems
+  assert f'{tmp_path}/w/runs/denoise-basic-15' in problem
+  assert 'is full' in problem
+  assert not list((tmp_path / 'w').glob('runs/*/failed.txt'))
+  assert not list((tmp_path / 'w').glob('runs/*/checkpoints/*/*tmp'))
 
 
 def test_a_locked_run_is_left_to_the_other_process(done, monkeypatch):

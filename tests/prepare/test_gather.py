@@ -106,7 +106,7 @@ def test_bsds_keeps_the_test_images_and_set5s_photograph_apart(
 ):
   monkeypatch.setattr(known, 'CBSD68', frozenset({'3096', '101085'}))
   rule = known.SETS['bsds']
-  monkeypatch.setitem(rule.splits, 'cbsd68', known.Split(2))
+  monkeypatch.setitem(rule.splits, 'cbsd68', known.KnownSplit(2))
   # As the official archive unpacks: in folders below.
   images = tmp_path / 'BSR/BSDS500/data/images'
   small_sets.write(
@@ -178,7 +178,9 @@ def _published(monkeypatch, address, archive, sha256=None):
   digest = sha256 or hashlib.sha256(data).hexdigest()
   link = known.Download(f'{address}/{archive.name}', len(data), digest)
   rule = known.ImageSet(
-    'mine', {'test': known.Split(2, download=link)}, 'put two images together'
+    'mine',
+    {'test': known.KnownSplit(2, download=link)},
+    'put two images together',
   )
   monkeypatch.setitem(known.SETS, 'mine', rule)
 

@@ -4,22 +4,25 @@ import numpy as np
 import pytest
 
 from release import classical
-from release.classical import Settings
+from release.classical import NonLocalMeans
 
 
 @pytest.fixture
 def chosen(monkeypatch):
-  table = {15.0: Settings(3, 6, 6.0, 15.0), 35.0: Settings(5, 10, 16.0, 35.0)}
+  table = {
+    15.0: NonLocalMeans(3, 6, 6.0, 15.0),
+    35.0: NonLocalMeans(5, 10, 16.0, 35.0),
+  }
   monkeypatch.setitem(classical.CHOSEN, 'denoise', table)
 
 
 @pytest.mark.parametrize(
   ('level', 'expected'),
   [
-    (15, Settings(3, 6, 6, 15)),
-    (20, Settings(3, 6, 8.5, 20)),
-    (30, Settings(5, 10, 13.5, 30)),
-    (50, Settings(5, 10, 16, 35)),
+    (15, NonLocalMeans(3, 6, 6, 15)),
+    (20, NonLocalMeans(3, 6, 8.5, 20)),
+    (30, NonLocalMeans(5, 10, 13.5, 30)),
+    (50, NonLocalMeans(5, 10, 16, 35)),
   ],
 )
 def test_settings_between_those_chosen_are_linear(chosen, level, expected):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adafm_jax.calibrate import measure as calibrate
+from adafm_jax.calibrate import measure
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Case, Protocol
 from adafm_jax.evaluate.scores import Score
 from adafm_jax.model_file import curve as curves
-from adafm_jax.report import experiment as report
+from adafm_jax.report import experiment
 
 
 def _score(method, psnr, *, level=15.0, protocol='RGB', ssim=0.91236, name='s'):
@@ -29,14 +29,14 @@ SCORES = [
   *_scores(protocol='RGB, other'),
 ]
 MEASUREMENTS = [
-  calibrate.Measurement(
+  measure.Measurement(
     15.0, np.array([0, 0.5, 1]), np.array([33.0, 32, 31]), 0.02
   )
 ]
 
 
 def test_markdown():
-  text = report.text(SCORES, 'denoise', markdown=True)
+  text = experiment.text(SCORES, 'denoise', markdown=True)
   first, second = text.split('PSNR (dB) and SSIM; ')[1:]
   assert first.startswith('RGB; mean over the images.\n\n| set | level ')
   assert second.startswith('RGB, other; mean over the images.')
@@ -58,15 +58,15 @@ def test_markdown():
 
 
 def test_text_holds_the_same_numbers():
-  plain = report.text(SCORES, 'denoise', markdown=False)
-  marked = report.text(SCORES, 'denoise', markdown=True)
+  plain = experiment.text(SCORES, 'denoise', markdown=False)
+  marked = experiment.text(SCORES, 'denoise', markdown=True)
   assert '|' not in plain
   words = marked.replace('|', ' ').split()
   assert plain.split() == [w for w in words if w.strip('-:')]
 
 
 def test_files_hold_every_image(tmp_path):
-  report.write_tables(tmp_path, SCORES, MEASUREMENTS, 'denoise')
+  experiment.write_tables(tmp_path, SCORES, MEASUREMENTS, 'denoise')
   found = json.loads((tmp_path / 'metrics.json').read_text())
   assert len(found['scores']) == 12
   assert found['scores'][1]['method'] == 'start'
@@ -81,16 +81,18 @@ def test_files_hold_every_image(tmp_path):
     }
   ]
   text = (tmp_path / 'metrics.md').read_text()
-  assert text == report.text(SCORES, 'denoise', markdown=True)
+  assert text == experiment.text(SCORES, 'denoise', markdown=True)
 
 
 def _calibration(order):
   points = ([30, 45, 60], [0.2, 0.6, 0.7], 15, 75)
-  return calibrate.Calibration(
+  polynomial = curves.fit(*points, order=order)
+  return measure.Calibration(
     MEASUREMENTS,
-    curves.fit(*points, order=order),
+    polynomial,
     curves.fit(*points, order=1),
     curves.fit_piecewise(*points),
+    polynomial,
   )
 
 
@@ -99,13 +101,13 @@ def test_curve_figure_draws_each_curve_once(
   tmp_path, monkeypatch, order, lines
 ):
   drawn = []
-  plot = report.figures.plot_curve
+  plot = experiment.figures.plot_curve
   monkeypatch.setattr(
-    report.figures,
+    experiment.figures,
     'plot_curve',
     lambda path, found, **more: drawn.append(plot(path, found, **more)),
   )
-  report.write_curve(tmp_path / 'c.png', _calibration(order), 'denoise')
+  experiment.write_curve(tmp_path / 'c.png', _calibration(order), 'denoise')
   (figure,) = drawn
   names = [text.get_text() for text in figure.legends[0].get_texts()]
   assert len(names) == len(set(names)) == lines + 2
@@ -119,9 +121,9 @@ def test_levels_figure_takes_one_set_and_protocol(tmp_path, monkeypatch):
   def plot(path, levels, series, **more):
     seen.update(levels=levels, series=series, **more)
 
-  monkeypatch.setattr(report.figures, 'plot_levels', plot)
+  monkeypatch.setattr(experiment.figures, 'plot_levels', plot)
   scores = [*SCORES, *_scores(name='t', level=30.0)]
-  report.write_levels(tmp_path / 'l.png', scores, 'denoise', 's')
+  experiment.write_levels(tmp_path / 'l.png', scores, 'denoise', 's')
   assert seen['levels'] == [15.0, 45.0]
   assert seen['series']['strength 0'] == [33.8, 33.8]
   assert seen['series']['strength by the curve'] == [33.9, 33.9]
@@ -134,15 +136,15 @@ def test_sweep_sheet_shows_true_pixels_with_their_psnr(tmp_path, monkeypatch):
   degraded = (clean / 255).astype(np.float32) + np.float32(0.3)
   outputs = np.stack([clean // 2, clean // 3 * 2])
   cells = []
-  make = report.sheet.contact_sheet
+  make = experiment.sheet.contact_sheet
 
   def contact_sheet(rows, **more):
     cells.extend(rows[0])
     return make(rows, **more)
 
-  monkeypatch.setattr(report.sheet, 'contact_sheet', contact_sheet)
+  monkeypatch.setattr(experiment.sheet, 'contact_sheet', contact_sheet)
   protocol = Protocol.of('sr')
-  report.write_sweep(
+  experiment.write_sweep(
     tmp_path / 's.png',
     [Case('name', clean, degraded)],
     [outputs],

@@ -13,21 +13,21 @@ from PIL import Image
 
 from adafm_jax import cli
 from adafm_jax.engine.run import Network
-from adafm_jax.restore import cluster, job, objects, workers
-from adafm_jax.restore.cluster import Task, Work
+from adafm_jax.restore import cluster, objects, workers
+from adafm_jax.restore import job as jobs
+from adafm_jax.restore.cluster import PictureTask, Work
 from adafm_jax.restore.pairs import Pair
 
 SIZES = [(16, 24), (16, 24), (20, 24), (16, 24), (20, 24)]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
+def folder(here):
   pathlib.Path('in').mkdir()
   for i, size in enumerate(SIZES):
     pixels = np.random.default_rng(i).integers(0, 256, (*size, 3), np.uint8)
     Image.fromarray(pixels).save(f'in/{i}.png')
-  return tmp_path
+  return here
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def _job(kernel=1, **fields):
   model = tiny_models.random_model(kernel=kernel)
   model.save('model.safetensors')
   network = Network(model.arch, jax.device_put(model.params))
-  return job.Job(
+  return jobs.Job(
     header=model, network=network, name='model', sha256='0', **fields
   )
 
@@ -65,7 +65,7 @@ def test_a_batch_gives_the_same_files_in_fewer_passes(kernel, monkeypatch):
 
   monkeypatch.setattr(Network, 'restore', counted)
   names = [f'{i}.png' for i in range(len(SIZES))]
-  tasks = [Task(f'in/{name}', name) for name in names]
+  tasks = [PictureTask(f'in/{name}', name) for name in names]
   rows = list(cluster.restore(one, tasks, Work('out', threads=2, batch=4)))
   assert sizes == [3, 1, 1]  # of the first four, then of the fifth
   assert [row['result'] for row in rows] == names
@@ -83,7 +83,7 @@ def test_an_actor_that_starts_elsewhere_finds_relative_paths(
   monkeypatch.chdir(folder / 'elsewhere')
   work = Work(str(folder / 'out'), 1, 1, str(folder))
   actor = cluster.Actor(lambda: _job(level=40.0), work)
-  block = actor({'task': [json.dumps(Task('in/0.png', '0.png'))]})
+  block = actor({'task': [json.dumps(PictureTask('in/0.png', '0.png'))]})
   (row,) = map(json.loads, block['row'])
   assert (row['input'], row['status']) == ('in/0.png', 'restored')
   assert (folder / 'out' / '0.png').exists()
@@ -95,11 +95,11 @@ def test_only_equal_strengths_share_a_pass():
   pairs = [
     Pair(pathlib.Path(f'in/{i}.png'), pathlib.Path('x.png')) for i in (0, 1)
   ]
-  first, second = (job.load(one, pair) for pair in pairs)
+  first, second = (jobs.load(one, pair) for pair in pairs)
   weaker = second._replace(strength=np.float32(second.strength / 2))
-  assert job.pass_of(first) != job.pass_of(weaker)
+  assert jobs.pass_of(first) != jobs.pass_of(weaker)
   untouched = second._replace(choice=second.choice._replace(share=0.0))
-  assert job.pass_of(untouched) is None
+  assert jobs.pass_of(untouched) is None
 
 
 def test_a_pass_that_takes_too_much_memory_is_done_one_by_one(monkeypatch):
@@ -125,11 +125,11 @@ def test_from_a_store_and_into_one(store):
   for i in range(len(SIZES)):
     store.upload_file(f'in/{i}.png', 'photos', f'in/my album/{i}#ü.png')
   tasks = [
-    Task(f's3://photos/in/my album/{i}#ü.png', f'sub/{i}.png')
+    PictureTask(f's3://photos/in/my album/{i}#ü.png', f'sub/{i}.png')
     for i in range(len(SIZES))
   ]
   tasks[0] = tasks[0]._replace(result='sub/0.bmp')  # its recipe stands beside
-  tasks.append(Task('s3://photos/in/missing.png', 'missing.png'))
+  tasks.append(PictureTask('s3://photos/in/missing.png', 'missing.png'))
   work = Work('s3://photos/out/', threads=2, batch=2)
   *rows, failed = cluster.restore(one, tasks, work)
   assert {row['status'] for row in rows} == {'restored'}
@@ -150,7 +150,7 @@ def test_from_a_store_and_into_one(store):
 def test_a_store_that_takes_nothing_is_a_failure(store):
   one = _job(level=40.0)
   (row,) = cluster.restore(
-    one, [Task('in/0.png', '0.png')], Work('s3://absent/out', 1, 1)
+    one, [PictureTask('in/0.png', '0.png')], Work('s3://absent/out', 1, 1)
   )
   assert row['status'] == 'failed'
   assert row['error'].startswith('Cannot write s3://absent/out/0.png: ')

@@ -9,7 +9,7 @@ import pytest
 import tiny_models
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import photo
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model import Model
 from adafm_jax.restore import recipe
@@ -68,7 +68,7 @@ def test_mutated_recipes(tmp_path, suffix):
   else:
     pixels = np.full((8, 8, 3), 0.5, np.float32)
     text = {recipe.KEY: RECIPE.to_json()}
-    photo_write.write_photo(path, pixels, photo.Photo(pixels), extra_text=text)
+    photo_write.write_photo(path, pixels, photos.Photo(pixels), extra_text=text)
   seed = path.read_bytes()
   assert _told(recipe.read, path) == RECIPE
   random = np.random.default_rng(12)

@@ -1,3 +1,4 @@
+import errno
 import os
 import pathlib
 
@@ -7,11 +8,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.restore import overwrite, own
 from adafm_jax.restore import pairs as pairing
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
-  return tmp_path
+pytestmark = pytest.mark.usefixtures('here')
 
 
 def _make(*names):
@@ -254,18 +251,39 @@ def test_what_an_earlier_call_wrote_is_replaced_as_long_as_it_is_that():
     _plan('in/a.jpg', 'in', ext='png')
 
 
-def test_a_claimed_file_is_replaced():
+@pytest.fixture(params=['no system', 'no disk'])
+def no_marks(request, monkeypatch):
+  """A system, or a disk, that keeps no extended attributes."""
+
+  def refuse(*_, **__):
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+  for name in ('setxattr', 'getxattr'):
+    if request.param == 'no system':
+      monkeypatch.delattr(os, name)
+    else:
+      monkeypatch.setattr(os, name, refuse)
+
+
+def _plan_claimed():
   _make('in/a.png', 'in/b.png', 'out/a.png', 'out/b.png')
   claimed = frozenset([pathlib.Path('out/a.png')])
   existing = overwrite.Existing(claimed=claimed)
-  assert _plan('in/a.png', 'out', existing=existing)
   with pytest.raises(UserError, match=r'out/b\.png exists'):
     _plan('in', 'out', existing=existing)
+  return _plan('in/a.png', 'out', existing=existing)
 
 
-def test_without_attributes_nothing_is_known_again(monkeypatch):
+def test_a_claimed_file_is_replaced_where_no_marks_are_kept(no_marks):
+  assert _plan_claimed() == [('in/a.png', 'out/a.png')]
+
+
+def test_a_claimed_file_without_a_mark_is_another_program_s():
+  with pytest.raises(UserError, match=r'out/a\.png exists'):
+    _plan_claimed()
+
+
+def test_without_attributes_nothing_is_known_again(no_marks):
   _make('a.png')
-  for name in ('setxattr', 'getxattr'):
-    monkeypatch.delattr(os, name)
   own.mark(pathlib.Path('a.png'))
   assert not own.is_own(pathlib.Path('a.png'))

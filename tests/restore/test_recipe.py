@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from adafm_jax.errors import UserError
-from adafm_jax.images import formats, photo
+from adafm_jax.images import formats
+from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.restore import recipe
 
@@ -34,7 +35,7 @@ def test_it_comes_back_from_every_carrier(tmp_path, suffix):
   exif = Image.Exif()
   exif.get_ifd(0x8769)[0x9286] = b'ASCII\0\0\0' + b'my {"adafm": 1} comment'
   Image.new('RGB', (8, 8)).save(original, exif=exif)
-  like = photo.read_photo(original)
+  like = photos.read_photo(original)
   path = tmp_path / f'b{suffix}'
   text = {recipe.KEY: RECIPE.to_json()}
   photo_write.write_photo(path, like.pixels, like, extra_text=text)

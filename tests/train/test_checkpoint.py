@@ -4,7 +4,7 @@ import optax
 import pytest
 
 from adafm_jax.errors import UserError
-from adafm_jax.train.checkpoint import Store
+from adafm_jax.train.checkpoint import Checkpoints
 from adafm_jax.train.step import TrainState
 
 # After a read has failed, the storage's other reads answer an event loop that
@@ -23,7 +23,7 @@ def _state(step, size=300, optimizer=None, name='w', ema=False):
 
 @pytest.fixture
 def folder(tmp_path):
-  with Store(tmp_path / 'basic', 3) as store:
+  with Checkpoints(tmp_path / 'basic', 3) as store:
     for step in (1, 2, 3):
       store.save(step, _state(step))
   return tmp_path / 'basic'
@@ -40,7 +40,7 @@ def _damage(folder, step, pattern='*'):
 @pytest.mark.parametrize('pattern', ['*', 'd/*', '_METADATA'])
 def test_a_damaged_newest_checkpoint_falls_back(folder, pattern, capsys):
   _damage(folder, 3, pattern)
-  with Store(folder, 3) as store:
+  with Checkpoints(folder, 3) as store:
     found = store.restore(_state(0))
     assert store.latest == 2
     store.save(3, _state(30))  # the step can be saved again
@@ -48,14 +48,14 @@ def test_a_damaged_newest_checkpoint_falls_back(folder, pattern, capsys):
   out = capsys.readouterr().out
   assert 'step 3' in out
   assert 'going on from step 2' in out
-  with Store(folder, 3) as store:
+  with Checkpoints(folder, 3) as store:
     assert int(store.restore(_state(0)).step) == 30
 
 
 def test_no_whole_checkpoint_is_one_sentence(folder):
   for step in (1, 2, 3):
     _damage(folder, step)
-  with Store(folder, 3) as store, pytest.raises(UserError) as caught:
+  with Checkpoints(folder, 3) as store, pytest.raises(UserError) as caught:
     store.restore(_state(0))
   (problem,) = caught.value.problems
   assert str(folder) in problem
@@ -72,7 +72,7 @@ def test_no_whole_checkpoint_is_one_sentence(folder):
   ],
 )
 def test_a_checkpoint_of_another_run_is_refused_and_kept(folder, other):
-  with Store(folder, 3) as store:
+  with Checkpoints(folder, 3) as store:
     with pytest.raises(UserError, match=r'step 3 .* does not fit .*--workdir'):
       store.restore(_state(0, **other))
     assert store.latest == 3

@@ -60,13 +60,13 @@ def _open(config, *, levels=(15.0,), index=0, start=0, mesh=None):
 def _train(config, mesh, count, start=0):
   """The weight after some steps, and their losses."""
   stage = dataclasses.asdict(STAGE)
-  recipe = tiny_models.make_recipe(
+  constants = tiny_models.make_constants(
     tiny_models.one_weight, {'w': 'train'}, mesh=mesh, **stage
   )
-  fresh = steps.init_state(recipe, {'w': np.float32(0.5)})
+  fresh = steps.init_state(constants, {'w': np.float32(0.5)})
   state = steps.TrainState(*meshes.replicate(fresh, mesh))
   state = state._replace(step=state.step + start)
-  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  dispatch = steps.make_dispatch(constants, jax.random.key(0), 1)
   losses = []
   with _open(config, start=start, mesh=mesh) as opened:
     for _ in range(count):

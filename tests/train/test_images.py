@@ -11,9 +11,10 @@ import pytest
 import small_configs
 import small_sets
 
-from adafm_jax.data import bank, prepared
+from adafm_jax.data import bank as banks
+from adafm_jax.data import prepared
 from adafm_jax.data.image import NamedImage, identify
-from adafm_jax.engine import memory
+from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.train import images as training
 from adafm_jax.train import sets
@@ -168,7 +169,7 @@ def test_auto_compares_the_set_with_free_memory(
   learnt = training.load(config)
   size = 3 * sum(24 * (33 + i) for i in range(4))
   assert training.needed_bytes(config, learnt.train) == size
-  monkeypatch.setattr(memory, 'available', lambda: size + spare)
+  monkeypatch.setattr(memories, 'available', lambda: size + spare)
   placement, why = training.place(config, learnt, tmp_path)
   assert placement == chosen
   assert said in why
@@ -181,7 +182,7 @@ def test_auto_compares_the_set_with_free_memory(
 def test_auto_streams_what_one_array_cannot_address(
   data_dir, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(bank, 'MAX_PIXELS', 1000)
+  monkeypatch.setattr(banks, 'MAX_PIXELS', 1000)
   config = _config(data_dir)
   placement, why = training.place(config, training.load(config), tmp_path)
   assert placement == 'stream'
@@ -191,9 +192,9 @@ def test_auto_streams_what_one_array_cannot_address(
 def test_a_run_stays_where_it_began(data_dir, tmp_path, monkeypatch):
   config = _config(data_dir)
   learnt = training.load(config)
-  monkeypatch.setattr(memory, 'available', lambda: 10)
+  monkeypatch.setattr(memories, 'available', lambda: 10)
   assert training.place(config, learnt, tmp_path)[0] == 'stream'
-  monkeypatch.setattr(memory, 'available', lambda: 10**9)
+  monkeypatch.setattr(memories, 'available', lambda: 10**9)
   assert training.place(config, learnt, tmp_path)[0] == 'stream'
   assert training.place(config, learnt, tmp_path / 'new')[0] == 'device'
 

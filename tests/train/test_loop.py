@@ -196,20 +196,20 @@ def test_released_weights_are_the_average_if_there_is_one():
 
 
 def _real(**stage):
-  """A recipe, its first state and a bank, of one weight."""
-  recipe = tiny_models.make_recipe(
+  """A constants, its first state and a bank, of one weight."""
+  constants = tiny_models.make_constants(
     tiny_models.one_weight, {'w': 'train'}, batch=2, patch=4, **stage
   )
-  state = steps.init_state(recipe, {'w': jnp.float32(0.5)})
+  state = steps.init_state(constants, {'w': jnp.float32(0.5)})
   bank = banks.build([np.full((6, 9, 3), 200, np.uint8)])
-  return recipe, *meshes.replicate((state, bank), recipe.mesh)
+  return constants, *meshes.replicate((state, bank), constants.mesh)
 
 
 def _train(folder, *, stop, wrap=lambda dispatch: dispatch, **stage):
-  recipe, state, bank = _real(steps=stop, **stage)
-  dispatch = wrap(steps.make_dispatch(recipe, jax.random.key(0), 1))
+  constants, state, bank = _real(steps=stop, **stage)
+  dispatch = wrap(steps.make_dispatch(constants, jax.random.key(0), 1))
   with (
-    checkpoint.Store(folder / 'checkpoints', 2) as store,
+    checkpoint.Checkpoints(folder / 'checkpoints', 2) as store,
     logs.Events(folder / 'events', 0) as events,
   ):
     state = store.restore(state) if store.latest else state
@@ -228,7 +228,7 @@ def _train(folder, *, stop, wrap=lambda dispatch: dispatch, **stage):
 def _kept(folder):
   """Newest step and weights in a folder of checkpoints."""
   _, state, _ = _real(steps=1)
-  with checkpoint.Store(folder / 'checkpoints', 2) as store:
+  with checkpoint.Checkpoints(folder / 'checkpoints', 2) as store:
     return store.latest, store.restore(state)
 
 

@@ -137,10 +137,10 @@ def test_muon_makes_the_update_of_a_kernel_orthogonal():
 
 @pytest.fixture(scope='module')
 def adapt():
-  """The adaptation's recipe and a bank of four images."""
+  """The adaptation's constants and a bank of four images."""
   images = np.random.default_rng(0).integers(0, 256, (4, 20, 24, 3), np.uint8)
   stage = {'steps': 10, 'batch': 2, 'patch': 12, 'ema': 0.9}
-  recipe = tiny_models.make_recipe(
+  constants = tiny_models.make_constants(
     restorer.make_apply(ARCH),
     _labels(),
     level=75,
@@ -148,17 +148,17 @@ def adapt():
     learning_rate=1e-2,
     **stage,
   )
-  return recipe, jax.tree.map(jnp.asarray, banks.build(list(images)))
+  return constants, jax.tree.map(jnp.asarray, banks.build(list(images)))
 
 
 def test_frozen_parameters_stay_bit_equal_while_adafm_learns(adapt):
-  recipe, bank = adapt
+  constants, bank = adapt
   params = _params()
-  state = steps.init_state(recipe, params)
-  dispatch = steps.make_dispatch(recipe, jax.random.key(0), 1)
+  state = steps.init_state(constants, params)
+  dispatch = steps.make_dispatch(constants, jax.random.key(0), 1)
   state, _ = dispatch(state, bank, 5)
   before, after, ema = _flat(params), _flat(state.params), _flat(state.ema)
-  for name, label in _flat(recipe.labels).items():
+  for name, label in _flat(constants.labels).items():
     if label == 'freeze':
       np.testing.assert_array_equal(before[name], after[name], err_msg=name)
       np.testing.assert_array_equal(before[name], ema[name], err_msg=name)
@@ -169,8 +169,8 @@ def test_frozen_parameters_stay_bit_equal_while_adafm_learns(adapt):
 
 
 def test_frozen_parameters_have_no_moments(adapt):
-  recipe, _ = adapt
-  state = steps.init_state(recipe, _params())
+  constants, _ = adapt
+  state = steps.init_state(constants, _params())
   held = sum(leaf.size for leaf in jax.tree.leaves(state.opt_state))
   # Three AdaFM layers of 4 filters 3x3 with biases: two moments for each
   # weight, and two step counters (Adam's and the schedule's).
@@ -180,12 +180,14 @@ def test_frozen_parameters_have_no_moments(adapt):
 WIDE = Architecture(features=32, blocks=2, kernel=1)
 
 
-def _flops(recipe, bank):
+def _flops(constants, bank):
   state = jax.eval_shape(
-    functools.partial(steps.init_state, recipe), _shapes(WIDE)
+    functools.partial(steps.init_state, constants), _shapes(WIDE)
   )
   lowered = jax.jit(
-    lambda state, bank: steps.train_step(recipe, jax.random.key(0), bank, state)
+    lambda state, bank: steps.train_step(
+      constants, jax.random.key(0), bank, state
+    )
   ).lower(state, bank)
   return lowered.compile().cost_analysis()['flops']
 
@@ -197,15 +199,15 @@ def test_adaptation_computes_no_weight_gradients(adapt):
   at the first AdaFM layer. Everything trained costs 3 parts, so the share is
   below 2/3; computing the weight gradients would make it 1.
   """
-  recipe, bank = adapt
+  constants, bank = adapt
   labels = optim.label_parameters(_shapes(WIDE), optim.STAGE_RULES['adapt'])
-  recipe = dataclasses.replace(
-    recipe, apply=restorer.make_apply(WIDE), labels=labels
+  constants = dataclasses.replace(
+    constants, apply=restorer.make_apply(WIDE), labels=labels
   )
   full = dataclasses.replace(
-    recipe, labels=jax.tree.map(lambda _: 'train', labels)
+    constants, labels=jax.tree.map(lambda _: 'train', labels)
   )
-  share = _flops(recipe, bank) / _flops(full, bank)
+  share = _flops(constants, bank) / _flops(full, bank)
   assert 0.6 < share < 0.7
 
 
@@ -226,8 +228,8 @@ def test_adam_takes_the_configured_b2():
 
 
 def test_description_counts_parameters(adapt):
-  recipe, _ = adapt
-  text = optim.describe(_params(), recipe.labels)
+  constants, _ = adapt
+  text = optim.describe(_params(), constants.labels)
   backbone = sum(x.size for x in jax.tree.leaves(_shapes(ARCH.basic)))
   assert text.startswith(f'120 of {backbone + 120:,} parameters are trained')
   assert text.endswith(f'{backbone:,} frozen')

@@ -34,7 +34,9 @@ def _apply(params, image, strength):
   ].reshape(1, 1, 1, 3)
 
 
-def _recipe(*, labels='learn', points=None, noise='float', devices=1, **stage):
+def _constants(
+  *, labels='learn', points=None, noise='float', devices=1, **stage
+):
   fields = {
     'steps': 20,
     'batch': 8,
@@ -43,7 +45,7 @@ def _recipe(*, labels='learn', points=None, noise='float', devices=1, **stage):
     'ema': 0.25,
     **stage,
   }
-  return steps.Recipe(
+  return steps.StageConstants(
     apply=_apply,
     stage=StageConfig(**fields),
     labels={'mix': {'kernel': LABELS[labels], 'bias': 'train'}},
@@ -56,8 +58,8 @@ def _recipe(*, labels='learn', points=None, noise='float', devices=1, **stage):
 @functools.cache
 def _compiled(per_call, **fields):
   """Kept over tests: compiling takes nearly all of their time."""
-  recipe = _recipe(**fields)
-  return recipe, steps.make_dispatch(recipe, KEY, per_call)
+  constants = _constants(**fields)
+  return constants, steps.make_dispatch(constants, KEY, per_call)
 
 
 def _bank(partners=False):
@@ -68,21 +70,21 @@ def _bank(partners=False):
   return jax.tree.map(jnp.asarray, banks.build(images))
 
 
-def _batch(recipe, step):
+def _batch(constants, step):
   """The batch of one step in float64."""
   key = jax.random.fold_in(KEY, step)
-  clean, degraded, _ = steps.draw_batch(recipe, key, _bank())
+  clean, degraded, _ = steps.draw_batch(constants, key, _bank())
   return np.asarray(clean, np.float64), np.asarray(degraded, np.float64)
 
 
-def _reference_error(recipe, params, step):
-  clean, degraded = _batch(recipe, step)
+def _reference_error(constants, params, step):
+  clean, degraded = _batch(constants, step)
   mix = params['mix']
   output = degraded @ mix['kernel'] + 0.5 * mix['bias']
   return degraded, output - clean
 
 
-def _reference_run(recipe, count, rates):
+def _reference_run(constants, count, rates):
   """Adam (Kingma and Ba, algorithm 1) on hand-made gradients, float64."""
   params = jax.tree.map(lambda p: p.astype(np.float64), PARAMS)
   names = ('kernel', 'bias')
@@ -90,7 +92,7 @@ def _reference_run(recipe, count, rates):
   v = {name: np.zeros_like(params['mix'][name]) for name in names}
   history = [params]
   for step in range(count):
-    degraded, error = _reference_error(recipe, params, step)
+    degraded, error = _reference_error(constants, params, step)
     slope = np.sign(error) / error.size  # of the mean absolute error
     gradient = {
       'kernel': np.tensordot(degraded, slope, ((0, 1, 2), (0, 1, 2))),
@@ -103,7 +105,7 @@ def _reference_run(recipe, count, rates):
       m_hat = m[name] / (1 - 0.9 ** (step + 1))
       v_hat = v[name] / (1 - 0.999 ** (step + 1))
       move = rates[step] * m_hat / (np.sqrt(v_hat) + 1e-8)
-      frozen = recipe.labels['mix'][name] == 'freeze'
+      frozen = constants.labels['mix'][name] == 'freeze'
       moved[name] = params['mix'][name] - (0 if frozen else move)
     params = {'mix': moved}
     history.append(params)
@@ -112,8 +114,8 @@ def _reference_run(recipe, count, rates):
 
 def _run(count, *, calls=1, per_call=1, **fields):
   """State and last metrics after `calls` dispatches of `count` steps."""
-  recipe, dispatch = _compiled(per_call, **fields)
-  state = steps.init_state(recipe, jax.tree.map(jnp.asarray, PARAMS))
+  constants, dispatch = _compiled(per_call, **fields)
+  state = steps.init_state(constants, jax.tree.map(jnp.asarray, PARAMS))
   for _ in range(calls):
     state, metrics = dispatch(state, _bank(), count)
   return jax.device_get((state, metrics))
@@ -131,26 +133,26 @@ def _assert_equal(actual, wanted):
 
 @pytest.mark.parametrize('labels', LABELS)
 def test_steps_equal_adam_in_numpy(labels):
-  recipe = _recipe(labels=labels)
+  constants = _constants(labels=labels)
   state, _ = _run(4, labels=labels)
-  history = _reference_run(recipe, 4, [1e-2] * 4)
+  history = _reference_run(constants, 4, [1e-2] * 4)
   # A step moves weights by about 1e-2; agreement is to 1e-4 of that.
   _assert_close(state.params, history[-1], rtol=0, atol=1e-6)
   assert state.step == 4
 
 
 def test_learning_rate_of_the_first_step_is_that_of_step_zero():
-  recipe = _recipe(warmup=2, learning_rate=0.02)
+  constants = _constants(warmup=2, learning_rate=0.02)
   state, _ = _run(3, warmup=2, learning_rate=0.02)
-  history = _reference_run(recipe, 3, [0.0, 0.01, 0.02])
+  history = _reference_run(constants, 3, [0.0, 0.01, 0.02])
   _assert_close(state.params, history[-1], rtol=0, atol=2e-6)
 
 
 def test_metrics_are_means_over_pixels_before_each_step():
-  recipe = _recipe()
+  constants = _constants()
   _, metrics = _run(3)
-  history = _reference_run(recipe, 3, [1e-2] * 3)
-  errors = [_reference_error(recipe, history[k], k)[1] for k in range(3)]
+  history = _reference_run(constants, 3, [1e-2] * 3)
+  errors = [_reference_error(constants, history[k], k)[1] for k in range(3)]
   assert metrics.steps == 3
   assert metrics.bad_step == -1
   l1 = sum(np.abs(e).mean() for e in errors)
@@ -161,9 +163,9 @@ def test_metrics_are_means_over_pixels_before_each_step():
 
 @pytest.mark.parametrize('labels', LABELS)
 def test_average_follows_its_formula_and_frozen_ones_stay_exact(labels):
-  recipe = _recipe(labels=labels)
+  constants = _constants(labels=labels)
   state, _ = _run(4, labels=labels)
-  history = _reference_run(recipe, 4, [1e-2] * 4)
+  history = _reference_run(constants, 4, [1e-2] * 4)
   average = history[0]
   for step, params in enumerate(history[1:]):
     decay = min(0.25, (1 + step) / (10 + step))  # 0.1, 0.18, 0.25, 0.25
@@ -211,11 +213,11 @@ def test_the_first_step_whose_loss_is_not_finite_is_reported():
 
 
 def test_batches_depend_on_the_step_and_seed_alone():
-  recipe = _recipe()
-  clean, degraded = _batch(recipe, 3)
-  again = _batch(_recipe(learning_rate=0.5, devices=8), 3)
+  constants = _constants()
+  clean, degraded = _batch(constants, 3)
+  again = _batch(_constants(learning_rate=0.5, devices=8), 3)
   _assert_equal((clean, degraded), again)
-  for other in (_batch(recipe, 4), _batch(recipe, 2)):
+  for other in (_batch(constants, 4), _batch(constants, 2)):
     assert np.mean(other[0] != clean) > 0.5
     # The noise is new as well, not only the places.
     assert (
@@ -229,8 +231,8 @@ def test_batches_depend_on_the_step_and_seed_alone():
 
 
 def test_noise_has_the_stages_level_and_stays_unclipped():
-  recipe = _recipe(batch=64)
-  clean, degraded = _batch(recipe, 0)
+  constants = _constants(batch=64)
+  clean, degraded = _batch(constants, 0)
   noise = degraded - clean
   assert noise.std() * 255 == pytest.approx(25.0, rel=0.03)
   assert abs(noise.mean()) * 255 < 1.0
@@ -239,7 +241,7 @@ def test_noise_has_the_stages_level_and_stays_unclipped():
 
 
 def test_clipped_noise_makes_8_bit_images():
-  clean, degraded = _batch(_recipe(batch=64, noise='clipped'), 0)
+  clean, degraded = _batch(_constants(batch=64, noise='clipped'), 0)
   for batch in (clean, degraded):
     np.testing.assert_allclose(batch * 255, np.rint(batch * 255), atol=1e-4)
     assert batch.min() >= 0
@@ -249,8 +251,8 @@ def test_clipped_noise_makes_8_bit_images():
 
 
 def test_partners_are_what_is_restored():
-  recipe = _recipe(noise=None)
-  clean, degraded, _ = steps.draw_batch(recipe, KEY, _bank(partners=True))
+  constants = _constants(noise=None)
+  clean, degraded, _ = steps.draw_batch(constants, KEY, _bank(partners=True))
   assert clean.shape == degraded.shape == (8, 6, 6, 3)
   np.testing.assert_allclose(degraded, 1 - np.asarray(clean), atol=1e-6)
 
@@ -259,8 +261,8 @@ POINTS = steps.Points(*np.array([[5, 60], [0.2, 0.8], [2, 0.5]], np.float32))
 
 
 def test_each_patch_has_the_noise_of_its_point():
-  recipe = _recipe(points=POINTS, batch=64)
-  clean, degraded, which = steps.draw_batch(recipe, KEY, _bank())
+  constants = _constants(points=POINTS, batch=64)
+  clean, degraded, which = steps.draw_batch(constants, KEY, _bank())
   which = np.asarray(which)
   assert 16 < which.sum() < 48
   spread = np.asarray(degraded - clean).std(axis=(1, 2, 3)) * 255
@@ -275,9 +277,9 @@ def test_each_patch_comes_with_the_partner_of_its_point():
   bank = banks.build(
     [np.concatenate([x, x + 10, x + 50], axis=-1) for x in images]
   )
-  recipe = _recipe(points=POINTS, noise=None)
+  constants = _constants(points=POINTS, noise=None)
   clean, degraded, which = steps.draw_batch(
-    recipe, KEY, jax.tree.map(jnp.asarray, bank)
+    constants, KEY, jax.tree.map(jnp.asarray, bank)
   )
   assert len(set(which.tolist())) == 2
   offset = np.asarray(degraded - clean).mean(axis=(1, 2, 3)) * 255
@@ -285,18 +287,18 @@ def test_each_patch_comes_with_the_partner_of_its_point():
 
 
 def test_points_weigh_the_loss_and_set_the_strength():
-  recipe = _recipe(points=POINTS, learning_rate=0.0)
+  constants = _constants(points=POINTS, learning_rate=0.0)
   params = {'mix': {'kernel': jnp.eye(3), 'bias': jnp.full(3, 0.1)}}
 
   def apply(params, image, strength):
     bias = params['mix']['bias'].reshape(1, 1, 1, 3)
     return image + strength.reshape(-1, 1, 1, 1) * bias
 
-  recipe = dataclasses.replace(recipe, apply=apply)
-  state = steps.init_state(recipe, params)
-  _, loss, _ = steps.train_step(recipe, KEY, _bank(), state)
+  constants = dataclasses.replace(constants, apply=apply)
+  state = steps.init_state(constants, params)
+  _, loss, _ = steps.train_step(constants, KEY, _bank(), state)
   step_key = jax.random.fold_in(KEY, 0)
-  clean, degraded, which = steps.draw_batch(recipe, step_key, _bank())
+  clean, degraded, which = steps.draw_batch(constants, step_key, _bank())
   error = np.asarray(degraded, np.float64) - np.asarray(clean)
   error += 0.1 * POINTS.strength[which].reshape(-1, 1, 1, 1)
   each = np.abs(error).mean(axis=(1, 2, 3))

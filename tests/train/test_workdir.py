@@ -1,17 +1,17 @@
-import contextlib
 import os
-import resource
 import subprocess
 import sys
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from full_disk import full_disk
 
 from adafm_jax import files
 from adafm_jax.config import parse as configs
 from adafm_jax.errors import UserError
-from adafm_jax.train import checkpoint, logs, workdir
+from adafm_jax.train import checkpoint, logs
+from adafm_jax.train import workdir as workdirs
 from adafm_jax.train.step import TrainState
 
 
@@ -31,24 +31,24 @@ def test_a_workdir_is_one_process_s(tmp_path):
     assert other.stdout.readline() == b'held\n'
     with (
       pytest.raises(UserError, match='Another process trains'),
-      workdir.locked(tmp_path / 'run'),
+      workdirs.locked(tmp_path / 'run'),
     ):
       pass
     other.kill()
-  with workdir.locked(tmp_path / 'run'):
+  with workdirs.locked(tmp_path / 'run'):
     assert (tmp_path / 'run').is_dir()
 
 
 def test_how_a_run_proceeds_may_change(tmp_path):
   config = configs.parse({'run': {'log_every': 5}})
-  workdir.open_workdir(config, tmp_path)
+  workdirs.open_workdir(config, tmp_path)
   changed = configs.parse({'run': {'log_every': 50}})
-  assert workdir.open_workdir(changed, tmp_path) == changed
+  assert workdirs.open_workdir(changed, tmp_path) == changed
 
 
 def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
   with pytest.raises(UserError, match=r'no run to resume .*config\.json'):
-    workdir.open_workdir(None, tmp_path / 'empty')
+    workdirs.open_workdir(None, tmp_path / 'empty')
   assert not (tmp_path / 'empty').exists()
 
 
@@ -58,18 +58,7 @@ def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
 def test_a_broken_config_file_is_named(tmp_path, text):
   (tmp_path / 'config.json').write_text(text)
   with pytest.raises(UserError, match=r'Cannot use .*config\.json'):
-    workdir.open_workdir(None, tmp_path)
-
-
-@contextlib.contextmanager
-def _full_disk(size=6000):
-  """No file may grow beyond `size` bytes, which is told as a full disk is."""
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-  try:
-    yield
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    workdirs.open_workdir(None, tmp_path)
 
 
 def _state(step):
@@ -81,13 +70,13 @@ def _state(step):
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   folder = tmp_path / 'checkpoints' / 'basic'
-  with checkpoint.Store(folder, 2) as store:
+  with checkpoint.Checkpoints(folder, 2) as store:
     store.save(3, _state(3))
   with (
-    _full_disk(),
+    full_disk(),
     pytest.raises(UserError) as caught,
-    workdir.told_when_full(tmp_path),
-    checkpoint.Store(folder, 2) as store,
+    workdirs.explaining_full_disk(tmp_path),
+    checkpoint.Checkpoints(folder, 2) as store,
   ):
     store.save(4, _state(4))
   (problem,) = caught.value.problems
@@ -95,7 +84,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   assert 'step 3 of stage basic' in problem
   assert 'Traceback' not in capfd.readouterr().err
   assert [path.name for path in folder.iterdir() if path.is_dir()] == ['3']
-  with checkpoint.Store(folder, 2) as store:
+  with checkpoint.Checkpoints(folder, 2) as store:
     found = store.restore(_state(0))
     store.save(4, _state(4))  # once there is room
   np.testing.assert_array_equal(found.params['w'], _state(3).params['w'])
@@ -113,12 +102,24 @@ def _write_model(folder):
 
 @pytest.mark.parametrize('write', [_write_events, _write_model])
 def test_so_is_one_that_is_full_of_something_else(write, tmp_path, capfd):
-  full = pytest.raises(UserError, match='no checkpoint yet')
-  with _full_disk(100), full, workdir.told_when_full(tmp_path):
+  full = pytest.raises(UserError, match='is full')
+  with full_disk(100), full, workdirs.explaining_full_disk(tmp_path):
     write(tmp_path)
   assert capfd.readouterr().err == ''
 
 
 def test_other_errors_keep_their_traceback(tmp_path):
-  with pytest.raises(ZeroDivisionError), workdir.told_when_full(tmp_path):
+  with (
+    pytest.raises(ZeroDivisionError),
+    workdirs.explaining_full_disk(tmp_path),
+  ):
     _ = 1 / 0
+
+
+def test_words_about_a_full_disk_are_not_taken_for_one(tmp_path):
+  said = 'photos/No space left on device.png is broken'
+  with (
+    pytest.raises(RuntimeError, match='is broken'),
+    workdirs.explaining_full_disk(tmp_path),
+  ):
+    raise RuntimeError(said)
