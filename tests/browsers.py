@@ -3,39 +3,31 @@
 import contextlib
 import dataclasses
 import functools
-import http.server
-import os
-import shutil
+import io
 import threading
 
 import jax
 import numpy as np
 import pytest
 import tiny_models
+import uvicorn
+from PIL import Image
 
-from adafm_jax.demo import site
+from adafm_jax.demo import api, serve, site
+from release import browser as browsers
 
-WEBGPU = ('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader')
-CHROMIUM = os.environ.get('CHROMIUM') or shutil.which('chromium')
+PHONE = {'width': 390, 'height': 844}
+DESKTOP = {'width': 1280, 'height': 800}
 LIMIT_MS = 60_000  # software WebGPU on a busy machine
 
 
 @contextlib.contextmanager
 def chromium(*flags):
   """A headless browser, or a skipped test."""
-  if not CHROMIUM:
+  if not browsers.find():
     pytest.skip('no chromium: apt install chromium, or set CHROMIUM')
-  sync_api = pytest.importorskip('playwright.sync_api')
-  with sync_api.sync_playwright() as playwright:
-    # As root, as in containers, Chromium runs without its sandbox only.
-    options = [*flags, '--no-sandbox']
-    launched = playwright.chromium.launch(
-      executable_path=CHROMIUM, args=options
-    )
-    try:
-      yield launched
-    finally:
-      launched.close()
+  with browsers.launched(*flags) as launched:
+    yield launched
 
 
 class Visit:
@@ -67,58 +59,29 @@ class Visit:
     """Does something, and waits until the picture is restored after it."""
     before = self.done()
     act()
+    self.waits_for(lambda: self.done() > before)
+
+  def waits_for(self, holds):
+    """Waits until something holds.
+
+    Playwright's own way needs `eval`, which the page forbids.
+    """
     for _ in range(LIMIT_MS // 25):
-      if self.done() > before:
+      if holds():
         return
       self.page.wait_for_timeout(25)
-    raise TimeoutError('nothing was restored')
-
-
-@contextlib.contextmanager
-def files_served(found):
-  """The address of a server of files from memory."""
-
-  class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-      name = self.path.partition('?')[0].lstrip('/') or 'index.html'
-      if name not in found:
-        self.send_error(404)
-        return
-      suffix = name[name.rfind('.') :]
-      self.send_response(200)
-      self.send_header(
-        'Content-Type', site.TYPES.get(suffix, 'application/octet-stream')
-      )
-      self.send_header('Content-Length', str(len(found[name])))
-      self.end_headers()
-      self.wfile.write(found[name])
-
-    def log_message(self, *args):
-      pass
-
-  server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-  thread = threading.Thread(target=server.serve_forever, daemon=True)
-  thread.start()
-  try:
-    yield f'http://127.0.0.1:{server.server_port}/'
-  finally:
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    raise TimeoutError('it did not come')
 
 
 @contextlib.contextmanager
 def blank_page(browser):
-  """A page of no content that has the engine: (files served, its visit)."""
-  found = {
-    path.relative_to(site.WEB).as_posix(): path.read_bytes()
-    for path in site.WEB.rglob('*.*')
-  }
-  found['index.html'] = b'<!doctype html><link rel="icon" href="data:,">'
-  with files_served(found) as address:
+  """The engine on a page of no content."""
+  found = browsers.engine_files()
+  with browsers.files_served(found) as address:
     visit = Visit(browser, address)
     visit.page.goto(address)
-    yield found, visit
+    yield browsers.Engine(visit.page, found)
+    visit.context.close()
     assert visit.complaints == []
 
 
@@ -140,3 +103,34 @@ def _strong(model):
 
   params = jax.tree_util.tree_map_with_path(scale, model.params)
   return dataclasses.replace(model, params=params)
+
+
+@contextlib.contextmanager
+def served():
+  """The address of a server of two small models, in this process."""
+  models = tiny_served()
+  app = api.make_app(models, site.pages(models, server=True))
+  listening = serve.listen('127.0.0.1', 0)
+  server = uvicorn.Server(uvicorn.Config(app, log_level='error'))
+  thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+  thread.start()
+  try:
+    yield f'http://127.0.0.1:{listening.getsockname()[1]}/'
+  finally:
+    server.should_exit = True
+    thread.join()
+
+
+def small_picture(tmp_path):
+  """A noisy picture of an odd size, as a file."""
+  rng = np.random.default_rng(0)
+  pixels = rng.normal(128, 30, (61, 83, 3)).clip(0, 255).astype(np.uint8)
+  path = tmp_path / 'small.png'
+  Image.fromarray(pixels).save(path)
+  return path, pixels
+
+
+def shown(page):
+  """What is on the stage, above its buttons: int [h, w, 3]."""
+  image = Image.open(io.BytesIO(page.locator('#stage').screenshot()))
+  return np.asarray(image.convert('RGB')).astype(int)[:-70]

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,9 +89,22 @@ def choose_models(first: str | None) -> list[Served]:
 
 
 def _read(path: pathlib.Path) -> bytes:
-  """A file of the page; scripts and styles without comments and indentation."""
-  shrink = {'.js': rjsmin.jsmin, '.css': rcssmin.cssmin}.get(path.suffix)
+  """A file of the page, without indentation, and code without comments."""
+  shrink = _SHRINK.get(path.suffix)
   return shrink(path.read_bytes()) if shrink else path.read_bytes()
+
+
+def _unindent(text: bytes) -> bytes:
+  lines = (line.strip() for line in text.split(b'\n'))
+  return b'\n'.join(line for line in lines if line) + b'\n'
+
+
+_SHRINK = {
+  '.js': rjsmin.jsmin,
+  '.css': rcssmin.cssmin,
+  '.html': _unindent,
+  '.wgsl': lambda text: _unindent(re.sub(rb'//[^\n]*', b'', text)),
+}
 
 
 def pages(
@@ -123,7 +137,9 @@ def pages(
     file = f'models/{served.name}.safetensors'
     found[file] = weights.export(served.model, served.name)
     task = served.model.levels.task
-    title = _TITLES[task] if served.name in released else served.name
+    title = served.name
+    if title in released:
+      title = title.replace(task, _TITLES[task]).replace('-', ', ')
     site['models'].append({'name': served.name, 'title': title, 'file': file})
   for name, title, credit in _SAMPLES:
     picture, thumb = f'samples/{name}.png', f'samples/{name}-small.jpg'

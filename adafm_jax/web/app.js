@@ -95,6 +95,18 @@ class Page {
       + ' reload the page to go on.'));
   }
 
+  /** How long the last part took, where there is a figure. */
+  #showSpeed() {
+    const {spent} = this.#session.engine;
+    if (!spent) return;
+    const {width, height, milliseconds, device} = spent;
+    const time = milliseconds < 100 ? `${milliseconds.toFixed(1)} ms`
+      : `${(milliseconds / 1000).toFixed(2)} s`;
+    at('speed').textContent = `${width} × ${height} in ${time}`;
+    at('speed').title = device ? 'The network, by the graphics device’s clock'
+      : 'From asking to having the pixels';
+  }
+
   #listModels() {
     this.#site.models.forEach(({name, title, file}, i) => {
       const label = document.createElement('label');
@@ -120,6 +132,7 @@ class Page {
     on('input', () => this.#showInput());
     on('tile', () => {
       this.#viewer.redraw();
+      this.#showSpeed();
       this.#endIfQuick();
     });
     on('progress', ({share, live}) => this.#progress(share, live));

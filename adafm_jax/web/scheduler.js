@@ -83,10 +83,16 @@ export class Scheduler {
 }
 
 /** A tile at its strength, and where the brush has been at the brush's. */
-async function restore(engine, tile, {strength, brush}) {
-  const data = await engine.restore(tile, strength);
-  if (!brush || !touches(brush.mask, tile)) return data;
-  return mix(data, await engine.restore(tile, brush.strength), tile, brush.mask);
+async function restore(engine, tile, {strength, brush, live}) {
+  if (!brush || !touches(brush.mask, tile)) {
+    return engine.restore(tile, strength);
+  }
+  // While dragging, one pass with a map of strengths in place of two.
+  if (live && engine.restoreMap) {
+    return engine.restoreMap(tile, strength, brush);
+  }
+  return mix(await engine.restore(tile, strength),
+    await engine.restore(tile, brush.strength), tile, brush.mask);
 }
 
 /** Whether a mask is anywhere white in a rectangle. */
@@ -98,7 +104,7 @@ export function touches({bounds}, rect) {
 
 /**
  * Whole results blended, pixel by pixel, as engine/blend.py does: a map of
- * strengths inside the network would show the region's outline.
+ * strengths inside the network shows the region's outline.
  */
 export function mix(data, other, rect, {weights, width}) {
   for (let y = 0; y < rect.height; y++) {

@@ -23,6 +23,7 @@ export class Viewer {
   #held = false;
   #pointers = new Map();
   #drag = null;
+  #stroked = false; // whether the brush has moved since it was put down
   #frame = 0;
 
   /**
@@ -257,12 +258,13 @@ export class Viewer {
     const at = this.#at(event);
     this.#pointers.set(event.pointerId, at);
     if (this.#pointers.size === 2) {
+      if (this.#drag === 'paint' && this.#stroked) this.report.painted();
       this.#drag = 'pinch';
       return;
     }
     const onHandle = Math.abs(at.x - this.#line()) < GRAB * at.ratio;
     this.#drag = this.brush ? 'paint' : onHandle ? 'wipe' : 'pan';
-    if (this.#drag === 'paint') this.#paint(at, at);
+    this.#stroked = false; // not yet a dot: a second finger may follow
     stage(this.stage, this.#drag);
   }
 
@@ -272,7 +274,10 @@ export class Viewer {
     const at = this.#at(event);
     if (this.#drag === 'pinch') this.#pinch(event.pointerId, at);
     if (this.#drag === 'pan') this.panBy(at.x - last.x, at.y - last.y);
-    if (this.#drag === 'paint') this.#paint(last, at);
+    if (this.#drag === 'paint') {
+      this.#stroked = true;
+      this.#paint(last, at);
+    }
     if (this.#drag === 'wipe') {
       const {left, right} = this.#span();
       this.wipe = (at.x - left) / (right - left);
@@ -281,7 +286,9 @@ export class Viewer {
   }
 
   #up(event) {
+    const last = this.#pointers.get(event.pointerId);
     if (!this.#pointers.delete(event.pointerId)) return;
+    if (this.#drag === 'paint' && !this.#stroked) this.#paint(last, last);
     const what = this.#drag;
     this.#drag = this.#pointers.size ? 'pan' : null;
     stage(this.stage, this.#drag);

@@ -1,13 +1,29 @@
 """A real browser for the tests of the page."""
 
 import pytest
-from browsers import WEBGPU, Visit, chromium
+from browsers import Visit, blank_page, chromium, served
+
+from release.browser import WEBGPU
 
 
 @pytest.fixture(scope='module')
 def browser():
   with chromium(*WEBGPU) as launched:
     yield launched
+
+
+@pytest.fixture(scope='module')
+def engine(browser):
+  """The page's engine, see `release.browser.Engine`."""
+  with blank_page(browser) as found:
+    yield found
+
+
+@pytest.fixture(scope='module')
+def address():
+  """Where a server of two small models is."""
+  with served() as found:
+    yield found
 
 
 @pytest.fixture

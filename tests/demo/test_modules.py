@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import io
 
-import browsers
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,9 +25,8 @@ _PICTURE = """const picture = (width, height, text) => {
 
 
 @pytest.fixture(scope='module')
-def page(browser):
-  with browsers.blank_page(browser) as (_, visit):
-    yield visit.page
+def page(engine):
+  return engine.page
 
 
 def _sent(rgb):

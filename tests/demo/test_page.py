@@ -1,61 +1,12 @@
 """The page, used as a visitor would, on both engines."""
 
 import base64
-import contextlib
-import io
-import socket
-import subprocess
-import sys
-import threading
-import time
 
 import browsers
 import numpy as np
 import pytest
-import uvicorn
+from browsers import DESKTOP, PHONE
 from PIL import Image
-
-from adafm_jax.demo import api, serve, site
-
-PHONE = {'width': 390, 'height': 844}
-DESKTOP = {'width': 1280, 'height': 800}
-
-
-@contextlib.contextmanager
-def _served():
-  """The address of a server of two small models, in this process."""
-  models = browsers.tiny_served()
-  app = api.make_app(models, site.pages(models, server=True))
-  listening = serve.listen('127.0.0.1', 0)
-  server = uvicorn.Server(uvicorn.Config(app, log_level='error'))
-  thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-  thread.start()
-  try:
-    yield f'http://127.0.0.1:{listening.getsockname()[1]}/'
-  finally:
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope='module')
-def address():
-  with _served() as found:
-    yield found
-
-
-def _small_picture(tmp_path):
-  """A noisy picture of an odd size, as a file."""
-  rng = np.random.default_rng(0)
-  pixels = rng.normal(128, 30, (61, 83, 3)).clip(0, 255).astype(np.uint8)
-  path = tmp_path / 'small.png'
-  Image.fromarray(pixels).save(path)
-  return path, pixels
-
-
-def _shown(page):
-  """What is on the stage, above its buttons: int [h, w, 3]."""
-  image = Image.open(io.BytesIO(page.locator('#stage').screenshot()))
-  return np.asarray(image.convert('RGB')).astype(int)[:-70]
 
 
 @pytest.mark.parametrize('engine', ['webgpu', 'server'])
@@ -68,7 +19,7 @@ def test_a_visit(visit, address, engine, tmp_path):
   assert 'dB' in page.inner_text('#score')
   assert page.inner_text('#mark').startswith('estimated sigma 4')
   # A file of one's own is not harmed: there is nothing to compare it with.
-  path, pixels = _small_picture(tmp_path)
+  path, pixels = browsers.small_picture(tmp_path)
   seen.waits_for_result(lambda: page.set_input_files('#file', path))
   assert not page.is_visible('#score')
   assert page.inner_text('#mark').startswith('estimated sigma ')
@@ -77,10 +28,10 @@ def test_a_visit(visit, address, engine, tmp_path):
   seen.waits_for_result(lambda: slider.press('Home'))
   assert page.inner_text('#value') == 'sigma 15'
   assert page.inner_text('#strength') == 'strength 0.00'
-  at_start = _shown(page)
+  at_start = browsers.shown(page)
   seen.waits_for_result(lambda: slider.press('End'))
   assert slider.get_attribute('aria-valuetext') == 'sigma 75, strength 1.00'
-  assert np.abs(_shown(page) - at_start).max() > 20
+  assert np.abs(browsers.shown(page) - at_start).max() > 20
   # So does dragging it: released in the middle, it stays there.
   box = slider.bounding_box()
   middle = box['y'] + box['height'] / 2
@@ -116,10 +67,10 @@ def _wipes(page):
   wipe = page.locator('#wipe')
   wipe.press('Home')
   page.wait_for_timeout(80)
-  restored = _shown(page)
+  restored = browsers.shown(page)
   wipe.press('End')
   page.wait_for_timeout(80)
-  before = _shown(page)
+  before = browsers.shown(page)
   assert wipe.get_attribute('aria-valuenow') == '100'
   inside = np.s_[150:300, 350:550]
   assert np.abs(restored[inside] - before[inside]).max() > 20
@@ -128,15 +79,15 @@ def _wipes(page):
   page.mouse.move(box['x'] + 10, box['y'] + 10)
   page.mouse.down()
   page.wait_for_timeout(80)
-  np.testing.assert_array_equal(_shown(page)[inside], before[inside])
+  np.testing.assert_array_equal(browsers.shown(page)[inside], before[inside])
   page.mouse.up()
   page.wait_for_timeout(80)
-  np.testing.assert_array_equal(_shown(page)[inside], restored[inside])
+  np.testing.assert_array_equal(browsers.shown(page)[inside], restored[inside])
 
 
 def _brushes(seen, page):
   """A stroke gets another level, the rest of the picture stays."""
-  unpainted = _shown(page)
+  unpainted = browsers.shown(page)
   page.click('#brush')
   box = page.locator('#stage').bounding_box()
 
@@ -149,19 +100,19 @@ def _brushes(seen, page):
   seen.waits_for_result(paint)
   page.click('#brush')
   page.wait_for_timeout(80)
-  changed = np.abs(_shown(page) - unpainted).max(axis=-1)
+  changed = np.abs(browsers.shown(page) - unpainted).max(axis=-1)
   assert changed[195:215, 400:450].max() > 10
   assert changed[150:170, 600:700].max() == 0
   seen.waits_for_result(lambda: page.click('#clear'))
   page.wait_for_timeout(80)
-  np.testing.assert_array_equal(_shown(page), unpainted)
+  np.testing.assert_array_equal(browsers.shown(page), unpainted)
 
 
 def test_dropping_zooming_and_mistakes(visit, address, tmp_path):
   seen = visit(address, viewport=DESKTOP)
   page = seen.page
   seen.waits_for_result(lambda: page.goto(f'{address}?engine=webgpu'))
-  path, _ = _small_picture(tmp_path)
+  path, _ = browsers.small_picture(tmp_path)
   drop = """async ([name, type, text]) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const dataTransfer = new DataTransfer();
@@ -173,20 +124,20 @@ def test_dropping_zooming_and_mistakes(visit, address, tmp_path):
   name = '<img src=x onerror=alert(1)>.png'
   seen.waits_for_result(lambda: page.evaluate(drop, [name, 'image/png', text]))
   page.locator('#stage').focus()
-  before = _shown(page)
+  before = browsers.shown(page)
   page.keyboard.press('1')
   page.keyboard.press('+')
   page.wait_for_timeout(100)
-  assert np.abs(_shown(page) - before).max() > 20
+  assert np.abs(browsers.shown(page) - before).max() > 20
   page.keyboard.press('0')
   page.wait_for_timeout(100)
-  np.testing.assert_array_equal(_shown(page), before)
+  np.testing.assert_array_equal(browsers.shown(page), before)
   # What is no picture is told in a sentence, and the picture stays.
   broken = base64.b64encode(b'no picture').decode()
   page.evaluate(drop, ['a.png', 'image/png', broken])
   page.wait_for_selector('#sorry:not([hidden])')
   assert 'no picture' in page.inner_text('#sorry')
-  np.testing.assert_array_equal(_shown(page)[:300], before[:300])
+  np.testing.assert_array_equal(browsers.shown(page)[:300], before[:300])
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
@@ -227,52 +178,3 @@ def test_the_strip_and_the_curve(visit, address):
   seen.waits_for_result(lambda: cells.nth(0).click())
   assert cells.nth(0).get_attribute('aria-pressed') == 'true'
   assert page.inner_text('#value') == 'sigma 18.3'
-
-
-def test_static_files_need_no_server_of_ours(browser, visit, tmp_path):
-  models = browsers.tiny_served()
-  folder = tmp_path / 'site'
-  site.build(folder, site.pages(models, server=False))
-  with socket.socket() as free:
-    free.bind(('127.0.0.1', 0))
-    port = free.getsockname()[1]
-  command = [sys.executable, '-m', 'http.server', str(port), '-d', str(folder)]
-  process = subprocess.Popen(
-    [*command, '-b', '127.0.0.1'],
-    stderr=subprocess.DEVNULL,
-    stdout=subprocess.DEVNULL,
-  )
-  try:
-    for _ in range(300):
-      with (
-        contextlib.suppress(OSError),
-        socket.create_connection(('127.0.0.1', port), 1),
-      ):
-        break
-      time.sleep(0.1)  # a refused connection does not wait
-    address = f'http://127.0.0.1:{port}/'
-    seen = visit(address, viewport=DESKTOP)
-    seen.waits_for_result(lambda: seen.page.goto(address))
-    assert seen.page.get_attribute('body', 'data-engine') == 'webgpu'
-    # Without WebGPU it says what to do.
-    plain = visit(address, viewport=DESKTOP)
-    plain.page.add_init_script(
-      "Object.defineProperty(Navigator.prototype, 'gpu', {value: undefined})"
-    )
-    plain.page.goto(address)
-    plain.page.wait_for_selector('#sorry:not([hidden])')
-    assert 'no WebGPU' in plain.page.inner_text('#sorry')
-    assert 'adafm demo' in plain.page.inner_text('#sorry')
-  finally:
-    process.terminate()
-    process.wait()
-
-
-def test_the_page_weighs_less_than_100_kilobytes():
-  files = site.pages([], server=False)
-  sent = [
-    len(file)
-    for path, file in files.items()
-    if not path.startswith(('samples/', 'models/'))
-  ]
-  assert sum(sent) < 100_000

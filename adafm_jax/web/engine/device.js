@@ -6,9 +6,11 @@ export async function openDevice() {
     {powerPreference: 'high-performance'});
   if (!adapter) return null;
   const {maxBufferSize, maxStorageBufferBindingSize} = adapter.limits;
-  const half = adapter.features.has('shader-f16');
+  const wanted = ['shader-f16', 'timestamp-query'];
+  const requiredFeatures = wanted.filter((name) => adapter.features.has(name));
+  const half = requiredFeatures.includes('shader-f16');
   const device = await adapter.requestDevice({
-    requiredFeatures: half ? ['shader-f16'] : [],
+    requiredFeatures,
     requiredLimits: {maxBufferSize, maxStorageBufferBindingSize},
   });
   const {isFallbackAdapter: software = false} = adapter.info ?? {};
@@ -19,7 +21,7 @@ export async function openDevice() {
 export async function loadShaders() {
   const base = new URL('../shaders/', import.meta.url);
   const names = ['grid', 'luma', 'head', 'conv', 'features', 'pixels',
-    'depthwise', 'modulate'];
+    'depthwise', 'modulate', 'single', 'map', 'spread'];
   const texts = await Promise.all(names.map(async (name) => {
     const answer = await fetch(new URL(`${name}.wgsl`, base));
     if (!answer.ok) throw new Error(`The shader ${name} did not load.`);

@@ -1,9 +1,12 @@
-// The network in WebGPU. Weights go to the device once, and a photograph once;
-// moving the slider sends the few factors of a strength, 32 bytes, and 80 of the tile.
+// The network in WebGPU. Weights go to the device once, and so do a photograph
+// and a brushed region; moving a slider sends the few factors of a strength, 32
+// bytes, and 80 of the tile.
 
 import {passes, halo} from './layers.js';
 import {halves, layoutConvolutions, layoutModulation} from './layout.js';
 import {pathFactors} from './model.js';
+import {Pipelines} from './pipelines.js';
+import {Stopwatch} from './stopwatch.js';
 import {around, cut} from './tiles.js';
 
 const {STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ} =
@@ -24,8 +27,8 @@ export class GpuNetwork {
    * @returns {Promise<GpuNetwork>}
    */
   static async create(device, shaders, model, {half = false} = {}) {
-    const made = new GpuNetwork(device, model, half);
-    await made.#compile(shaders);
+    const made = new GpuNetwork(device, shaders, model, half);
+    made.#single = await made.#pipelines.compile(made.#passes, false);
     return made;
   }
 
@@ -37,15 +40,21 @@ export class GpuNetwork {
   #border;
   #groups;
   #buffers = {};
-  #pipelines = new Map();
-  #bound = [];
+  #pipelines;
+  #single;
+  #map = null; // compiled when it is first needed
+  #bound = {}; // steps, by whether strength is a map
   #size = '';
   #photo = null;
+  #mask = null;
+  #watch;
 
-  constructor(device, model, half) {
+  constructor(device, shaders, model, half) {
     this.#device = device;
     this.#arch = model.arch;
     this.#half = half;
+    this.#pipelines = new Pipelines(device, shaders, model.arch, half);
+    this.#watch = new Stopwatch(device);
     this.#passes = passes(model.arch);
     this.#halo = halo(model.arch);
     this.#border = Math.max(1, model.arch.kernel >> 1);
@@ -61,8 +70,14 @@ export class GpuNetwork {
       const adafm = layoutModulation(model, this.#passes);
       this.#buffers.terms = this.#upload(adafm.terms, STORAGE);
       this.#buffers.modulation = this.#empty(4 * adafm.length, STORAGE);
+      this.#buffers.layers = this.#upload(adafm.layers, STORAGE);
       this.modulation = adafm;
     }
+  }
+
+  /** What the last tile took, see `Stopwatch`. */
+  get spent() {
+    return this.#watch.spent;
   }
 
   /**
@@ -75,7 +90,8 @@ export class GpuNetwork {
     this.#buffers.photo?.destroy();
     this.#buffers.photo = this.#upload(photo.data, STORAGE);
     this.#photo = photo;
-    this.#bound = [];
+    this.#mask = null;
+    this.#bound = {};
   }
 
   /** The tiles that a region is restored in, the middle first. */
@@ -90,40 +106,69 @@ export class GpuNetwork {
    * @param {number} strength  from 0 to 1
    * @returns {Promise<Uint8ClampedArray>} RGBA
    */
-  async restore(tile, strength) {
+  restore(tile, strength) {
+    return this.#run(tile, pathFactors(this.#arch, strength), false);
+  }
+
+  /**
+   * Restores one tile with a map of strengths, in one pass: `strength` where
+   * the mask is 0, the brush's where it is 255, and in between between them.
+   *
+   * @param {import('./tiles.js').Rect} tile  one of `tiles`
+   * @param {number} strength  from 0 to 1
+   * @param {{strength: number, mask: {weights: Uint8Array}}} brush  its mask
+   *     has a byte for each pixel of the photograph
+   * @returns {Promise<Uint8ClampedArray>} RGBA
+   */
+  async restoreMap(tile, strength, {strength: other, mask}) {
+    if (!this.#arch.kernel) return this.restore(tile, strength);
+    this.#map ??= await this.#pipelines.compile(this.#passes, true);
+    if (mask !== this.#mask) {
+      this.#buffers.mask?.destroy();
+      this.#buffers.mask = this.#upload(mask.weights, STORAGE);
+      this.#mask = mask;
+      this.#bound = {};
+    }
+    return this.#run(tile, [strength, other], true);
+  }
+
+  destroy() {
+    for (const buffer of Object.values(this.#buffers)) buffer.destroy();
+    this.#watch.destroy();
+  }
+
+  async #run(tile, values, map) {
     const whole = around(tile, this.#halo, this.#photo);
     const encoder = this.#device.createCommandEncoder();
     this.#resize(encoder, whole);
     this.#writeFrame(whole, tile);
     const factors = new Float32Array(8);
-    factors.set(pathFactors(this.#arch, strength));
+    factors.set(values);
     this.#device.queue.writeBuffer(this.#buffers.factors, 0, factors);
-    this.#encode(encoder, whole);
+    this.#encode(encoder, whole, map);
     const bytes = 4 * tile.width * tile.height;
     const staging = this.#empty(bytes, MAP_READ | COPY_DST);
     encoder.copyBufferToBuffer(this.#buffers.pixels, 0, staging, 0, bytes);
+    const stop = this.#watch.start(encoder);
     this.#device.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(GPUMapMode.READ);
+      await stop(tile);
       return new Uint8ClampedArray(staging.getMappedRange().slice(0));
     } finally {
       staging.destroy();
     }
   }
 
-  destroy() {
-    for (const buffer of Object.values(this.#buffers)) buffer.destroy();
-  }
-
-  #encode(encoder, {width, height}) {
-    if (!this.#bound.length) this.#bind();
-    let pass = encoder.beginComputePass();
-    for (const {pipeline, group, workgroups, copy} of this.#bound) {
+  #encode(encoder, {width, height}, map) {
+    this.#bound[map] ??= this.#bind(map);
+    let pass = encoder.beginComputePass(this.#watch.first);
+    for (const {pipeline, group, workgroups, copy} of this.#bound[map]) {
       if (copy) {
         pass.end();
         const [from, to] = copy;
         encoder.copyBufferToBuffer(from, 0, to, 0, from.size);
-        pass = encoder.beginComputePass();
+        pass = encoder.beginComputePass(this.#watch.last);
         continue;
       }
       pass.setPipeline(pipeline);
@@ -134,18 +179,29 @@ export class GpuNetwork {
   }
 
   /** Binds every pass to its buffers; needed after these have changed. */
-  #bind() {
+  #bind(map) {
     const buffers = this.#buffers;
     const part = (buffer, {offset, size}, bytes = 4) =>
       ({buffer, offset: bytes * offset, size: bytes * size});
     const bound = [];
-    if (buffers.modulation) {
+    const step = (key, entries, workgroups) => bound.push(this.#step(
+      (map ? this.#map : this.#single).get(key), entries, workgroups));
+    if (map) {
+      step('spread', [
+        [0, {buffer: buffers.frame}], [1, {buffer: buffers.factors}],
+        [2, {buffer: buffers.mask}], [3, {buffer: buffers.spread}],
+      ], (width, height) => [Math.ceil(width / 16), Math.ceil(height / 16)]);
+    } else if (buffers.modulation) {
       const count = this.modulation.length / 4;
-      bound.push(this.#step('modulate', [
+      step('modulate', [
         [0, {buffer: buffers.factors}], [1, {buffer: buffers.terms}],
         [2, {buffer: buffers.modulation}],
-      ], () => [Math.ceil(count / 64)]));
+      ], () => [Math.ceil(count / 64)]);
     }
+    const {places, layerPlaces} = this.modulation ?? {};
+    const filters = (adafm) => (map
+      ? part(buffers.layers, layerPlaces.get(adafm))
+      : part(buffers.modulation, places.get(adafm)));
     for (const [index, pass] of this.#passes.entries()) {
       const {kind, layer, adafm, from, to, options = {}} = pass;
       if (kind === 'copy') {
@@ -162,84 +218,28 @@ export class GpuNetwork {
       if (kind === 'tail') {
         entries.push([4, {buffer: buffers.photo}]);
       } else if (kind !== 'head') {
-        entries.push([4, adafm
-          ? part(buffers.modulation, this.modulation.places.get(adafm))
-          : {buffer: buffers.biases}]);
+        entries.push([4, adafm ? filters(adafm) : {buffer: buffers.biases}]);
+        if (map && adafm) entries.push([6, {buffer: buffers.spread}]);
       }
       entries.push([kind === 'head' ? 4 : 5, {buffer: buffers[to]}]);
       const scale = kind === 'tail' || options.FULL ? 1 : 2;
       // Pixels of a workgroup: 8 x 8 invocations, of 4 x 2 pixels in conv.wgsl.
       const [wide, high] = kind === 'conv' || kind === 'tail' ? [32, 16] : [8, 8];
-      const deep = this.#depth(pass);
-      bound.push(this.#step(index, entries, (width, height) => [
-        Math.ceil(width / scale / wide), Math.ceil(height / scale / high), deep]));
+      // Over the channels that the pass writes.
+      const deep = kind === 'tail' ? 1
+        : this.#groups * (options.SHUFFLE ? 4 : 1);
+      step(index, entries, (width, height) => [
+        Math.ceil(width / scale / wide), Math.ceil(height / scale / high), deep]);
     }
-    this.#bound = bound;
+    return bound;
   }
 
-  #step(key, entries, workgroups) {
-    const pipeline = this.#pipelines.get(key);
+  #step(pipeline, entries, workgroups) {
     const group = this.#device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: entries.map(([binding, resource]) => ({binding, resource})),
     });
     return {pipeline, group, workgroups};
-  }
-
-  /** Workgroups over the channels that a pass writes. */
-  #depth({kind, options = {}}) {
-    if (kind === 'tail') return 1;
-    return this.#groups * (options.SHUFFLE ? 4 : 1);
-  }
-
-  async #compile(shaders) {
-    const {kernel, channels, bends} = this.#arch;
-    const real = this.#half
-      ? 'enable f16;\nalias real = f16;\n' : 'alias real = f32;\n';
-    const text = {
-      head: [shaders.grid, shaders.luma, shaders.head],
-      conv: [shaders.grid, shaders.conv, shaders.features],
-      tail: [shaders.grid, shaders.luma, shaders.conv, shaders.pixels],
-      depthwise: [shaders.grid, shaders.depthwise],
-      modulate: [shaders.modulate],
-    };
-    const modules = Object.fromEntries(Object.entries(text).map(
-      ([kind, parts]) => [kind, this.#device.createShaderModule({
-        label: kind,
-        code: `${real}alias real4 = vec4<real>;\n${parts.join('\n')}`,
-      })]));
-    const made = new Map();
-    const make = async (key, kind, given) => {
-      const constants = Object.fromEntries(Object.entries(given).map(
-        ([name, value]) => [name, Number(value)]));
-      const id = kind + JSON.stringify(constants);
-      if (!made.has(id)) {
-        made.set(id, this.#device.createComputePipelineAsync({
-          label: id, layout: 'auto',
-          compute: {module: modules[kind], constants},
-        }));
-      }
-      this.#pipelines.set(key, await made.get(id));
-    };
-    const jobs = this.#passes.map(async ({kind, options = {}}, index) => {
-      const inputs = {INPUTS: this.#groups};
-      const constants = {
-        head: () => ({CHANNELS: channels}),
-        conv: () => ({
-          ...inputs, FULL: false, MODULATE: false,
-          RELU: false, RELU_FIRST: false, ADD: false, SHUFFLE: false,
-          GROUPS: this.#groups, ...options,
-        }),
-        tail: () => ({...inputs, FULL: true, CHANNELS: channels}),
-        depthwise: () => ({
-          SIDE: kernel, GROUPS: this.#groups, RELU: false, ADD: false,
-          ...options,
-        }),
-      }[kind];
-      if (constants) await make(index, kind, constants());
-    });
-    if (kernel) jobs.push(make('modulate', 'modulate', {TERMS: 1 + bends}));
-    await Promise.all(jobs);
   }
 
   /**
@@ -258,13 +258,14 @@ export class GpuNetwork {
       encoder.clearBuffer(this.#buffers[name]);
     }
     this.#grow('pixels', 4 * width * height);
+    this.#grow('spread', (1 + this.#arch.bends) * width * height);
   }
 
   #grow(name, bytes) {
     if (this.#buffers[name]?.size >= bytes) return;
     this.#buffers[name]?.destroy();
     this.#buffers[name] = this.#empty(bytes, STORAGE | COPY_SRC | COPY_DST);
-    this.#bound = [];
+    this.#bound = {};
   }
 
   /** A plane has room for the last pixels of eight, and for their filters. */

@@ -92,9 +92,11 @@ function matrices(kernel, count, order) {
 
 /**
  * Lays out the AdaFM layers: for each, the filter's taps and then the offset,
- * `features` channels each; and all of them once for each term of the path.
+ * `features` channels each. All of them once for each term of the path, for
+ * `modulate.wgsl`; and all terms of a layer together, for `map.wgsl`.
  *
- * @returns {{terms: Float32Array, length: number, places: Map<string, object>}}
+ * @returns {{terms: Float32Array, length: number, places: Map<string, object>,
+ *     layers: Float32Array, layerPlaces: Map<string, object>}}
  *     length: floats of one term
  */
 export function layoutModulation({arch, tensors}, passes) {
@@ -102,14 +104,18 @@ export function layoutModulation({arch, tensors}, passes) {
   const taps = arch.kernel ** 2;
   const terms = Array.from({length: 1 + arch.bends}, () => new Parts());
   const places = new Map();
+  const layers = new Parts();
+  const layerPlaces = new Map();
   for (const {adafm} of passes) {
     if (!adafm) continue;
+    const size = (taps + 1) * wide;
+    const layer = new Float32Array(terms.length * size);
     terms.forEach((parts, term) => {
       const kind = term ? 'bend_' : '';
       const skip = term ? term - 1 : 0;
       const kernel = tensors.get(`${adafm}/${kind}kernel`);
       const bias = tensors.get(`${adafm}/${kind}bias`);
-      const part = new Float32Array((taps + 1) * wide);
+      const part = layer.subarray(term * size, (term + 1) * size);
       for (let channel = 0; channel < arch.features; channel++) {
         for (let tap = 0; tap < taps; tap++) {
           part[tap * wide + channel] =
@@ -119,11 +125,12 @@ export function layoutModulation({arch, tensors}, passes) {
       }
       places.set(adafm, parts.add(part));
     });
+    layerPlaces.set(adafm, layers.add(layer));
   }
   const {length} = terms[0];
   const all = new Float32Array(terms.length * length);
   terms.forEach((parts, i) => all.set(parts.join(), i * length));
-  return {terms: all, length, places};
+  return {terms: all, length, places, layers: layers.join(), layerPlaces};
 }
 
 /** Floats as half floats, rounded to the nearest, as Uint16Array. */

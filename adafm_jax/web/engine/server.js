@@ -11,6 +11,7 @@ const MAX_ANCHORS = 512 * 512; // pixels of the part that is blended
 
 export class ServerEngine {
   kind = 'server';
+  spent = null; // what the last part took
   sweepPixels = 512 * 512;
   #base;
   #nodes;
@@ -61,7 +62,11 @@ export class ServerEngine {
   }
 
   async restore(tile, strength) {
-    return (await this.sweep(tile, [strength]))[0];
+    const began = performance.now();
+    const [result] = await this.sweep(tile, [strength]);
+    const {width, height} = tile;
+    this.spent = {width, height, milliseconds: performance.now() - began};
+    return result;
   }
 
   /** A part at several strengths: RGBA each. */

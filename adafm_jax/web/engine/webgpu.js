@@ -49,6 +49,16 @@ export class GpuEngine {
     return this.#network.restore(tile, strength);
   }
 
+  /** A tile with the brush's strength where its mask is white, in one pass. */
+  restoreMap(tile, strength, brush) {
+    return this.#network.restoreMap(tile, strength, brush);
+  }
+
+  /** What the last tile took. */
+  get spent() {
+    return this.#network?.spent ?? null;
+  }
+
   async sweep(rect, strengths) {
     const found = [];
     for (const strength of strengths) {

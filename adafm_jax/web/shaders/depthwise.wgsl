@@ -1,5 +1,5 @@
-// An AdaFM layer of k x k: x + depthwise(x; K) + b, where K and b are those of
-// the present strength, which `modulate.wgsl` has combined.
+// An AdaFM layer of k x k: x + depthwise(x; K) + b, for each term of the path
+// (single.wgsl or map.wgsl).
 override SIDE: u32;    // of the filters, odd
 override GROUPS: u32;  // groups of four channels
 override RELU: bool;
@@ -17,12 +17,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let at = place(grid, id.z, id.x, id.y);
   let corner = at - (SIDE / 2) * (grid.row + 1);
-  var value = vec4f(source[at]) + modulation[SIDE * SIDE * GROUPS + id.z];
-  for (var ky = 0u; ky < SIDE; ky++) {
-    for (var kx = 0u; kx < SIDE; kx++) {
-      value += modulation[(ky * SIDE + kx) * GROUPS + id.z]
-        * vec4f(source[corner + ky * grid.row + kx]);
+  let taps = SIDE * SIDE;
+  var value = vec4f(source[at]);
+  for (var term = 0u; term < TERMS; term++) {
+    let filters = term * (taps + 1) * GROUPS + id.z;
+    var change = modulation[filters + taps * GROUPS];
+    for (var ky = 0u; ky < SIDE; ky++) {
+      for (var kx = 0u; kx < SIDE; kx++) {
+        change += modulation[filters + (ky * SIDE + kx) * GROUPS]
+          * vec4f(source[corner + ky * grid.row + kx]);
+      }
     }
+    value += weight(term, id.x, id.y) * change;
   }
   if (RELU) {
     value = max(value, vec4f());

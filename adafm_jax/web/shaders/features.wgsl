@@ -1,6 +1,6 @@
 // What becomes of a convolution's sum inside the network. A 1x1 AdaFM layer is
-// a gain and an offset for each channel, which `modulate.wgsl` has made for the
-// present strength.
+// a gain and an offset for each channel, in each term of the path (single.wgsl
+// or map.wgsl).
 override MODULATE: bool;    // whether a 1x1 AdaFM layer follows
 override RELU: bool;
 override RELU_FIRST: bool;  // AdaFM behind the activation, not before it
@@ -20,7 +20,12 @@ fn finish(group: u32, x: u32, y: u32, sum: vec4f) {
     value = max(value, vec4f());
   }
   if (MODULATE) {
-    value += modulation[group] * value + modulation[GROUPS + group];
+    let base = value;
+    for (var term = 0u; term < TERMS; term++) {
+      let at = 2 * term * GROUPS + group;
+      value += weight(term, x, y)
+        * (modulation[at] * base + modulation[at + GROUPS]);
+    }
   }
   if (RELU) {
     value = max(value, vec4f());
