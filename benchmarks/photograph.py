@@ -81,7 +81,7 @@ def main() -> None:
   """Measures, prints and writes the result."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
   add = parser.add_argument
-  add('--model', default='denoise')
+  add('--model', default='denoise-small')
   add('--rounds', type=int, default=3)
   add('--output', type=pathlib.Path, help='JSON file for the result')
   options = parser.parse_args()

@@ -62,7 +62,7 @@ class Served:
 
 
 def choose_models(first: str | None) -> list[Served]:
-  """The released models, and in front of them the one that was asked for.
+  """The released models, the small ones first; before all, the one asked for.
 
   Args:
     first: name of a released model or path of a model file; None for neither.
@@ -70,17 +70,11 @@ def choose_models(first: str | None) -> list[Served]:
   Raises:
     UserError: the model is unknown or its file broken.
   """
-  released = list(zoo.entries())
-  found = []
-  if first is not None and first not in released:
-    path = pathlib.Path(first)
-    found = [Served(path.stem, zoo.load(first))]
-  elif first is not None:
-    released = [first, *(name for name in released if name != first)]
-  taken = {served.name for served in found}
-  found += [
-    Served(name, zoo.load(name)) for name in released if name not in taken
-  ]
+  found = [Served(name, zoo.load(name)) for name in zoo.entries()]
+  found.sort(key=lambda served: served.model.arch.features)
+  if first is not None:
+    asked = Served(pathlib.Path(first).stem, zoo.load(first))
+    found = [asked, *(x for x in found if x.name != asked.name)]
   if not found:
     raise UserError(
       'No released models come with this version; give --model a model file.'

@@ -15,11 +15,12 @@ MARK = '<!-- Below: written by hand. Above: python -m release.card.card -->'
 _INTRODUCTION = """\
 # Released models
 
-Networks that come with the package: `adafm models` lists them, `adafm restore -m
-NAME` uses them. Those without a suffix have the paper's size, 64 features x 16
-blocks, and are the best; the small ones, 32 x 8, are several times as fast. Each
-has a card: what it is for, how it was made, how it compares with simple and
-published methods, and where it fails. GFLOP/MP is the arithmetic of a megapixel.
+Networks that come with the package: `adafm models` lists them, `adafm restore
+-m NAME` uses them. Those whose name has no ending have the paper's size, 64
+features x 16 blocks, and are the best. The small ones, 32 x 8, are several
+times as fast. Each has a card: what it is for, how it was made, how it compares
+with simple and published methods, and where it fails. GFLOP/MP is the
+arithmetic of a megapixel.
 """
 
 

@@ -75,7 +75,7 @@ def test_shrinking_and_enlarging_keeps_the_grid(page):
 
 
 def test_strengths_of_levels_are_the_models(page):
-  for name in ('denoise', 'dejpeg', 'sr'):
+  for name in ('denoise-small', 'dejpeg-small', 'sr'):
     model = zoo.load(name)
     piecewise = curves.fit_piecewise(
       model.curve.levels, model.curve.strengths, *_ends(model)

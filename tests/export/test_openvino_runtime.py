@@ -93,7 +93,7 @@ def test_without_openvino_one_sentence_says_what_to_install(monkeypatch):
 
 
 def test_it_runs_on_the_cpu(capsys):
-  argv = ['restore', '-i', 'a', '-o', 'b', '-m', 'denoise']
+  argv = ['restore', '-i', 'a', '-o', 'b', '-m', 'denoise-small']
   argv += ['--runtime', 'openvino', '--device', 'gpu']
   assert cli.main(argv) == 2
   assert capsys.readouterr().err

@@ -24,7 +24,6 @@ STATED: dict[str, dict[float, float]] = {
   'sr': {3: 32.742, 3.6: 31.450, 4: 30.757},
   'denoise-small': {15: 34.969, 45: 30.177, 75: 27.471},
   'dejpeg-small': {80: 40.546, 30: 36.341, 10: 32.353},
-  'sr-small': {3: 32.742, 3.6: 31.450, 4: 30.757},
 }
 # Rounding differs by processor; a spoilt network differs by more.
 SLACK = 0.03
