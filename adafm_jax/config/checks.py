@@ -57,7 +57,11 @@ def contradictions(config: Config) -> list[Problem]:
       )
     )
   found += _protocol_problems(config) + _set_problems(config)
-  found += _strength_problems(config) + _joint_problems(config)
+  found += (
+    _scale_problems(config)
+    + _strength_problems(config)
+    + _joint_problems(config)
+  )
   wrong = levels.range_problems(config.task, config.start, config.end)
   if wrong:
     return found + [(_RANGE, sentence) for sentence in wrong]
@@ -123,6 +127,20 @@ def _set_problems(config: Config) -> list[Problem]:
       )
     seen.add(name)
   return [((field,), sentence) for sentence in found]
+
+
+def _scale_problems(config: Config) -> list[Problem]:
+  name, text = 'data.scales', config.data.scales
+  try:
+    scales = levels.parse_values(text)
+  except UserError as error:
+    return [((name,), f'{name}: {error}')]
+  if all(0 < x <= 1 for x in scales) and len(set(scales)) == len(scales):
+    return []
+  sentence = (
+    f'{name} is {text!r}; scales are above 0, 1 at most, and each stands once.'
+  )
+  return [((name,), sentence)]
 
 
 def _strength_problems(config: Config) -> list[Problem]:

@@ -97,6 +97,12 @@ class DataConfig:
     ' which removes the artefacts of images that were JPEG files',
     least=1,
   )
+  scales: str = _field(
+    '1',
+    'scales at which the images of data.train are trained on, as in 1,0.7,0.5:'
+    ' a copy of every image for each, reduced (bicubic). Held-out images keep'
+    ' their size',
+  )
 
 
 @dataclasses.dataclass(frozen=True)

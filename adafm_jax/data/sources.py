@@ -76,12 +76,35 @@ def shrink(found: Sequence[NamedImage], factor: int) -> list[NamedImage]:
   """Reduces images by a whole factor (bicubic, antialiased), to uint8."""
   if factor == 1:
     return list(found)
+  return [
+    NamedImage(i.name, _reduced(resize.modcrop(i.pixels, factor), 1 / factor))
+    for i in found
+  ]
 
-  def reduce(pixels):
-    small = resize.imresize(resize.modcrop(pixels, factor), 1 / factor)
-    return np.rint(np.clip(small, 0, 255)).astype(np.uint8)
 
-  return [NamedImage(i.name, reduce(i.pixels)) for i in found]
+def at_scales(
+  found: Sequence[NamedImage], scales: Sequence[float]
+) -> list[NamedImage]:
+  """A copy of every image for each scale, reduced (bicubic, antialiased).
+
+  Args:
+    found: images, uint8.
+    scales: above 0 and 1 at most; at 1 an image is as it was.
+
+  Returns:
+    All images of the first scale, then of the next. Names say the scale.
+  """
+  return [
+    image
+    if scale == 1
+    else NamedImage(f'{image.name} at {scale:g}', _reduced(image.pixels, scale))
+    for scale in scales
+    for image in found
+  ]
+
+
+def _reduced(pixels: np.ndarray, scale: float) -> np.ndarray:
+  return np.rint(resize.imresize(pixels, scale).clip(0, 255)).astype(np.uint8)
 
 
 def _read(paths: Sequence[pathlib.Path]) -> list[NamedImage]:

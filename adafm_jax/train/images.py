@@ -71,6 +71,7 @@ def load(config: Config) -> Training:
       train, rest = _hold_out(config, train)
     seen = identify(train)
     train = sources.shrink(train, config.data.shrink)
+    train = sources.at_scales(train, levels.parse_values(config.data.scales))
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(getattr(config, name).patch for name in config.used_stages)
   sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
@@ -133,12 +134,17 @@ def _prepared(config: Config) -> prepared.Split | None:
         ' as tfds:NAME/SPLIT.'
       )
     return None
-  if config.data.shrink > 1:
+  for name, scales in (
+    ('shrink', [config.data.shrink]),
+    ('scales', levels.parse_values(config.data.scales)),
+  ):
+    if scales == [1]:
+      continue
     if streamed or split.is_cut:
       raise UserError(
-        f'data.shrink is {config.data.shrink}, but {_FIELD} is a prepared set,'
-        ' which is not resized; set data.shrink to 1, or give a folder of'
-        ' images.'
+        f'data.{name} is {getattr(config.data, name)}, but {_FIELD} is a'
+        f' prepared set, which is not resized; set data.{name} to 1, or give a'
+        ' folder of images.'
       )
     return None
   if not Degradation(config.task).whole_image:

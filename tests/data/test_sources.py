@@ -245,6 +245,19 @@ def test_images_that_are_too_small_are_named():
     sources.check_sizes(sizes, 16, field='data.train', what='a patch')
 
 
+def test_scales_are_reduced_copies():
+  y, x = np.mgrid[:40, :60]
+  smooth = np.stack([2 * y, x, y + x], axis=-1).astype(np.uint8)
+  images = [NamedImage(name, smooth) for name in 'ab']
+  found = sources.at_scales(images, [1, 0.5])
+  assert [x.name for x in found] == ['a', 'b', 'a at 0.5', 'b at 0.5']
+  assert found[0].pixels is smooth
+  # A ramp reduced by 2 has, away from edges, the mean of each block.
+  blocks = smooth.reshape(20, 2, 30, 2, 3).mean((1, 3))
+  error = np.abs(found[3].pixels - blocks)[2:-2, 2:-2]
+  assert error.max() <= 1
+
+
 def test_shrink_reduces_by_the_factor_and_keeps_brightness():
   y, x = np.mgrid[:50, :71]
   smooth = np.stack([2 * y, x, y + x], axis=-1).astype(np.uint8)

@@ -140,6 +140,20 @@ def test_shrinking_takes_whole_images(data_dir):
   ):
     sentence = _problem(_config(data_dir, data__shrink=2, **fields))
     assert 'data.shrink is 2, but data.train' in sentence
+    sentence = _problem(_config(data_dir, data__scales='1,0.5', **fields))
+    assert 'data.scales is 1,0.5, but data.train' in sentence
+
+
+def test_scales_add_copies_to_train_on_alone(data_dir):
+  whole = training.load(_config(data_dir))
+  found = training.load(_config(data_dir, data__scales='1,0.5'))
+  count = len(found.heldout)
+  assert [x.name for x in found.heldout] == [x.name for x in whole.heldout]
+  assert found.heldout[0].pixels.shape == IMAGES['004'].shape
+  assert found.seen == whole.seen
+  shapes = [x.pixels.shape for x in found.train]
+  assert shapes[:4] == [IMAGES[f'{i:03d}'].shape for i in range(4)]
+  assert shapes[4:] == [(12, 17 + i // 2, 3) for i in range(4)]
 
 
 def test_small_records_are_reported_by_name_before_any_is_read(data_dir):
