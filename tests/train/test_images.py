@@ -147,7 +147,6 @@ def test_shrinking_takes_whole_images(data_dir):
 def test_scales_add_copies_to_train_on_alone(data_dir):
   whole = training.load(_config(data_dir))
   found = training.load(_config(data_dir, data__scales='1,0.5'))
-  count = len(found.heldout)
   assert [x.name for x in found.heldout] == [x.name for x in whole.heldout]
   assert found.heldout[0].pixels.shape == IMAGES['004'].shape
   assert found.seen == whole.seen
