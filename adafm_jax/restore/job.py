@@ -21,14 +21,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file.header import Header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import (
-  contrast,
-  flat,
-  own,
-  pipeline,
-  recipe,
-  setting,
-)
+from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
 from adafm_jax.restore import mask as masks
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
