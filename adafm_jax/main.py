@@ -60,11 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   options = parser.parse_args(others)
   workdir = command_line.require_workdir(options.workdir, parsed)
   meshes.join_processes(options.coordinator, options.processes, options.process)
-  from adafm_jax.commands import train as experiment
+  from adafm_jax.commands import train
   from adafm_jax.engine import compile_cache
 
   compile_cache.enable()
-  experiment.run(parsed, workdir)
+  train.run(parsed, workdir)
   return None
 
 

@@ -126,7 +126,6 @@ def compare(
 
   Args:
     name: of the model.
-    model: the model.
     images: float32 [H, W, C] in [0, 1].
     side: of the tiles, pixels.
   """

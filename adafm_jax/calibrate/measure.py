@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adafm_jax.calibrate import peak
 from adafm_jax.data.image import NamedImage
 from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import scores
@@ -95,7 +96,7 @@ def measure(
     np.concatenate([coarse, fine]), return_index=True
   )
   psnr = psnr[index]
-  best, _ = curves.refine(strengths, psnr)
+  best, _ = peak.refine(strengths, psnr)
   return Measurement(level, strengths, psnr, best)
 
 

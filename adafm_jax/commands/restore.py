@@ -153,11 +153,12 @@ def make_job(options: argparse.Namespace):
   from adafm_jax.export import openvino_runtime
   from adafm_jax.model import Model
   from adafm_jax.restore import job as jobs
+  from adafm_jax.restore import mask as masks
 
   device = find_device(options.device)
   path = zoo.locate(options.model)
   model, checksum = Model.load(path), files.sha256(path)
-  mask = jobs.read_mask(options.mask) if options.mask else None
+  mask = masks.read(options.mask) if options.mask else None
   mask_checksum = files.sha256(options.mask) if options.mask else None
   asked: argparse.Namespace | recipe.Recipe = options
   if options.from_recipe:

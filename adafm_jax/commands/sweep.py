@@ -32,6 +32,7 @@ from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.export import openvino_runtime
 from adafm_jax.images.folder import find_images
 from adafm_jax.model_file import header as headers
+from adafm_jax.restore import setting
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -223,14 +224,7 @@ def choose_strengths(
     text = '0:1:0.1' if lambdas is None else lambdas
     strengths = [s + 0.0 for s in levels.parse_values(text)]  # no -0.0
     labels = [f'strength {s:g}' for s in strengths]
-  for strength in strengths:
-    if not 0 <= strength <= 1:
-      raise UserError(f'--lambdas has {strength:g}; strengths are 0 to 1.')
-  if any(strengths) and not model.arch.kernel:
-    raise UserError(
-      'This model has no AdaFM layers, so every strength gives the same; sweep'
-      ' an adapted one, or --lambdas 0.'
-    )
+  setting.check_strength(model, strengths)
   seen: dict[float, str] = {}
   for strength, label_ in zip(strengths, labels, strict=True):
     if strength in seen:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adafm_jax import errors
 from adafm_jax.commands.sweep_results import Reference
 from adafm_jax.errors import UserError
 from adafm_jax.evaluate.protocol import Protocol
@@ -86,9 +87,8 @@ def find_references(
       )
     by_stem[path.stem] = path
   if missing := [p.name for p in paths if p.stem not in by_stem]:
-    more = f' and {len(missing) - 5} more' if len(missing) > 5 else ''
     raise UserError(
-      f'{given} has no reference for {", ".join(missing[:5])}{more};'
+      f'{given} has no reference for {errors.listed(missing)};'
       ' references go by file name without suffix.'
     )
   return {path: by_stem[path.stem] for path in paths}

@@ -155,10 +155,8 @@ def _strength_problems(config: Config) -> list[Problem]:
     except UserError as error:
       found.append(((name,), f'{name}: {error}'))
       continue
-    for value in values:
-      if not 0 <= value <= 1:
-        sentence = f'{name} has {value:g}; strengths are 0 to 1.'
-        found.append(((name,), sentence))
+    wrong = levels.strength_problems(values, f'A strength of {name}')
+    found += [((name,), sentence) for sentence in wrong]
     if len(set(values)) < least:
       sentence = f'{name} is {text!r}; give {least} different strengths or more'
       found.append(((name,), f'{sentence}.'))

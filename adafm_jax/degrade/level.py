@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -153,6 +154,22 @@ class LevelRange:
         f'Level {task.label(level)} lies outside the range {self} ({task.unit})'
         ': give a level between these ends.'
       )
+
+
+def strength_problems(
+  strengths: Iterable[float], name: str = 'The strength'
+) -> list[str]:
+  """A sentence for each strength that is not a number from 0 to 1.
+
+  Args:
+    strengths: to check.
+    name: what they are called; begins each sentence.
+  """
+  return [
+    f'{name} is {value:g}; it must be from 0 (the start level) to 1.'
+    for value in strengths
+    if not 0 <= value <= 1
+  ]
 
 
 def parse_values(text: str) -> list[float]:

@@ -22,6 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from adafm_jax import errors
+from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 
 NODES = 9
@@ -77,8 +79,7 @@ def weights(strength: float, count: int = NODES) -> np.ndarray:
   Raises:
     UserError: the strength is not in [0, 1].
   """
-  if not 0 <= strength <= 1:
-    raise UserError(f'The strength is {strength:g}; it must be from 0 to 1.')
+  errors.raise_all(levels.strength_problems([strength]))
   return _spline(count)(strength)
 
 

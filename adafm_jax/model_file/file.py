@@ -21,7 +21,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import legacy
 from adafm_jax.model_file.header import DTYPES, FORMAT, Header, parse, to_json
@@ -88,7 +88,6 @@ def write(
 
   Args:
     path: of the file.
-    header: its header.
     tensors: float arrays by name.
     dtype: of the tensors in the file, 'float32' or 'float16'.
 
@@ -218,5 +217,6 @@ def _check_finite(
   if bad:
     raise UserError(
       f'{path}: weights must be finite numbers of the type they are saved in;'
-      f' {", ".join(bad[:3])} ({len(bad)} of {len(tensors)} tensors) are not.'
+      f' {errors.listed(bad, 3)} ({len(bad)} of {len(tensors)} tensors) are'
+      ' not.'
     )

@@ -29,7 +29,7 @@ class Claim(NamedTuple):
     text: the claim as a difference.
     where: task and set.
     paper: the difference in the paper, dB; None if it has none.
-    ours: ours.
+    ours: the same, measured here.
     holds: whether ours agrees; None if it is missing.
   """
 

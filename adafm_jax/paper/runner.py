@@ -32,7 +32,7 @@ class Planned(NamedTuple):
 
   Attributes:
     v: the variation.
-    folder: its folder.
+    folder: where it is trained.
     needs: names of the folders that must be trained first.
     measured: whether a list has it; else only others need its weights.
   """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pathlib
 import shutil
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,7 +14,6 @@ from adafm_jax import files
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
-from adafm_jax.errors import UserError
 from adafm_jax.estimate import level as estimate
 from adafm_jax.images import alpha as alphas
 from adafm_jax.images import formats
@@ -24,6 +22,7 @@ from adafm_jax.images import write as photo_write
 from adafm_jax.model_file.header import Header
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
+from adafm_jax.restore import mask as masks
 from adafm_jax.restore.pairs import Pair
 from adafm_jax.version import __version__
 
@@ -179,7 +178,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   )
   strength = np.asarray(choice.strength, np.float32)
   if job.mask is not None:
-    check_mask(job.mask, photo.pixels.shape, pair.source)
+    masks.check(job.mask, photo.pixels.shape, pair.source)
     mask = blend.fit(job.mask, pixels.shape[1:3])
     strength = (strength * mask).astype(np.float32)
   return Loaded(
@@ -289,39 +288,3 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
     source=loaded.pair.source.name,
     source_sha256=files.sha256(loaded.pair.source),
   )
-
-
-def read_mask(path: str) -> np.ndarray:
-  """Reads a mask: float32 [H, W] in [0, 1], white is 1, transparent is 0.
-
-  Raises:
-    UserError: it can't be read, or is in colour.
-  """
-  photo = photos.read_photo(path)
-  pixels = alphas.premultiply(photo.pixels, photo.alpha)
-  if np.ptp(pixels, axis=-1).any():
-    raise UserError(
-      f'The mask {path} is in colour; it must be grey: white for full strength,'
-      ' black for none.'
-    )
-  return pixels[..., 0]
-
-
-def check_mask(
-  mask: np.ndarray, shape: tuple[int, ...], source: pathlib.Path
-) -> None:
-  """Checks that a mask [H, W] has the proportions of an image [H', W', C].
-
-  Raises:
-    UserError: it hasn't, to one pixel of the smaller of the two.
-  """
-  (high, wide), (height, width) = mask.shape, shape[:2]
-  slack = max(1.0, height / high, width / wide)
-  if (
-    abs(wide * height / high - width) > slack
-    and abs(high * width / wide - height) > slack
-  ):
-    raise UserError(
-      f'The mask has {wide} x {high} pixels and {source} {width} x {height}: a'
-      ' mask of another size is fitted, but it must have the same proportions.'
-    )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adafm_jax import errors
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 from adafm_jax.model_file.header import Header
@@ -40,11 +41,7 @@ def check_strength(model: Header, strength: Values) -> np.ndarray:
     raise UserError(
       f'A strength must be a number from 0 to 1, not {strength!r}.'
     ) from error
-  for value in values.ravel():
-    if not 0 <= value <= 1:
-      raise UserError(
-        f'The strength is {value:g}; it must be from 0 ({_start(model)}) to 1.'
-      )
+  errors.raise_all(levels.strength_problems(values.ravel()))
   if values.any() and not model.arch.kernel:
     raise UserError(
       'This model has no AdaFM layers, so every strength gives the same; give'

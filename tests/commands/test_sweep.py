@@ -376,7 +376,7 @@ def test_names_of_strengths(strengths, names):
   ('more', 'sentence'),
   [
     (['--lambdas', '0,1', '--levels', '15'], '--lambdas or --levels, not both'),
-    (['--lambdas', '0,1.5'], '--lambdas has 1.5; strengths are 0 to 1'),
+    (['--lambdas', '0,1.5'], 'strength is 1.5; it must be from 0'),
     (['--lambdas', ''], "Cannot read ''"),
     (['--lambdas', '0:1'], "Cannot read '0:1'"),
     (['--lambdas', '0.5,0.50'], 'are the same strength; leave one out'),
