@@ -147,7 +147,7 @@ def test_what_follows_from_a_mistake_is_not_one_more():
     ({'evaluate__levels': '15,a'}, "evaluate.levels: Cannot read '15,a'"),
     ({'evaluate__levels': '15,15.0'}, 'twice'),
     ({'sweep__level': 80.0}, 'sweep.level: Level sigma 80'),
-    ({'sweep__strengths': '0,2'}, 'sweep.strengths has 2'),
+    ({'sweep__strengths': '0,2'}, 'sweep.strengths is 2'),
     ({'calibrate__grid': '0:1:1'}, '3 different strengths'),
     ({'calibrate__grid': ''}, "calibrate.grid: Cannot read ''"),
     ({'calibrate__levels': '15,40,75'}, 'calibrate.order'),
