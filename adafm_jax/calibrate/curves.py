@@ -111,7 +111,7 @@ def bend_points(config: Config, found: measure.Calibration) -> Points:
   if not Degradation(config.task).whole_image:
     every = np.linspace(config.start, config.end, _LEVELS + 2)
     wanted = every[1:-1].astype(np.float32)
-  return _points(config, wanted, found, config.path.weighting)
+  return _points(wanted, found, config.path.weighting)
 
 
 def joint_points(config: Config, found: measure.Calibration) -> Points:
@@ -127,13 +127,10 @@ def joint_points(config: Config, found: measure.Calibration) -> Points:
   wanted = np.array([config.start, *partner_levels(config), config.end])
   if not Degradation(config.task).whole_image:
     wanted = np.geomspace(config.start, config.end, _LEVELS + 2)
-  return _points(
-    config, wanted.astype(np.float32), found, config.joint.weighting
-  )
+  return _points(wanted.astype(np.float32), found, config.joint.weighting)
 
 
 def _points(
-  config: Config,
   wanted: np.ndarray,
   found: measure.Calibration,
   weighting: float,

@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> None:
       for note in result.notes:
         bar.write(f'{path}: {note}')
       psnr.append((result.name, result.psnr))
-      if len(shown) < sweep_results.MOST_ROWS:
+      if len(shown) < sweep_results.MAX_ROWS:
         shown.append(result)
   if psnr:
     _write_summary(job, shown, psnr)

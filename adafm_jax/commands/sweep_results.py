@@ -17,7 +17,7 @@ from adafm_jax.images import write as photo_write
 from adafm_jax.images.photo import Photo
 from adafm_jax.report import figures, sheet
 
-MOST_ROWS = 12  # of the contact sheet
+MAX_ROWS = 12  # of the contact sheet
 _DETAIL = 160  # pixels, side of the window it shows
 _BEST = 100.0  # dB, what an image without any error counts as
 

@@ -48,7 +48,7 @@ class Queue:
       gone: whether the one who asked has gone.
 
     Raises:
-      BusyError: too many jobs wait.
+      FullError: too many jobs wait.
       GoneError: the one who asked has gone.
     """
     if self._count >= self._most:

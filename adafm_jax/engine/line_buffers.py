@@ -165,14 +165,12 @@ def make_step(
   arch: Architecture,
   *,
   dtype: jax.typing.DTypeLike = jnp.float32,
-  lowering: str = 'auto',
 ) -> Step:
   """The network over one tile, as a pure function.
 
   Args:
     arch: the network's sizes.
     dtype: compute dtype, float32 or bfloat16.
-    lowering: of the AdaFM filters, see `modulation.depthwise`.
 
   Returns:
     step(params, tile, strength, place, carry) -> (output, carry). tile:
@@ -182,7 +180,7 @@ def make_step(
     left; zeros, or None, at the image's edges. The output has the tile's shape
     and lies `Lag.full` rows and columns before it.
   """
-  module = restorer.Restorer(arch, dtype, lowering)
+  module = restorer.Restorer(arch, dtype)
   reach = lag(arch).half
 
   def step(params, tile, strength, place, carry):

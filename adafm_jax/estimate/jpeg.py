@@ -60,13 +60,11 @@ class Compression(NamedTuple):
   Attributes:
     quality: 1 to 100.
     grid: (row, column) of the first whole block, 0 to 7 each.
-    evidence: log-likelihood ratio against no compression, in nats.
     turned: whether rows and columns have changed places since.
   """
 
   quality: int
   grid: tuple[int, int]
-  evidence: float
   turned: bool = False
 
 
@@ -123,11 +121,10 @@ def find_compression(
   side, i = np.unravel_index(np.argmax(scores), scores.shape)
   if scores[side, i] < _MIN_EVIDENCE + _MIN_EACH * len(sample.values):
     return None
-  evidence = float(scores[side, i])
   least = _MIN_EACH_VALUE if later is None else _MIN_EACH_EARLIER
-  if evidence * _variety(sample) < least:
+  if float(scores[side, i]) * _variety(sample) < least:
     return None
-  return Compression(_QUALITIES[int(i)], best[1], evidence, bool(side))
+  return Compression(_QUALITIES[int(i)], best[1], bool(side))
 
 
 class _Coefficients(NamedTuple):

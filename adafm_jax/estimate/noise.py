@@ -24,7 +24,9 @@ from adafm_jax.estimate import parts
 _MAX_PATCHES = 24_000
 _SIDES = (7, 5, 4, 3, 2)
 _MIN_RATIO = 4  # patches per dimension, for a side to serve
-_LOWEST = 0.125  # quantile of the eigenvalues that is taken for the noise's
+_LOW_QUANTILE = (
+  0.125  # quantile of the eigenvalues that is taken for the noise's
+)
 _ROUNDS = 8
 _SETTLED = 1e-3  # relative change of sigma at which rounds end
 _MIN_GAIN = 0.02
@@ -114,7 +116,9 @@ def _settle(sample: _Sample, rounding: float) -> Noise:
     gains = _clipping_gains(chosen.reshape(len(chosen), channels, -1), sigma)
     scale = np.sqrt(gains).repeat(side * side)
     covariance = _covariance(chosen) / np.outer(scale, scale)
-    lowest, median = np.quantile(np.linalg.eigvalsh(covariance), (_LOWEST, 0.5))
+    lowest, median = np.quantile(
+      np.linalg.eigvalsh(covariance), (_LOW_QUANTILE, 0.5)
+    )
     variance = float(lowest) / _bias(*shape, _about(len(chosen)))
     spread = float(median) / max(variance, rounding, _TINY)
     before, sigma = sigma, min(max(variance - rounding, 0) ** 0.5, _MAX_SIGMA)
@@ -224,7 +228,7 @@ def _bias(
   """A low eigenvalue of so many patches of unit noise; 1 of endless ones."""
   noise = _noise(height, width, channels, side)
   values = np.linalg.eigvalsh(_covariance(noise[: max(count, 2)]))
-  return float(np.quantile(values, _LOWEST))
+  return float(np.quantile(values, _LOW_QUANTILE))
 
 
 @functools.lru_cache(maxsize=256)

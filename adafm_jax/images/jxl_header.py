@@ -57,7 +57,6 @@ class CodestreamHeader(NamedTuple):
   Attributes:
     size: (height, width), as stored.
     bits: of a sample.
-    floats: whether samples are floats.
     animated: whether there may be several frames.
     alpha: number among the extra channels of the alpha channel; -1 if none.
     premultiplied: whether colours are.
@@ -70,7 +69,6 @@ class CodestreamHeader(NamedTuple):
 
   size: tuple[int, int]
   bits: int = 8
-  floats: bool = False
   animated: bool = False
   alpha: int = -1
   premultiplied: bool = False
@@ -124,7 +122,7 @@ def _metadata(
       _preview(bits)
     if bits.take(1):
       return header._replace(animated=True)  # it is refused
-  depth, floats = _depth(bits)
+  depth = _depth(bits)
   bits.take(1)
   extra = bits.one_of(((0, 0), (0, 1), (4, 2), (12, 1)))
   alpha, premultiplied = -1, False
@@ -143,7 +141,6 @@ def _metadata(
     bits.take(sum(sizes))
   return header._replace(
     bits=depth,
-    floats=floats,
     alpha=alpha,
     premultiplied=premultiplied,
     extra=extra,
@@ -162,12 +159,12 @@ def _preview(bits: bit_fields.Bits) -> None:
     bits.one_of(eighths if small else pixels)
 
 
-def _depth(bits: bit_fields.Bits) -> tuple[int, bool]:
-  if bits.take(1):
+def _depth(bits: bit_fields.Bits) -> int:
+  if bits.take(1):  # floats
     depth = bits.one_of(((0, 32), (0, 16), (0, 24), (6, 1)))
     bits.take(4)
-    return depth, True
-  return bits.one_of(((0, 8), (0, 10), (0, 12), (6, 1))), False
+    return depth
+  return bits.one_of(((0, 8), (0, 10), (0, 12), (6, 1)))
 
 
 def _extra_channel(bits: bit_fields.Bits) -> tuple[int, bool]:

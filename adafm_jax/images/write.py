@@ -16,7 +16,7 @@ from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images.photo import Photo
 
 _WHITE = 1.0  # what pictures without alpha are put on
-_HIGHEST_QUALITY = 100
+_MAX_QUALITY = 100
 
 
 def write_photo(
@@ -87,9 +87,7 @@ def _beside(
   """What an encoder takes beside the samples, and what was lost."""
   carried, notes = carry.carry(like.metadata, name, samples.shape, text)
   # As asked for, or as the photograph's file was.
-  lossless = quality == _HIGHEST_QUALITY or (
-    like.lossless and name == like.format
-  )
+  lossless = quality == _MAX_QUALITY or (like.lossless and name == like.format)
   depth = formats.depth(name, like.depth)
   return carried, encode.Settings(quality, lossless, depth), tuple(notes)
 
@@ -105,7 +103,7 @@ def encode_png(
     text: to keep in the file.
   """
   samples, _ = _samples(pixels, like, 'PNG')
-  carried, settings, _ = _beside(samples, like, 'PNG', _HIGHEST_QUALITY, text)
+  carried, settings, _ = _beside(samples, like, 'PNG', _MAX_QUALITY, text)
   return encode.encode_png(samples, carried, settings)
 
 

@@ -21,7 +21,7 @@ from adafm_jax.models.restorer import Params
 _FIRST_CONV = re.compile(r'model\.1\.sub\.(\d+)\.res\.0\.weight')
 _ADAFM = '.transformer.'  # in the name of an AdaFM layer
 _PARALLEL = 'module.'  # before every name of a network in DataParallel
-_MOST_NAMES = 8  # listed if a state dict doesn't fit
+_MAX_NAMES = 8  # listed if a state dict doesn't fit
 
 
 def from_authors(
@@ -201,6 +201,6 @@ def _check_names(found, wanted) -> None:
 
 def _some(names: list[str]) -> str:
   """The first few names, and how many more there are."""
-  more = len(names) - _MOST_NAMES
-  shown = ', '.join(names[:_MOST_NAMES]) or 'no names at all'
+  more = len(names) - _MAX_NAMES
+  shown = ', '.join(names[:_MAX_NAMES]) or 'no names at all'
   return f'{shown} and {more} more' if more > 0 else shown

@@ -19,8 +19,6 @@ import jax.numpy as jnp
 from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
-LOWERINGS = ('auto', 'train', 'grouped', 'shifted', 'reverse', 'portable')
-
 
 def depthwise(
   x: Extended, kernel: jax.Array, lowering: str = 'auto'

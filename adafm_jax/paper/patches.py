@@ -10,7 +10,7 @@ from adafm_jax.config.fields import Config
 from adafm_jax.data.image import NamedImage
 from adafm_jax.evaluate.protocol import Protocol, make_case
 
-_MOST = 32  # patches of an image
+_MAX_PATCHES = 32  # patches of an image
 _SIDE = 48  # pixels
 
 
@@ -33,7 +33,7 @@ def cut(
   for image in images:
     degraded = make_case(image, level, protocol).degraded
     batches.append(np.stack(list(_grid(degraded, side))))
-  fewest = min(_MOST, *map(len, batches))
+  fewest = min(_MAX_PATCHES, *map(len, batches))
   # As many of each, from all over the image.
   return [
     batch[np.linspace(0, len(batch) - 1, fewest).round().astype(int)]

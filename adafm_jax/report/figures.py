@@ -98,7 +98,6 @@ def plot_psnr(
   series: Mapping[str, Values],
   *,
   title: str,
-  ylabel: str = 'PSNR (dB)',
 ) -> Figure:
   """Draws PSNR against strength, one line per level or image.
 
@@ -110,7 +109,6 @@ def plot_psnr(
     strengths: [N] the grid, in [0, 1].
     series: name to [N] PSNR in dB.
     title: above the figure.
-    ylabel: of the vertical axis.
 
   Returns:
     The figure. For each series its axes hold the line and the best point.
@@ -118,7 +116,7 @@ def plot_psnr(
   Raises:
     UserError: the suffix is another, or the file can't be written.
   """
-  figure, axes = new_figure(title, 'strength λ', ylabel)
+  figure, axes = new_figure(title, 'strength λ', 'PSNR (dB)')
   if len(series) > MAX_LABELLED:
     for values in series.values():
       _line_with_best(axes, strengths, values, color='0.7', linewidth=0.8)

@@ -22,7 +22,7 @@ from adafm_jax.model_file.header import Header
 from adafm_jax.restore import contrast, setting
 
 # Noise of sigma 255 on white stays below it; images in 0..255 do not.
-_LARGEST_FLOAT = 8.0
+_MAX_FLOAT = 8.0
 
 Give = Callable[[np.ndarray], Any]
 
@@ -140,7 +140,7 @@ def _to_float(array: np.ndarray) -> np.ndarray:
   array = array.astype(np.float32)
   if not np.isfinite(array).all():
     raise UserError('The image holds values that are not finite (NaN or Inf).')
-  if np.abs(array).max() > _LARGEST_FLOAT:
+  if np.abs(array).max() > _MAX_FLOAT:
     raise UserError(
       f'A float image must be in 0 to 1; this one reaches {array.max():g}.'
     )

@@ -6,7 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 _SIDE = 7  # of the smallest square that counts; noise never spares so many
-_LEAST = 1e-3  # share of pixels that equal their neighbours, to look further
+_MIN_SHARE = (
+  1e-3  # share of pixels that equal their neighbours, to look further
+)
 
 
 def keep(image: np.ndarray, output: np.ndarray) -> np.ndarray:
@@ -27,7 +29,7 @@ def keep(image: np.ndarray, output: np.ndarray) -> np.ndarray:
   # Of a pixel, the one to its right and the one below.
   calm = np.zeros(image.shape[:2], bool)
   calm[:-1, :-1] = beside[:-1] & below[:, :-1]
-  if calm.mean() < _LEAST:
+  if calm.mean() < _MIN_SHARE:
     return output
   found = ndimage.binary_opening(calm, np.ones((_SIDE, _SIDE), bool))
   flat = found.copy()

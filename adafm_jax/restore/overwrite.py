@@ -37,8 +37,7 @@ class Existing(NamedTuple):
     return None
 
 
-REFUSE, SKIP = Existing(), Existing(skip=True)
-REPLACE = Existing(replace=True)
+REFUSE = Existing()
 
 
 def check(

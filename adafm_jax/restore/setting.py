@@ -43,9 +43,10 @@ def check_strength(model: Header, strength: Values) -> np.ndarray:
     ) from error
   errors.raise_all(levels.strength_problems(values.ravel()))
   if values.any() and not model.arch.kernel:
+    start = levels.TASKS[model.levels.task].label(model.levels.start)
     raise UserError(
       'This model has no AdaFM layers, so every strength gives the same; give'
-      f' strength 0, or a model adapted from {_start(model)}.'
+      f' strength 0, or a model adapted from {start}.'
     )
   return values
 
@@ -189,7 +190,3 @@ def fade(
   weights = shares[..., None, None, None].astype(np.float32)
   mixed = images + weights * (outputs - images)
   return np.where(weights == 1, outputs, mixed)
-
-
-def _start(model: Header) -> str:
-  return str(model.levels).partition(' to ')[0]

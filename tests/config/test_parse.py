@@ -147,7 +147,7 @@ def test_what_follows_from_a_mistake_is_not_one_more():
     ({'evaluate__levels': '15,a'}, "evaluate.levels: Cannot read '15,a'"),
     ({'evaluate__levels': '15,15.0'}, 'twice'),
     ({'sweep__level': 80.0}, 'sweep.level: Level sigma 80'),
-    ({'sweep__strengths': '0,2'}, 'sweep.strengths has 2'),
+    ({'sweep__strengths': '0,2'}, 'sweep.strengths is 2'),
     ({'data__scales': '1,2'}, '1 at most'),
     ({'data__scales': '0.5,0.5'}, 'each stands once'),
     ({'data__scales': 'all'}, "data.scales: Cannot read 'all'"),

@@ -227,9 +227,8 @@ def test_cmyk_is_converted_with_a_word(tmp_path):
     read = photos.read_photo(tmp_path / name)
     error = np.abs(read.pixels - np.array([1, 0, 1], np.float32)).max()
     assert error < 0.02
-    assert read.notes == (
-      'It is CMYK without a colour profile, so that colours are a guess.',
-    )
+    (note,) = read.notes
+    assert 'CMYK without a colour profile' in note
 
 
 def _cmyk_profile():

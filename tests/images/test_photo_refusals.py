@@ -130,9 +130,7 @@ def test_animations(tmp_path, suffix):
   first, second = Image.fromarray(RGB), Image.fromarray(RGB[::-1].copy())
   path = tmp_path / f'a.{suffix}'
   first.save(path, save_all=True, append_images=[second])
-  assert _refused(path) == (
-    'it is animated, with 2 frames; save each frame as an image.'
-  )
+  assert 'animated, with 2 frames' in _refused(path)
 
 
 @pytest.mark.parametrize('pages', [RGB, DEEP])

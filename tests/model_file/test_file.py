@@ -291,9 +291,8 @@ def test_every_wrong_tensor_is_reported_in_a_sentence(path):
   missing, unexpected, shape = _errors(path)
   assert missing.endswith('Tensor head/bias is missing.')
   assert 'Tensor trunk/scale is not part of this Architecture' in unexpected
-  assert shape.endswith(
-    'Tensor tail/kernel has shape [3, 3, 4, 1]; it must be [3, 3, 4, 3].'
-  )
+  assert 'tail/kernel has shape [3, 3, 4, 1]' in shape
+  assert '[3, 3, 4, 3]' in shape
   # The header alone is still good.
   assert model_file.read_header(path).arch == ARCH
 

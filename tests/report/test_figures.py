@@ -124,7 +124,7 @@ def test_plot_psnr_names_each_line_and_rings_its_best(tmp_path, count):
     f'q {i}': 35 - i - 3 * (strengths - i / 11.3) ** 2 for i in range(count)
   }
   path = tmp_path / 'psnr.png'
-  figure = figures.plot_psnr(path, strengths, series, title='T', ylabel='dB')
+  figure = figures.plot_psnr(path, strengths, series, title='T')
   axes = figure.axes[0]
   assert len(axes.lines) == 2 * count
   lines, rings = axes.lines[::2], axes.lines[1::2]
@@ -135,7 +135,7 @@ def test_plot_psnr_names_each_line_and_rings_its_best(tmp_path, count):
     np.testing.assert_array_equal(ring.get_xydata(), [top[::-1]])
     assert _pixels_of(path, line.get_color()) > 100
   assert _legend(figure) == list(series)
-  assert (axes.get_title(), axes.get_ylabel()) == ('T', 'dB')
+  assert (axes.get_title(), axes.get_ylabel()) == ('T', 'PSNR (dB)')
   assert _legend_is_outside(figure)
 
 

@@ -97,7 +97,10 @@ def test_nor_is_an_input_behind_another_name():
   with pytest.raises(UserError, match=r'overwrite the input out/a\.png'):
     _plan(['in/a.png', 'in/b.png'], 'out')
   # b.png is no input now.
-  assert len(_plan('in/a.png', 'out', existing=overwrite.REPLACE)) == 1
+  assert (
+    len(_plan('in/a.png', 'out', existing=overwrite.Existing(replace=True)))
+    == 1
+  )
 
 
 def test_a_mask_is_not_overwritten_either():
@@ -117,7 +120,7 @@ def test_two_results_of_one_name():
 
 def test_results_of_an_earlier_call_are_no_inputs():
   _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png')
-  again = {'suffix': '_r', 'existing': overwrite.SKIP}
+  again = {'suffix': '_r', 'existing': overwrite.Existing(skip=True)}
   assert _plan('in', 'in', **again) == [
     ('in/_r.png', 'in/_r_r.png'),
     ('in/a.png', 'in/a_r.png'),
@@ -126,7 +129,9 @@ def test_results_of_an_earlier_call_are_no_inputs():
   # Elsewhere they are pictures like others.
   assert len(_plan('in', 'out', suffix='_r')) == 4
   _make('in/out/a.png', 'in/out/x/a.png')
-  found = _plan('in', 'in/out', recursive=True, existing=overwrite.REPLACE)
+  found = _plan(
+    'in', 'in/out', recursive=True, existing=overwrite.Existing(replace=True)
+  )
   assert [source for source, _ in found] == [
     'in/_r.png',
     'in/a.png',
@@ -171,31 +176,31 @@ def test_what_exists_is_never_overwritten(inputs, output, options):
   os.symlink('gone.jpg', 'out/a.jpg')
   with pytest.raises(UserError, match=r'exists.*--skip-existing.*'):
     _plan(inputs, output, **options)
-  _plan(inputs, output, **options, existing=overwrite.REPLACE)
+  _plan(inputs, output, **options, existing=overwrite.Existing(replace=True))
 
 
 def test_a_stopped_call_beside_its_inputs_can_be_finished():
   _make('in/a.jpg', 'in/b.jpg', 'in/a.png')  # a.png is the first result
-  found = _plan('in', 'in', ext='png', existing=overwrite.SKIP)
+  found = _plan('in', 'in', ext='png', existing=overwrite.Existing(skip=True))
   assert ('in/b.jpg', 'in/b.png') in found
   with pytest.raises(UserError, match=r'overwrite the input in/a\.png'):
-    _plan('in', 'in', ext='png', existing=overwrite.REPLACE)
+    _plan('in', 'in', ext='png', existing=overwrite.Existing(replace=True))
 
 
 def test_a_result_that_is_named_as_an_input_is_one():
   _make('in/a.jpg', 'in/a-edited.jpg')
   inputs, options = ['in/a.jpg', 'in/a-edited.jpg'], {'suffix': '-edited'}
-  for existing in (overwrite.REFUSE, overwrite.REPLACE):
+  for existing in (overwrite.REFUSE, overwrite.Existing(replace=True)):
     with pytest.raises(UserError, match=r'would overwrite in/a-edited\.jpg'):
       _plan(inputs, 'in', **options, existing=existing)
-  found = _plan(inputs, 'in', **options, existing=overwrite.SKIP)
+  found = _plan(inputs, 'in', **options, existing=overwrite.Existing(skip=True))
   assert found == [('in/a.jpg', 'in/a-edited.jpg')]
 
 
 def test_a_folder_where_a_result_would_go():
   _make('in/a.png', 'out/a.png/b.txt')
   with pytest.raises(UserError, match=r'out/a\.png is a folder'):
-    _plan('in', 'out', existing=overwrite.REPLACE)
+    _plan('in', 'out', existing=overwrite.Existing(replace=True))
 
 
 def test_bad_paths_end_no_call():
@@ -236,7 +241,11 @@ def test_what_an_earlier_call_wrote_is_replaced_as_long_as_it_is_that():
   assert own.is_own(pathlib.Path('in/a.png'))
   # It is the result of a.jpg, and no picture to restore.
   expected = [('in/a.jpg', 'in/a.png')]
-  for existing in (overwrite.REFUSE, overwrite.REPLACE, overwrite.SKIP):
+  for existing in (
+    overwrite.REFUSE,
+    overwrite.Existing(replace=True),
+    overwrite.Existing(skip=True),
+  ):
     assert _plan('in', 'in', ext='png', existing=existing) == expected
   # Elsewhere it is a picture like others.
   assert _plan('in/a.png', 'out') == [('in/a.png', 'out/a.png')]
