@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+import released
 from PIL import Image
 from skimage import data
 
@@ -74,8 +75,8 @@ def test_shrinking_and_enlarging_keeps_the_grid(page):
 
 
 def test_strengths_of_levels_are_the_models(page):
-  for name in ('denoise', 'dejpeg', 'sr'):
-    model = zoo.load(name)
+  for task in ('denoise', 'dejpeg', 'sr'):
+    model = zoo.load(released.small(task))
     piecewise = curves.fit_piecewise(
       model.curve.levels, model.curve.strengths, *_ends(model)
     )
@@ -86,7 +87,7 @@ def test_strengths_of_levels_are_the_models(page):
         page,
         """const {strengthOf} = await import('/engine/model.js');
         return given[1].map((level) => strengthOf(given[0], level));""",
-        weights.describe(shown, name),
+        weights.describe(shown, task),
         levels,
       )
       straight = np.linspace(0, 1, 21)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import released
 import tiny_models
 
 from adafm_jax import zoo
@@ -77,7 +78,7 @@ def test_rounded_engines_are_shown_with_their_counts():
   """float16 and bfloat16 are not the same picture, and the table says so."""
   pytest.importorskip('openvino', reason='openvino is not installed')
   pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
-  rows = _rows('denoise')
+  rows = _rows(released.small('denoise'))
   assert rows['onnxruntime, float16'].largest <= 1
   assert rows['OpenVINO, bf16'].one > 0
   assert rows['OpenVINO, bf16'].largest <= 4
