@@ -25,6 +25,8 @@ from PIL import Image
 from playwright import sync_api
 from skimage import data
 
+from benchmarks import timing
+
 _FLAGS = ('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader')
 _DESKTOP = {'width': 1280, 'height': 800}
 _PHONE = {'width': 390, 'height': 844}
@@ -46,6 +48,7 @@ def main() -> None:
   parser.add_argument('--pictures', type=pathlib.Path, metavar='DIR')
   parser.add_argument('--engines', nargs='*', default=['server', 'webgpu'])
   options = parser.parse_args()
+  print('GFLOP/s:', timing.calibration(), flush=True)
   with _served() as address, sync_api.sync_playwright() as playwright:
     browser = playwright.chromium.launch(
       executable_path=shutil.which('chromium'), args=[*_FLAGS, '--no-sandbox']

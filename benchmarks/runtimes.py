@@ -81,33 +81,6 @@ def quality(model: Model, found: dict[str, Network], folder: str, most: int):
   return rows
 
 
-def calibration(repeats: int) -> dict[str, float]:
-  """GFLOP/s of a matrix product and a 3x3 convolution, float32, in XLA."""
-  rng = np.random.default_rng(0)
-  side, features = 2048, 64
-  a = jax.device_put(rng.random((side, side), np.float32))
-  x = jax.device_put(rng.random((1, 256, 256, features), np.float32))
-  w = jax.device_put(rng.random((3, 3, features, features), np.float32))
-  product = jax.jit(lambda a: a @ a)
-  convolve = jax.jit(
-    lambda x, w: jax.lax.conv_general_dilated(
-      x, w, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-    )
-  )
-  took = timing.interleaved(
-    {
-      'matrix product': lambda: product(a).block_until_ready(),
-      'convolution': lambda: convolve(x, w).block_until_ready(),
-    },
-    repeats,
-  )
-  flop = {
-    'matrix product': 2 * side**3,
-    'convolution': 2 * 9 * x.size * features,
-  }
-  return {name: flop[name] / took[name] / 1e9 for name in took}
-
-
 def main():
   """Measures and prints."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
@@ -118,7 +91,7 @@ def main():
   add('--repeats', type=int, default=9)
   add('--output', type=pathlib.Path, help='JSON file to keep the result in')
   options = parser.parse_args()
-  kept = {**timing.machine(), 'gflops': calibration(options.repeats)}
+  kept = timing.machine()
   print(kept['gflops'], flush=True)
   seconds, scores = [], []
   for name, _, folder in (x.partition('=') for x in options.images):
@@ -132,7 +105,7 @@ def main():
       seconds.append([name, f'{side} x {side}', *cells])
     rows = quality(model, found, folder, options.most)
     scores += [[name, *row] for row in rows]
-  kept |= {'after': calibration(options.repeats)}
+  kept |= {'after': timing.calibration()}
   print(tables.markdown_table(SPEED, seconds, decimals=3))
   print(tables.markdown_table(QUALITY, scores, decimals=3))
   if options.output:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.server
 import os
 import shutil
@@ -23,33 +24,43 @@ WEBGPU = ('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader')
 _MODEL = 'models/tested'
 _LIMIT_MS = 600_000
 
-# Restores rectangles of a picture, and counts what is sent to the device.
-_RUN = """async ([width, height, pixels, wishes]) => {
-  const {parse} = await import('/engine/model.js');
-  const {GpuNetwork} = await import('/engine/gpu.js');
-  const {loadShaders, openDevice} = await import('/engine/device.js');
-  const {device} = await openDevice();
-  device.addEventListener('uncapturederror', ({error}) => {
-    console.error(error.message);
-  });
-  const file = await (await fetch('/models/tested')).arrayBuffer();
-  const network = await GpuNetwork.create(
-    device, await loadShaders(), parse(file));
+# Restores rectangles of a picture, and counts what is sent to the device. The
+# last network stays compiled.
+_RUN = """async ([key, width, height, pixels, wishes]) => {
+  const make = async () => {
+    const {parse} = await import('/engine/model.js');
+    const {GpuNetwork} = await import('/engine/gpu.js');
+    const {loadShaders, openDevice} = await import('/engine/device.js');
+    const {device} = await openDevice();
+    device.addEventListener('uncapturederror', ({error}) => {
+      console.error(error.message);
+    });
+    const file = await (await fetch('/models/tested')).arrayBuffer();
+    const network = await GpuNetwork.create(
+      device, await loadShaders(), parse(file));
+    const made = {key, device, network, sent: 0};
+    const write = device.queue.writeBuffer.bind(device.queue);
+    device.queue.writeBuffer = (...all) => {
+      made.sent += all[2].byteLength;
+      write(...all);
+    };
+    return made;
+  };
+  if (globalThis.made?.key !== key) {
+    globalThis.made?.device.destroy();
+    globalThis.made = await make();
+  }
+  const {made} = globalThis;
+  const {network} = made;
   const bytes = (text) => Uint8ClampedArray.from(
     atob(text), (c) => c.charCodeAt(0));
   const data = bytes(pixels);
   const grey = data.every((value, i) => i % 4 > 2 || value === data[i & ~3]);
   network.setPhoto({width, height, data, grey});
-  const write = device.queue.writeBuffer.bind(device.queue);
-  let sent = 0;
-  device.queue.writeBuffer = (...all) => {
-    sent += all[2].byteLength;
-    write(...all);
-  };
   const masks = new Map();
   const found = [];
   for (const [x, y, wide, high, strength, other, text] of wishes) {
-    sent = 0;
+    made.sent = 0;
     const rect = {x, y, width: wide, height: high};
     if (text && !masks.has(text)) {
       masks.set(text, {weights: new Uint8Array(bytes(text)), width});
@@ -62,9 +73,8 @@ _RUN = """async ([width, height, pixels, wishes]) => {
     for (let i = 0; i < result.length; i += 8192) {
       parts.push(String.fromCharCode(...result.subarray(i, i + 8192)));
     }
-    found.push([btoa(parts.join('')), sent, network.spent]);
+    found.push([btoa(parts.join('')), made.sent, network.spent]);
   }
-  device.destroy();
   return found;
 }"""
 
@@ -123,7 +133,8 @@ class Engine:
       [*wish[:6], _text(wish.mask) if wish.mask is not None else '']
       for wish in wishes
     ]
-    answers = self.page.evaluate(_RUN, [width, height, _text(rgba), given])
+    key = hashlib.sha256(self.files[_MODEL]).hexdigest()
+    answers = self.page.evaluate(_RUN, [key, width, height, _text(rgba), given])
     return [
       Result(
         np.frombuffer(base64.b64decode(text), np.uint8).reshape(

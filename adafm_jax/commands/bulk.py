@@ -106,6 +106,8 @@ def _check(options: argparse.Namespace) -> None:
       )
   if not options.manifest:
     raise UserError('Give --manifest DIR, a folder for what is done.')
+  if objects.is_uri(options.output):
+    objects.open_store(options.output)
   if options.batch is None:
     options.batch = 1 if options.device == 'cpu' else 8
   for name in ('batch', 'actors'):

@@ -88,8 +88,16 @@ def open_store(uri: str) -> ObjectStore:
   """Opens a folder by its URI, such as s3://bucket/photos.
 
   Raises:
-    UserError: no file system serves it.
+    UserError: no file system serves it, or it has options behind a '?', which
+      would be taken for a part of the folder's name.
   """
+  plain, mark, options = uri.partition('?')
+  if mark and '=' in options:
+    raise UserError(
+      f'{uri} has options, which are not read from an address; give {plain},'
+      ' and the options in the environment, such as AWS_ENDPOINT_URL and'
+      ' AWS_DEFAULT_REGION.'
+    )
   from pyarrow import fs
 
   uri = uri.rstrip('/')

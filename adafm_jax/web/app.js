@@ -48,7 +48,7 @@ class Page {
   #instrument;
   #panel;
   #slow = 0;
-  #began = 0;
+  #live = false;
 
   constructor(site, engine) {
     this.#site = site;
@@ -131,6 +131,7 @@ class Page {
       (event) => act(event.detail));
     on('input', () => this.#showInput());
     on('tile', () => {
+      if (this.#live) this.#idle();
       this.#viewer.redraw();
       this.#showSpeed();
       this.#endIfQuick();
@@ -177,7 +178,6 @@ class Page {
 
   #restore(live) {
     if (!this.#session.input) return;
-    this.#began ||= performance.now();
     this.#session.restore(this.#viewer.view, live);
   }
 
@@ -192,7 +192,7 @@ class Page {
   }
 
   #progress(share, live) {
-    if (live) return;
+    this.#live = live;
     this.#slow ||= setTimeout(() => {
       at('progress').hidden = false;
     }, SLOW_MS);
@@ -211,7 +211,7 @@ class Page {
 
   #idle() {
     clearTimeout(this.#slow);
-    this.#slow = this.#began = 0;
+    this.#slow = 0;
     at('progress').hidden = true;
   }
 

@@ -57,6 +57,7 @@ export class Instrument {
     this.#at('curve').replaceChildren();
     this.#at('curve').setAttribute('aria-label', '');
     this.#at('dot').hidden = true;
+    this.#at('strip').setAttribute('aria-busy', 'true');
     this.#at('strip').replaceChildren(...cells.map((level) => {
       const button = document.createElement('button');
       button.type = 'button';
@@ -114,6 +115,7 @@ export class Instrument {
     const {sweep, model} = this.#session;
     const {rect, results, scores} = sweep;
     const centre = detail(results.at(-1), rect);
+    this.#at('strip').setAttribute('aria-busy', 'false');
     [...this.#at('strip').children].forEach((button, i) => {
       const canvas = button.querySelector('canvas');
       const box = button.getBoundingClientRect();

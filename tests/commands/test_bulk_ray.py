@@ -169,6 +169,9 @@ def test_from_a_store_into_a_store(monkeypatch):
     (['-i', 'twice.txt', '-o', 'out'], 'would both be written to'),
     (['-i', 'empty.txt', '-o', 'out'], 'No pictures'),
     (['-i', 'ftp://x/y', '-o', 'out'], 'Cannot open ftp://x/y'),
+    (['-i', 's3://b/in?region=x', '-o', 'out'], 'give s3://b/in, and the'),
+    (['-i', 's3://b/0.png?scheme=http', '-o', 'out'], 'give s3://b/0.png,'),
+    (['-i', 'in', '-o', 's3://b/out?region=x'], 'give s3://b/out, and the'),
     (['-i', 'in/album0/0.png', '-o', 'out.png'], 'folder for the results'),
   ],
 )

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import released
 import tiny_models
 
 from adafm_jax import cli
@@ -15,7 +16,8 @@ MODEL = 'denoise.safetensors'
 
 
 @pytest.fixture(autouse=True)
-def folder(here):
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
   tiny_models.random_model().save(MODEL)
 
 
@@ -114,8 +116,9 @@ def test_the_straight_path_of_a_bent_model(tmp_path):
   from adafm_jax import zoo
 
   argv = ['a.onnx', '--path', 'line']
-  assert _export(*argv, model='denoise-small') == 0
-  model = zoo.load('denoise-small').with_path('line')
+  name = released.small('denoise')
+  assert _export(*argv, model=name) == 0
+  model = zoo.load(name).with_path('line')
   image = np.random.default_rng(0).random((1, 8, 10, 3), np.float32)
   session = ort.InferenceSession('a.onnx')
   given = {'input': image.transpose(0, 3, 1, 2)}

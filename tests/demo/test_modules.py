@@ -6,12 +6,12 @@ import io
 
 import numpy as np
 import pytest
+import released
 from PIL import Image
 from skimage import data
 
 from adafm_jax import zoo
-from adafm_jax.degrade import noise as noises
-from adafm_jax.degrade import resize
+from adafm_jax.degrade import noise, resize
 from adafm_jax.demo import weights
 from adafm_jax.engine import preview
 from adafm_jax.evaluate import metrics
@@ -75,8 +75,8 @@ def test_shrinking_and_enlarging_keeps_the_grid(page):
 
 
 def test_strengths_of_levels_are_the_models(page):
-  for name in ('denoise-small', 'dejpeg-small', 'sr'):
-    model = zoo.load(name)
+  for task in ('denoise', 'dejpeg', 'sr'):
+    model = zoo.load(released.small(task))
     piecewise = curves.fit_piecewise(
       model.curve.levels, model.curve.strengths, *_ends(model)
     )
@@ -87,7 +87,7 @@ def test_strengths_of_levels_are_the_models(page):
         page,
         """const {strengthOf} = await import('/engine/model.js');
         return given[1].map((level) => strengthOf(given[0], level));""",
-        weights.describe(shown, name),
+        weights.describe(shown, task),
         levels,
       )
       straight = np.linspace(0, 1, 21)
@@ -103,7 +103,7 @@ def _ends(model):
 @pytest.mark.parametrize('name', ['chelsea', 'coffee', 'astronaut'])
 def test_noise_is_estimated_on_the_bundled_pictures(page, name, sigma):
   clean = getattr(data, name)()[:256, :384]
-  noisy = noises.add_noise_numpy(clean, sigma, clipped=True, seed=0, name=name)
+  noisy = noise.add_noise_numpy(clean, sigma, clipped=True, seed=0, name=name)
   found = _call(
     page,
     """const {estimateSigma} = await import('/estimate.js');
@@ -150,7 +150,7 @@ def test_quality_is_read_off_a_file(page, quality):
 
 def test_psnr_is_the_packages(page):
   clean = data.chelsea()[:30, :40]
-  noisy = noises.add_noise_numpy(clean, 25, clipped=True, seed=0, name='a')
+  noisy = noise.add_noise_numpy(clean, 25, clipped=True, seed=0, name='a')
   noisy = np.rint(noisy * 255).astype(np.uint8)
   for luma in (False, True):
     found = _call(

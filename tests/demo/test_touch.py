@@ -41,7 +41,10 @@ def _line(start, end, steps=5):
 
 @pytest.fixture
 def phone(visit, address):
-  """(the visit, its fingers), with a picture restored by the server."""
+  """(the visit, its fingers), with a picture restored.
+
+  The phone has no WebGPU, so that the server computes.
+  """
   seen = visit(
     address,
     viewport=PHONE,
@@ -49,7 +52,11 @@ def phone(visit, address):
     is_mobile=True,
     device_scale_factor=1,
   )
-  seen.waits_for_result(lambda: seen.page.goto(f'{address}?engine=server'))
+  seen.page.add_init_script(
+    "Object.defineProperty(Navigator.prototype, 'gpu', {value: undefined})"
+  )
+  seen.waits_for_result(lambda: seen.page.goto(address))
+  assert seen.page.get_attribute('body', 'data-engine') == 'server'
   return seen, _Fingers(seen.page)
 
 

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import released
 import safetensors.numpy
 import tiny_models
 
@@ -15,8 +16,8 @@ def _metadata(file):
 
 
 def test_every_weight_arrives_exactly_and_bends_are_written_out():
-  model = zoo.load('denoise-small')
-  file = weights.export(model, 'denoise-small')
+  model = zoo.load(released.small('denoise'))
+  file = weights.export(model, 'denoise')
   found = safetensors.numpy.load(file)
   expected = parameters.flatten(model.params)
   assert found.keys() == expected.keys()

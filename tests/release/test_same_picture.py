@@ -6,10 +6,11 @@ import subprocess
 import sys
 
 import pytest
+import released
 import tiny_models
 
 from adafm_jax import zoo
-from release import same_picture
+from release import browser, same_picture
 
 SIZE = (48, 61)
 # 8-bit values of float32 engines that may lie on the other side of a half.
@@ -23,7 +24,8 @@ def _rows(name):
   model = load(name)
   images = same_picture.photographs(model, SIZE)
   assert len(images) == same_picture.IMAGES
-  rows = same_picture.compare(name, model, images, side=32)
+  with same_picture.page_engine() as page:
+    rows = same_picture.compare(name, model, images, side=32, page=page)
   return {row.engine: row for row in rows}
 
 
@@ -36,14 +38,16 @@ def _rows(name):
     ('onnxruntime', 'onnxruntime'),
     ('OpenVINO, f32', 'openvino'),
     ('OpenVINO, tiles', 'openvino'),
+    ('the page, WebGPU', 'playwright'),
   ],
 )
 def test_every_engine_is_within_one_step(name, engine, package):
   pytest.importorskip(package, reason=f'{package} is not installed')
+  if engine.startswith('the page') and not browser.find():
+    pytest.skip('no chromium: apt install chromium, or set CHROMIUM')
   row = _rows(name)[engine]
-  channels = load(name).arch.channels
   count = same_picture.IMAGES * len(same_picture.STRENGTHS)
-  assert row.values == count * SIZE[0] * SIZE[1] * channels
+  assert row.values == count * SIZE[0] * SIZE[1] * 3
   assert row.largest <= 1
   assert row.one < SHARE * row.values
 
@@ -52,7 +56,10 @@ def test_every_engine_gives_a_small_network_alike(monkeypatch):
   """The everyday form of the comparison below."""
   model = tiny_models.random_model()
   images = same_picture.photographs(model, (20, 31))[:2]
-  rows = same_picture.compare('small', model, images, side=16)
+  with same_picture.page_engine() as page:
+    rows = same_picture.compare('small', model, images, side=16, page=page)
+  shown = any(row.engine.startswith('the page') for row in rows)
+  assert shown == bool(browser.find())
   for row in rows:
     assert row.values == 2 * 5 * 20 * 31 * 3
     if '16' not in row.engine:
@@ -71,7 +78,7 @@ def test_rounded_engines_are_shown_with_their_counts():
   """float16 and bfloat16 are not the same picture, and the table says so."""
   pytest.importorskip('openvino', reason='openvino is not installed')
   pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
-  rows = _rows('denoise')
+  rows = _rows(released.small('denoise'))
   assert rows['onnxruntime, float16'].largest <= 1
   assert rows['OpenVINO, bf16'].one > 0
   assert rows['OpenVINO, bf16'].largest <= 4
