@@ -86,7 +86,12 @@ def run(
     readers = stack.enter_context(_pool(threads))
     writers = stack.enter_context(_pool(threads))
 
+    def keep(pair: Pair) -> None:
+      if taken := existing.blocking(pair.target):
+        raise UserError(f'{taken} was written by another program meanwhile.')
+
     def read(pair: Pair) -> jobs.Loaded | Outcome:
+      keep(pair)
       before(pair)
       loaded = jobs.load(job, pair)
       return _outcome(loaded, PLANNED) if dry_run else loaded
@@ -96,12 +101,10 @@ def run(
         return Outcome(pair, FAILED, problem=pair.problem)
       if existing.skip and os.path.lexists(pair.target):
         return Outcome(pair, SKIPPED)
-      if taken := existing.blocking(pair.target):
-        problem = f'{taken} was written by another program meanwhile.'
-        return Outcome(pair, FAILED, problem=problem)
       return _guarded(pair, lambda: read(pair))
 
     def store(loaded: jobs.Loaded, output: np.ndarray) -> tuple[str, ...]:
+      keep(loaded.pair)  # the network may have taken long
       notes = jobs.store(job, loaded, output)
       after(loaded.pair)
       return notes
