@@ -71,6 +71,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ' free); strengths, and tiles of large images, go through as they fit',
   )
   add(
+    '--overwrite',
+    action='store_true',
+    help='replace whatever has the name of a result; results of an earlier'
+    ' sweep are replaced without it',
+  )
+  add(
     '--runtime',
     default='jax',
     choices=['jax', 'openvino'],
@@ -117,6 +123,13 @@ def run(options: argparse.Namespace) -> None:
   paths = find_images(options.input)
   sweep_inputs.check_names(paths, job.output)
   references = sweep_inputs.find_references(options.references, paths)
+  sweep_results.check(
+    job.output,
+    [path.stem for path in paths],
+    job.strengths,
+    referred=bool(references),
+    overwrite=options.overwrite,
+  )
   shown: list[Result] = []
   psnr, problems = [], []
   total = len(paths) * len(job.strengths)
@@ -154,7 +167,7 @@ def make_job(options: argparse.Namespace) -> Job:
     UserError: see the sentences below.
   """
   model = zoo.load(options.model)
-  if options.path:
+  if options.path is not None:
     model = model.with_path(options.path)
   strengths, labels = choose_strengths(model, options.lambdas, options.levels)
   task = model.levels.task
@@ -169,6 +182,8 @@ def make_job(options: argparse.Namespace) -> Job:
     )
   if options.scale is not None and not 1 <= options.scale <= 16:
     raise UserError(f'--scale is {options.scale:g}; it must be 1 to 16.')
+  if not options.output:
+    raise UserError('--output is empty; give a folder for the results.')
   output = pathlib.Path(options.output)
   try:
     output.mkdir(parents=True, exist_ok=True)
@@ -180,7 +195,7 @@ def make_job(options: argparse.Namespace) -> Job:
     network=Network(
       model.arch,
       jax.device_put(model.params),
-      memory=memory.parse(options.memory) if options.memory else None,
+      memory=None if options.memory is None else memory.parse(options.memory),
       runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     span=model.levels,
@@ -273,7 +288,7 @@ def _outputs(
 def _write_summary(job: Job, shown: Sequence[Result], psnr: Sequence) -> None:
   title = f'{job.span.task}, {job.span}'
   sweep_results.write_sheet(
-    job.output / 'contact_sheet.png',
+    job.output / sweep_results.SHEET,
     shown,
     title=title,
     left=len(psnr) - len(shown),
