@@ -13,6 +13,9 @@ P = ParamSpec('P')
 
 # argparse exits with this code after a wrong call.
 EXIT_USER_ERROR = 2
+_CONTROLS = {
+  code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160))
+}
 # As a shell reports a program that SIGPIPE ended.
 EXIT_UNREAD = 141
 
@@ -55,10 +58,18 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
   return ', '.join([*names[:limit], *['...'] * (len(names) > limit)])
 
 
+def one_line(text: str) -> str:
+  """A text that stays on its line of a terminal, whatever names are in it.
+
+  File names may hold line feeds and the codes that steer a terminal.
+  """
+  return text.translate(_CONTROLS)
+
+
 def show(problems: Iterable[str]) -> None:
-  """Prints sentences to stderr."""
+  """Prints sentences to stderr, a line each."""
   for problem in problems:
-    print(f'error: {problem}', file=sys.stderr)
+    print(f'error: {one_line(problem)}', file=sys.stderr)
 
 
 def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:

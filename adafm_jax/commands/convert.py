@@ -13,6 +13,7 @@ import pathlib
 
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
+from adafm_jax.restore import overwrite, own
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     *('-o', '--output'),
     required=True,
     help='model file (.safetensors); on the way back .pth, .pt or .safetensors',
+  )
+  add(
+    '--overwrite',
+    action='store_true',
+    help='replace the output, whatever it is; what an earlier call wrote is'
+    ' replaced without it',
   )
   there = parser.add_argument_group("from the authors' naming")
   there.add_argument('--task', choices=list(levels.TASKS))
@@ -52,15 +59,23 @@ def run(options: argparse.Namespace) -> None:
 
   Raises:
     UserError: they are not state dicts of the authors' network or a model file,
-      an option is missing or out of place, or the levels are not legal.
+      an option is missing or out of place, the levels are not legal, or a file
+      of another program would be overwritten.
   """
   output = os.path.realpath(options.output)
   if output in map(os.path.realpath, options.file):
     raise UserError(f'{options.output} is the file to convert; give another.')
+  output = pathlib.Path(options.output)
+  if overwrite.Existing(replace=options.overwrite).blocking(output):
+    raise UserError(
+      f'{output} exists, and no earlier call wrote it as it is; give'
+      ' --overwrite or another --output.'
+    )
   if _is_model(options.file[0]):
     _to_authors(options)
   else:
     _from_authors(options)
+  own.mark(output)
 
 
 def _is_model(path: str) -> bool:

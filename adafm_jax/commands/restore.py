@@ -133,7 +133,14 @@ def check_results(
     pairs,
     existing=existing,
     sidecar=recipe.SIDECAR if options.recipe else '',
-    keep=[x for x in (options.mask, options.from_recipe, *options.input) if x],
+    keep=[
+      x
+      for x in (
+        *(options.model, options.mask, options.from_recipe),
+        *options.input,
+      )
+      if x
+    ],
   )
   return existing
 

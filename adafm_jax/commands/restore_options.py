@@ -149,8 +149,13 @@ def check(options: argparse.Namespace) -> None:
   """Checks what options say together.
 
   Raises:
-    UserError: they contradict each other, or a number is out of range.
+    UserError: they contradict each other, a number is out of range, or a name
+      is empty.
   """
+  for name in ('model', 'mask', 'from_recipe', 'manifest', 'shard'):
+    if getattr(options, name) == '':
+      option = name.replace('_', '-')
+      raise UserError(f'--{option} is empty; name one, or leave it out.')
   if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
     raise UserError('--runtime openvino runs on the CPU: leave --device out.')
   given = [options.level is not None, options.strength is not None]

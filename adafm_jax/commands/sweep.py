@@ -73,6 +73,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ' free); strengths, and tiles of large images, go through as they fit',
   )
   add(
+    '--overwrite',
+    action='store_true',
+    help='replace whatever has the name of a result; results of an earlier'
+    ' sweep are replaced without it',
+  )
+  add(
     '--runtime',
     default='jax',
     choices=['jax', 'openvino'],
@@ -119,6 +125,13 @@ def run(options: argparse.Namespace) -> None:
   paths = find_images(options.input)
   sweep_inputs.check_names(paths, job.output)
   references = sweep_inputs.find_references(options.references, paths)
+  sweep_results.check(
+    job.output,
+    [path.stem for path in paths],
+    job.strengths,
+    referred=bool(references),
+    overwrite=options.overwrite,
+  )
   shown: list[Kept] = []
   psnr, problems = [], []
   total = len(paths) * len(job.strengths)
@@ -159,7 +172,7 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     UserError: see the sentences below.
   """
   model = zoo.load(options.model)
-  if options.path:
+  if options.path is not None:
     model = model.with_path(options.path)
   strengths, labels = choose_strengths(model, options.lambdas, options.levels)
   task = model.levels.task
@@ -174,6 +187,8 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     )
   if options.scale is not None and not 1 <= options.scale <= 16:
     raise UserError(f'--scale is {options.scale:g}; it must be 1 to 16.')
+  if not options.output:
+    raise UserError('--output is empty; give a folder for the results.')
   output = pathlib.Path(options.output)
   try:
     output.mkdir(parents=True, exist_ok=True)
@@ -185,7 +200,7 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     network=Network(
       model.arch,
       jax.device_put(model.params),
-      memory=memories.parse(options.memory) if options.memory else None,
+      memory=None if options.memory is None else memories.parse(options.memory),
       runtime=openvino_runtime.choose(options.runtime, model, model.params),
     ),
     span=model.levels,
@@ -268,7 +283,7 @@ def _write_summary(
 ) -> None:
   title = f'{job.span.task}, {job.span}'
   sweep_results.write_sheet(
-    job.output / 'contact_sheet.png',
+    job.output / sweep_results.SHEET,
     shown,
     title=title,
     left=len(psnr) - len(shown),

@@ -11,12 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax import files
+from adafm_jax.errors import UserError
 from adafm_jax.evaluate import metrics
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import write as photo_write
 from adafm_jax.images.photo import Photo
 from adafm_jax.report import figures, sheet
+from adafm_jax.restore import own
+from adafm_jax.restore.overwrite import Existing
 
+SHEET = 'contact_sheet.png'
+_TABLE, _PLOT = 'psnr.csv', 'psnr.png'
 MAX_ROWS = 12  # of the contact sheet
 _DETAIL = 160  # pixels, side of the window it shows
 _BEST = 100.0  # dB, what an image without any error counts as
@@ -68,6 +73,41 @@ def coefficient_names(strengths: Sequence[float]) -> list[str]:
   return names
 
 
+def check(
+  folder: pathlib.Path,
+  stems: Iterable[str],
+  strengths: Sequence[float],
+  *,
+  referred: bool,
+  overwrite: bool,
+) -> None:
+  """Checks that a sweep overwrites nothing but what an earlier one wrote.
+
+  Args:
+    folder: of the results.
+    stems: of the images.
+    strengths: of the sweep.
+    referred: whether there are references.
+    overwrite: whether anything may be replaced.
+
+  Raises:
+    UserError: a file of another program has the name of a result.
+  """
+  names = [SHEET, *((_TABLE, _PLOT) if referred else ())]
+  for stem in stems:
+    names += [_name(stem, x) for x in coefficient_names(strengths)]
+  existing = Existing(replace=overwrite)
+  if taken := existing.blocking(*(folder / name for name in names)):
+    raise UserError(
+      f'{taken} exists, where a result would go, and no earlier sweep wrote it'
+      ' as it is; give --overwrite or another --output.'
+    )
+
+
+def _name(stem: str, coefficient: str) -> str:
+  return f'{stem}_coef_{coefficient}.png'
+
+
 def write_image(
   folder: pathlib.Path,
   stem: str,
@@ -101,12 +141,14 @@ def write_image(
   notes: tuple[str, ...] = ()
   cells = [sheet.Cell(np.zeros((1, 1, 1), np.uint8), '')] * len(labels)
   for i, output in outputs:
+    path = folder / _name(stem, names[i])
     notes = photo_write.write_photo(
-      folder / f'{stem}_coef_{names[i]}.png',
+      path,
       (output / 255).astype(np.float32),
       like,
       format='PNG',
     )
+    own.mark(path)
     caption = labels[i]
     if reference:
       psnr[i] = _psnr(reference, output)
@@ -151,6 +193,7 @@ def write_sheet(
     row_captions=[result.name for result in results],
   )
   images.write_png(path, np.asarray(picture))
+  own.mark(path)
 
 
 def write_psnr(
@@ -174,11 +217,13 @@ def write_psnr(
   writer.writerow(['image', *coefficient_names(strengths)])
   for name, values in [*psnr, ('mean', mean)]:
     writer.writerow([name, *(f'{value:.4f}' for value in values)])
-  files.write_text(folder / 'psnr.csv', text.getvalue())
+  files.write_text(folder / _TABLE, text.getvalue())
   order = np.argsort(strengths)
   figures.plot_psnr(
-    folder / 'psnr.png',
+    folder / _PLOT,
     np.array(strengths)[order],
     {name: values[order] for name, values in psnr},
     title=title,
   )
+  for name in (_TABLE, _PLOT):
+    own.mark(folder / name)

@@ -21,6 +21,8 @@ from adafm_jax.engine import preview
 from adafm_jax.errors import UserError
 from adafm_jax.images import photo as photos
 from adafm_jax.model import Model
+from adafm_jax.restore import own
+from adafm_jax.restore.overwrite import REFUSE
 
 WEB = pathlib.Path(__file__).parents[1] / 'web'
 TYPES = {
@@ -159,10 +161,17 @@ def build(folder: pathlib.Path, found: Mapping[str, bytes]) -> None:
   """Writes the page as files that any web host serves.
 
   Raises:
-    UserError: the folder can't be written to.
+    UserError: the folder can't be written to, or holds a file of another
+      program of the name of one of them.
   """
+  if taken := REFUSE.blocking(*(folder / name for name in found)):
+    raise UserError(
+      f'{taken} exists, and no earlier --build wrote it as it is; give another'
+      ' folder.'
+    )
   for name, data in found.items():
     files.write_bytes(folder / name, data)
+    own.mark(folder / name)
 
 
 def _sample(name: str) -> tuple[bytes, bytes]:

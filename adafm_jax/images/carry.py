@@ -84,7 +84,8 @@ def carry(
     metadata = metadata._replace(iptc=None)
   if name == 'PNG':
     exif = for_size(metadata, shape)
-    text = tuple((dict(metadata.text) | dict(texts)).items())
+    kept = [item for item in metadata.text if item[0] not in texts]
+    text = (*kept, *texts.items())
     return _carried(exif, metadata, text=text), notes
   exif, comment = _with_texts(for_size(metadata, shape), metadata, name, notes)
   _add_texts(exif, texts)
@@ -172,7 +173,7 @@ def _with_texts(
     written = exifs.Latin1(text.encode().decode('latin-1'))
     entries = exif.get(IFD.Exif, {})
     if key == COMMENT and name == 'JPEG':
-      comment = text
+      comment = '\n'.join(filter(None, (comment, text)))
     elif key == COMMENT and Base.UserComment not in entries:
       entries[Base.UserComment] = exifs.coded(text, exif.endian)
       exif[IFD.Exif] = entries
@@ -180,6 +181,7 @@ def _with_texts(
       exif[tag] = written
     elif tag is None or exif[tag] != written:
       lost.append(key)
+  lost = list(dict.fromkeys(lost))
   if lost:
     notes.append(f'{name} has no place for the texts {", ".join(lost)}.')
   return exif, comment

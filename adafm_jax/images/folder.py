@@ -35,7 +35,10 @@ def find_images(
   if isinstance(paths, str | os.PathLike):
     paths = [paths]
   found = []
-  for path in map(pathlib.Path, paths):
+  for path in paths:
+    if not os.fspath(path):
+      raise UserError('A path is empty; give a file or a folder.')
+    path = pathlib.Path(path)
     if path.is_dir():
       found += _inside(path, deep)
     elif path.exists():

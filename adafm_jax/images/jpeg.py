@@ -173,7 +173,8 @@ def _by_pillow(data: bytes, parts: Segments) -> Decoded:
 
 def _metadata(data: bytes, parts: Segments) -> Metadata:
   """All but what EXIF says."""
-  comment = b'\n'.join(b.rstrip(b'\0') for b in parts.bodies(_COM, b''))
+  comments = (b.rstrip(b'\0') for b in parts.bodies(_COM, b''))
+  comment = '\n'.join(map(_as_text, comments))
   packets = parts.bodies(_APP1, _XMP)
   resources = b''.join(parts.bodies(_APP13, iptcs.HEADER))
   behind = data[_end(data, parts.scan) :]
@@ -184,7 +185,7 @@ def _metadata(data: bytes, parts: Segments) -> Metadata:
   return Metadata(
     icc=profile or None,
     xmp=packets[0] if packets else None,
-    text=((COMMENT, _as_text(comment)),) if comment else (),
+    text=((COMMENT, comment),) if comment else (),
     iptc=iptcs.records(resources),
     left_out=(_VIDEO,) if video else (),
   )

@@ -27,11 +27,13 @@ _PICTURE = (b'IHDR', b'PLTE', b'tRNS', b'IDAT', b'IEND')
 # The most that text may unfold to (Pillow opens no file with more), and a
 # colour profile.
 _MAX_TEXT, _MAX_PROFILE = 2**20, 2**24
+_MAX_KEYWORD = 79
 _XMP = 'XML:com.adobe.xmp'
 _RAW = 'Raw profile type '  # ImageMagick's way to keep EXIF, IPTC and others
 _METRE = 0.0254  # of an inch
 
 _TEXT_LOST = 'Its text is damaged or too long and was left out.'
+_TRANSPARENCY_LOST = 'Its transparency is damaged and was left out.'
 _PROFILE_LOST = 'Its colour profile is damaged or too long and was left out.'
 
 Chunk = tuple[bytes, bytes]  # kind and body
@@ -97,6 +99,10 @@ def decode_png(data: bytes) -> Decoded:
   metadata, orientation, notes = _metadata(chunks)
   if not whole:
     notes = (*notes, 'It has damaged parts beside the picture; left out.')
+  key = dict(chunks).get(b'tRNS')
+  if key is not None and not _is_key(key, kind):
+    chunks = [chunk for chunk in chunks if chunk[0] != b'tRNS']
+    notes = (*notes, _TRANSPARENCY_LOST)
   bare = join(chunk for chunk in chunks if chunk[0] in _PICTURE)
   if bits == 16:
     samples = imagecodecs.png_decode(bare)
@@ -111,6 +117,12 @@ def decode_png(data: bytes) -> Decoded:
   if low:
     samples = _with_transparency(samples, dict(chunks).get(b'tRNS'), bits)
   return Decoded(samples, 255, 8, metadata, orientation, notes=notes)
+
+
+def _is_key(key: bytes, kind: int) -> bool:
+  """Whether a tRNS chunk has the length that pictures of its kind ask for."""
+  lengths = {0: (2,), 2: (6,), 3: range(1, 257)}  # grey, RGB, palette
+  return len(key) in lengths.get(kind, ())
 
 
 def _with_transparency(
@@ -132,7 +144,8 @@ def _metadata(
   chunks: Sequence[Chunk],
 ) -> tuple[Metadata, int, tuple[str, ...]]:
   """See `metadatas.with_exif`."""
-  text, sound = _texts(chunks)
+  texts, sound = _texts(chunks)
+  text = dict(texts)
   notes = () if sound else (_TEXT_LOST,)
   profiles = {
     name.removeprefix(_RAW).lower(): _raw_profile(value)
@@ -160,7 +173,7 @@ def _metadata(
       dpi=dpi,
       xmp=xmp.encode() if xmp else profiles.get('xmp'),
       text=tuple(
-        item for item in text.items() if not item[0].startswith(('XML:', _RAW))
+        item for item in texts if not item[0].startswith(('XML:', _RAW))
       ),
       iptc=iptcs.records(profiles.get('iptc') or profiles.get('8bim') or b''),
       colours=colour_chunks.of_chunks(chunks),
@@ -170,9 +183,11 @@ def _metadata(
   return metadata, orientation, (*notes, *more)
 
 
-def _texts(chunks: Iterable[Chunk]) -> tuple[dict[str, str], bool]:
-  """Texts by keyword, and whether all could be read."""
-  found: dict[str, str] = {}
+def _texts(
+  chunks: Iterable[Chunk],
+) -> tuple[list[tuple[str, str]], bool]:
+  """Keywords and texts, some of one keyword; and whether all could be read."""
+  found: list[tuple[str, str]] = []
   sound, left = True, 64 * _MAX_TEXT
   for kind, body in chunks:
     if kind not in (b'tEXt', b'zTXt', b'iTXt'):
@@ -185,15 +200,15 @@ def _texts(chunks: Iterable[Chunk]) -> tuple[dict[str, str], bool]:
     left -= len(text)
     if left < 0:
       return found, False
-    found[name] = text
+    found.append((name, text))
   return found, sound
 
 
 def _text(kind: bytes, body: bytes) -> tuple[str, str]:
   """Keyword and text of a chunk; raises ValueError and others for damage."""
-  name, rest = body.split(b'\0', 1) if b'\0' in body else (body, b'')
-  if not name:
-    raise ValueError('text without a keyword')
+  name, rest = body.split(b'\0', 1)
+  if not 1 <= len(name) <= _MAX_KEYWORD:
+    raise ValueError('a keyword of no legal length')
   packed = kind == b'zTXt'
   if kind == b'iTXt':
     packed = rest[0] == 1

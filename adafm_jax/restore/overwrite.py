@@ -97,6 +97,6 @@ def _identity(path: pathlib.Path) -> tuple[int, int] | None:
   """The file itself, whatever link leads to it; None if there is none."""
   try:
     status = path.stat()
-  except OSError:
+  except (OSError, ValueError):  # a null byte
     return None
   return status.st_dev, status.st_ino

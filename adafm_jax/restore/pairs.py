@@ -81,6 +81,13 @@ def find(
   """
   if not output:
     raise UserError('-o is empty; give a folder for the results.')
+  if output == '-':
+    raise UserError(
+      '-o is -, but results go into files; give a folder (./- for one of that'
+      ' name).'
+    )
+  if '\0' in output + suffix:
+    raise UserError('-o or --suffix holds a null byte; no file name does.')
   if os.sep in suffix or '/' in suffix:
     raise UserError(f'--suffix is {suffix!r}; it goes into a file name.')
   folder = pathlib.Path(output)
@@ -145,7 +152,8 @@ def _find(
       problem = f'Cannot read the input {text}: {reason}.'
       items = [_Found(pathlib.Path(text), problem=problem)]
     for item in items:
-      found.setdefault(os.path.realpath(item.source), item)
+      at = text if item.problem else os.path.realpath(item.source)
+      found.setdefault(at, item)
   problems = [item.problem for item in found.values() if item.problem]
   if len(problems) == len(found):
     raise UserError(problems)
@@ -228,10 +236,14 @@ def _without_results(
 def _without_own(pairs: Sequence[Pair]) -> list[Pair]:
   """Leaves out pictures that an earlier call made of others among them."""
   made = {
-    os.path.realpath(pair.target): pair.source for pair in reversed(pairs)
+    os.path.realpath(pair.target): pair.source
+    for pair in reversed(pairs)
+    if not pair.problem
   }
 
   def is_result(pair: Pair) -> bool:
+    if pair.problem:
+      return False
     of = made.get(os.path.realpath(pair.source), pair.source)
     return of != pair.source and own.is_own(pair.source)
 

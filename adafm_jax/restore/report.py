@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
 from adafm_jax.restore import workers
@@ -29,9 +29,9 @@ _STATUSES = (
 
 def line(outcome: Outcome) -> str:
   """A line for the screen; that of a failure is its problem."""
-  source, target, _ = outcome.pair
+  source, target = (errors.one_line(str(x)) for x in outcome.pair[:2])
   if outcome.status == workers.FAILED:
-    return f'failed: {outcome.problem}'
+    return errors.one_line(f'failed: {outcome.problem}')
   if outcome.status == workers.SKIPPED:
     return f'{source}: skipped, {target} exists'
   verb = 'would become' if outcome.status == workers.PLANNED else '->'
@@ -173,11 +173,16 @@ def check(name: str, pairs: Sequence[Pair]) -> None:
     return
   path = pathlib.Path(name)
   pictures = {
-    os.path.realpath(x) for pair in pairs for x in (pair.source, pair.target)
+    os.path.realpath(x)
+    for pair in pairs
+    if not pair.problem
+    for x in (pair.source, pair.target)
   }
+  if not name or '\0' in name:
+    raise UserError(f'--json {name!r} is not a file name.')
   if os.path.realpath(path) in pictures:
     raise UserError(f'--json {path} would overwrite a picture.')
-  if not name or path.is_dir():
+  if path.is_dir():
     raise UserError(f'--json {name!r} is not a file name.')
   if not os.path.lexists(path):
     files.check_place(path)
@@ -203,15 +208,22 @@ def _is_report(path: pathlib.Path) -> bool:
   """Whether an earlier call wrote a file, of version 0.1.0 or later."""
   try:
     with path.open(encoding='utf-8') as file:
-      first = file.readline()
-      if not first:
-        return True  # stopped before its first line; nothing is lost
-      if first.strip() == '{':  # of version 0.1.0, one JSON document
-        first += file.read()
-    values = json.loads(first)
+      text = file.read()
+    # Version 0.1.0 wrote one JSON document. The last line of a call that was
+    # killed may be cut.
+    lines = [text] if text.startswith('{\n') else text.splitlines()
+    whole = text.endswith('\n')
+    found = [json.loads(line) for line in (lines if whole else lines[:-1])]
   except (OSError, ValueError, RecursionError):
     return False
-  return isinstance(values, dict) and (
-    {'input', 'output', 'status'} <= values.keys()
-    or {'adafm_jax', 'pictures'} <= values.keys()
+  return (bool(found) or not text) and all(map(_is_ours, found))
+
+
+def _is_ours(values: Any) -> bool:
+  """Whether a JSON value is a line of a report."""
+  if not isinstance(values, dict):
+    return False
+  picture = {'input', 'output'} <= values.keys()
+  return {'adafm_jax', 'pictures'} <= values.keys() or (
+    picture and values.get('status') in _STATUSES
   )

@@ -84,7 +84,7 @@ def run(
     An outcome a photograph, in the order of `found`.
   """
   load = functools.partial(_load, job, existing, before, dry_run)
-  write = functools.partial(_write, job, after)
+  write = functools.partial(_write, job, existing, after)
   most = max(threads, batch)
   with _pool(threads) as readers, _pool(threads) as writers:
     submit = functools.partial(writers.submit, write)
@@ -106,11 +106,9 @@ def _load(
     return Outcome(pair, FAILED, problem=pair.problem)
   if existing.skip and os.path.lexists(pair.target):
     return Outcome(pair, SKIPPED)
-  if taken := existing.blocking(pair.target):
-    problem = f'{taken} was written by another program meanwhile.'
-    return Outcome(pair, FAILED, problem=problem)
 
   def read() -> jobs.Loaded | Outcome:
+    _check_target(existing, pair)
     before(pair)
     loaded = jobs.load(job, pair)
     return _outcome(loaded, PLANNED) if dry_run else loaded
@@ -118,8 +116,14 @@ def _load(
   return _guarded(pair, read)
 
 
+def _check_target(existing: overwrite.Existing, pair: Pair) -> None:
+  if taken := existing.blocking(pair.target):
+    raise UserError(f'{taken} was written by another program meanwhile.')
+
+
 def _write(
   job: jobs.Job,
+  existing: overwrite.Existing,
   after: Act,
   loaded: jobs.Loaded,
   output: np.ndarray,
@@ -128,6 +132,7 @@ def _write(
   """Writes a result."""
 
   def store() -> Outcome:
+    _check_target(existing, loaded.pair)  # the network may have taken long
     notes = jobs.store(job, loaded, output)
     after(loaded.pair)
     status = RESTORED if loaded.choice.share else LEFT_ALONE

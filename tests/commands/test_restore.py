@@ -595,3 +595,72 @@ def test_too_wide_for_the_format_is_refused_before_the_network(capsys):
   options = ['--strength', 1, '--ext', 'webp', '--dry-run']
   assert _restore('wide.png', 'out', *options) == 1
   assert '16383' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'option', ['--mask', '--from-recipe', '--manifest', '--shard']
+)
+def test_empty_names_are_told_and_nothing_is_done(option, capsys):
+  _make('a.png')
+  assert _restore('a.png', 'out', option, '') == 2
+  assert f'{option} is empty' in capsys.readouterr().err
+  assert not pathlib.Path('out').exists()
+
+
+def test_the_model_is_not_overwritten():
+  _make('a.png')
+  os.rename('denoise.safetensors', 'in.png')
+  model = pathlib.Path('in.png').read_bytes()
+  argv = ['restore', '-i', 'a.png', '-o', 'in.png', '-m', 'in.png']
+  assert cli.main([*argv, '--overwrite', '--level', '20']) == 2
+  assert pathlib.Path('in.png').read_bytes() == model
+
+
+def test_null_bytes_and_control_characters_in_names(capsys):
+  odd = 'in/new\nline\x1b[2J.png'
+  _make(odd)
+  assert _restore(['a\0b', odd], 'out', '--level', 20, '--json', 'r') == 1
+  out = capsys.readouterr().out
+  assert 'in/new\\nline\\x1b[2J.png -> out/new\\nline\\x1b[2J.png: ' in out
+  assert '\x1b' not in out
+  assert _files('out') == [odd.removeprefix('in/')]
+  assert [x['status'] for x in _report('r')[0]] == ['failed', 'restored']
+  for wrong in (
+    ['-o', 'o\0'],
+    ['-o', '-'],
+    ['-o', 'o', '--suffix', '\0'],
+    ['-o', 'o', '--json', '\0'],
+  ):
+    argv = ['restore', '-i', odd, '-m', 'denoise.safetensors', *wrong]
+    assert cli.main(argv) == 2
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_a_log_of_the_user_s_own_is_no_report(capsys):
+  _make('a.png')
+  line = '{"input": "a", "output": "b", "status": "restored"}\n'
+  for mine in (
+    line.replace('restored', 'ok'),
+    line + '{"my": 1}\n',
+    'x' + line,
+  ):
+    pathlib.Path('r.json').write_text(mine)
+    assert _restore('a.png', 'out', '--json', 'r.json', '--level', 20) == 2
+    assert 'no report' in capsys.readouterr().err
+    assert pathlib.Path('r.json').read_text() == mine
+  # The last line of a call that was killed may be cut.
+  pathlib.Path('r.json').write_text(line + line[:20])
+  assert _restore('a.png', 'out', '--json', 'r.json', '--level', 20) == 0
+
+
+def test_a_file_that_appears_while_the_network_runs_is_kept(monkeypatch):
+  _make('a.png')
+  restore = workers.jobs.restore
+
+  def slow(*args):
+    pathlib.Path('out/a.png').write_text('mine')
+    return restore(*args)
+
+  monkeypatch.setattr(workers.jobs, 'restore', slow)
+  assert _restore('a.png', 'out/', '--level', 20) == 1
+  assert pathlib.Path('out/a.png').read_text() == 'mine'

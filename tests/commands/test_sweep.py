@@ -479,3 +479,47 @@ def test_enlarged_already_leaves_out_the_border_of_the_largest_scale(tmp_path):
   assert abs(wanted - metrics.psnr(clean, restored, channels='y')) > 0.001
   text = (out / 'psnr.csv').read_text().splitlines()[1]
   assert float(text.split(',')[1]) == pytest.approx(wanted, abs=6e-5)
+
+
+def test_nothing_of_the_user_s_is_overwritten(folder, tmp_path, capsys):
+  root, _, _ = folder
+  given = root / 'model.safetensors', root / 'images', tmp_path
+  strengths = '--lambdas', '0,1'
+  for name in ('contact_sheet.png', 'a_coef_1.00.png'):
+    (tmp_path / name).write_text('mine')
+    assert _sweep(*given, *strengths) == 2
+    assert f'{name} exists' in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == 'mine'
+    (tmp_path / name).unlink()
+  # Those of an earlier sweep are replaced, as long as they are as it left them.
+  referred = (*strengths, '--references', root / 'images')
+  assert _sweep(*given, *referred) == _sweep(*given, *referred) == 0
+  (tmp_path / 'psnr.csv').write_text('mine')
+  assert _sweep(*given, *strengths) == 0
+  assert _sweep(*given, *referred) == 2
+  assert (tmp_path / 'psnr.csv').read_text() == 'mine'
+  assert _sweep(*given, *referred, '--overwrite') == 0
+  assert (tmp_path / 'psnr.csv').read_text().startswith('image,')
+
+
+@pytest.mark.parametrize(
+  'given',
+  [
+    {'inputs': ''},
+    {'output': ''},
+    {'more': ('--references', '')},
+    {'more': ('--memory', '')},
+    {'more': ('--path', '')},
+  ],
+)
+def test_empty_arguments(given, folder, tmp_path, monkeypatch, capsys):
+  root, _, _ = folder
+  monkeypatch.chdir(tmp_path)
+  _write(tmp_path / 'a.png', np.zeros((9, 9, 1), np.uint8))
+  inputs, output = given.get('inputs', 'a.png'), given.get('output', 'out')
+  more = given.get('more', ())
+  assert _sweep(root / 'model.safetensors', inputs, output, *more) == 2
+  assert capsys.readouterr().err.count('\n') == 1
+  found = {str(x.relative_to(tmp_path)) for x in tmp_path.rglob('*')}
+  assert found <= {'a.png', 'out'}

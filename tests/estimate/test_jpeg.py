@@ -119,3 +119,22 @@ def test_one_compression_does_not_look_like_two(photograph, quality):
 def test_less_than_a_block_beside_the_grid(shape):
   pixels = np.random.default_rng(0).random(shape, np.float32)
   assert estimate_jpeg.find_compression(pixels) is None
+
+
+@pytest.mark.parametrize('quality', [20, 30, 60, 75, 85, 90])
+def test_a_turned_picture_has_its_quality_too(photograph, quality):
+  turned = np.rot90(jpeg(photograph[:200, :208], quality))
+  found = estimate_jpeg.find_compression(_unit(turned))
+  assert (found.quality, found.grid, found.turned) == (quality, (0, 0), True)
+
+
+def test_the_brightness_of_blocks_alone_proves_nothing():
+  random = np.random.default_rng(0)
+  mosaic = np.kron(random.integers(20, 230, (32, 32)), np.ones((8, 8), int))
+  assert estimate_jpeg.find_compression(_unit(mosaic[..., None])) is None
+  # A night sky has one brightness nearly everywhere.
+  sky = skimage.data.hubble_deep_field()[:256, :256]
+  for quality in (25, 30, 40):
+    once = _unit(jpeg(sky, quality))
+    table = estimate_jpeg.luma_table(quality)
+    assert estimate_jpeg.find_compression(once, table) is None

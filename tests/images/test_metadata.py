@@ -6,6 +6,7 @@ import sys
 import zlib
 
 import image_files
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -331,6 +332,9 @@ def test_damaged_chunks_beside_the_picture_cost_it_nothing(tmp_path):
     (image_files.chunk(b'eXIf', b'nonsense'), 'Its EXIF data is damaged'),
     (image_files.chunk(b'pHYs', b'\1'), None),
     (image_files.chunk(b'tRNS', b'\0\1\0\2\0\3', sound=False), damaged),
+    (image_files.chunk(b'tRNS', b'\0\1'), 'Its transparency is damaged'),
+    (image_files.chunk(b'tEXt', b'no end'), 'Its text is damaged'),
+    (image_files.chunk(b'tEXt', b'k' * 80 + b'\0v'), 'Its text is damaged'),
   ):
     path.write_bytes(image_files.png(bad, sound))
     read = photos.read_photo(path)
@@ -338,6 +342,33 @@ def test_damaged_chunks_beside_the_picture_cost_it_nothing(tmp_path):
     np.testing.assert_array_equal(read.pixels, wanted)
     assert read.metadata.text == (('a', 'b'),)
     assert [n.startswith(note) for n in read.notes] == [True] * bool(note)
+
+
+def test_texts_of_one_name_are_all_kept(tmp_path):
+  chunks = [
+    image_files.chunk(b'tEXt', b'Comment\0' + text) for text in (b'one', b'two')
+  ]
+  data = image_files.png(*chunks)
+  _, path, notes = _written(tmp_path, data, 'a.png', extra_text={'x': 'y'})
+  assert notes == ()
+  wanted = (('Comment', 'one'), ('Comment', 'two'), ('x', 'y'))
+  assert photos.read_photo(path).metadata.text == wanted
+  _, path, notes = _written(tmp_path, data, 'a.jpg')
+  assert photos.read_photo(path).metadata.text == (('Comment', 'one\ntwo'),)
+  _, path, notes = _written(tmp_path, data, 'a.webp')
+  assert notes == ('WEBP has no place for the texts Comment.',)
+  assert _user_comment(path) == 'one'
+
+
+def test_each_comment_of_a_jpeg_file_has_its_own_coding(tmp_path):
+  texts = 'früh', 'Kyōto 日本'
+  coded = texts[0].encode('latin-1'), texts[1].encode()
+  path = tmp_path / 'a.jpg'
+  segments = [image_files.segment(0xFE, text) for text in coded]
+  path.write_bytes(image_files.jpeg(*segments))
+  assert photos.read_photo(path).metadata.text == (
+    ('Comment', '\n'.join(texts)),
+  )
 
 
 @pytest.mark.parametrize('cut', [12, 4, 1])
@@ -383,7 +414,6 @@ def test_damaged_segments_beside_the_picture_cost_it_nothing(tmp_path):
 
 @pytest.mark.parametrize('subsampling', ['444', '420'])
 def test_12_bit_jpeg(tmp_path, subsampling):
-  import imagecodecs
 
   y, x = np.mgrid[:64, :96]
   samples = np.stack([40 * x, 60 * y, 20 * (x + y)], -1).astype(np.uint16)
@@ -411,7 +441,6 @@ def test_12_bit_jpeg(tmp_path, subsampling):
 
 @pytest.mark.parametrize('bits', [8, 12, 16])
 def test_lossless_jpeg(tmp_path, bits):
-  import imagecodecs
 
   random = np.random.default_rng(0)
   dtype = np.uint8 if bits == 8 else np.uint16

@@ -213,3 +213,15 @@ def test_pth_files_are_read_and_never_run(tmp_path):
     authors_file.read_pth(path)
   with pytest.raises(UserError, match='There is no file'):
     authors_file.read_pth(tmp_path / 'none.pth')
+
+
+def test_nothing_of_the_user_s_is_overwritten(capsys):
+  tiny_models.random_model().save('a.safetensors')
+  target = pathlib.Path('theirs.safetensors')
+  target.write_text('mine')
+  assert _convert('a.safetensors', '-o', target) == 2
+  assert 'theirs.safetensors exists' in capsys.readouterr().err
+  assert target.read_text() == 'mine'
+  assert _convert('a.safetensors', '-o', target, '--overwrite') == 0
+  # What an earlier call wrote is replaced.
+  assert _convert('a.safetensors', '-o', target) == 0
