@@ -45,5 +45,5 @@ def test_smooth_pixels_come_out_right_and_kinks_nearly():
 def test_mistakes():
   with pytest.raises(UserError, match='4 results or more, not 3'):
     preview.make(np.zeros((3, 2, 2, 3)))
-  with pytest.raises(UserError, match='must be from 0 to 1'):
+  with pytest.raises(UserError, match='must be from 0'):
     preview.at(preview.make(np.zeros((4, 2))), 1.1)
