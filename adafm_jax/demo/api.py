@@ -79,7 +79,7 @@ def make_app(
   )
   app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
   guard.answer_errors(app)
-  guard.bound(app)
+  app.add_middleware(guard.Guard)
   _add_images(app, kept, computer, models, work)
   _add_sweep(app, kept, computer, work)
   _add_restore(app, kept, computer, work)

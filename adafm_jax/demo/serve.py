@@ -16,7 +16,7 @@ _KEEP_ALIVE_SECONDS = 30
 
 
 def listen(host: str, port: int) -> sockets.socket:
-  """A socket that is bound, so that its port is known.
+  """A socket whose port is known, and which lets early visitors wait.
 
   Args:
     host: address of this machine.
@@ -29,6 +29,7 @@ def listen(host: str, port: int) -> sockets.socket:
   socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
   try:
     socket.bind((host, port))
+    socket.listen()
   except OSError as error:
     socket.close()
     raise UserError(

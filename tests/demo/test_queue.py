@@ -1,8 +1,15 @@
 import asyncio
+import http.client
+import io
+import json
 import threading
+import time
 
+import browsers
 import pytest
+from PIL import Image
 
+from adafm_jax.demo import compute
 from adafm_jax.demo import queue as queues
 
 
@@ -85,3 +92,36 @@ def test_mistakes_reach_the_one_who_asked():
 
   with pytest.raises(ValueError, match='broken'):
     asyncio.run(queues.Queue().run(job, _stays))
+
+
+def test_a_browser_that_goes_ends_its_work(monkeypatch):
+  """Over a real socket: the job stops at its next part."""
+  started, gone = threading.Event(), threading.Event()
+  parts, part = [], compute._part
+
+  def counted(*arguments):
+    parts.append(arguments)
+    started.set()
+    assert gone.wait(30)
+    return part(*arguments)
+
+  monkeypatch.setattr(compute, '_part', counted)
+  file = io.BytesIO()
+  Image.new('RGB', (1200, 1100)).save(file, 'PNG')
+  with browsers.served() as address:
+    host = address.removeprefix('http://').rstrip('/')
+    client = http.client.HTTPConnection(host, timeout=30)
+    client.request('POST', '/api/images', file.getvalue())
+    image = json.loads(client.getresponse().read())['id']
+    wish = json.dumps({'model': 'noise', 'strength': 0.5})
+    kind = {'Content-Type': 'application/json'}
+    client.request('POST', f'/api/images/{image}/restore', wish, kind)
+    assert started.wait(30)
+    client.close()
+    time.sleep(0.5)  # the server looks ten times a second
+    gone.set()
+    # The next visitor's turn comes after one part of nine.
+    client.request('GET', f'/api/images/{image}/level?model=noise')
+    assert client.getresponse().status in (200, 422)
+    client.close()
+  assert len(parts) == 1
