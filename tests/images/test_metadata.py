@@ -6,6 +6,7 @@ import sys
 import zlib
 
 import image_files
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
