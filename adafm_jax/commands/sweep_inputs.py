@@ -163,7 +163,7 @@ def _with_alpha(
     alpha, hidden = (
       pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
     )
-  seen = alphas.premultiply(hidden, alpha)
+  seen = alphas.seen(hidden, alpha)
   pixels, finish = pipeline.prepare(seen, channels)
 
   def straight(output: np.ndarray) -> np.ndarray:

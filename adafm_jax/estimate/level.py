@@ -164,11 +164,11 @@ def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
 
 
 def _seen(photo: Photo) -> np.ndarray:
-  """Pixels, black where they are fully transparent."""
+  """Pixels; what is fully transparent is hidden."""
   if photo.alpha is None:
     return photo.pixels
   opaque = (photo.alpha > 0).astype(np.float32)
-  return alphas.premultiply(photo.pixels, opaque)
+  return alphas.seen(photo.pixels, opaque)
 
 
 def _tell_quality(estimate: Estimate) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
+
+_HOLE = 5  # pixels; hidden squares of this side are no holes
 
 
 def premultiply(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-  """What a network should see: hidden colours don't leak into visible ones.
+  """Colours on black.
 
   Args:
     pixels: float32 [H, W, C] in [0, 1], straight.
@@ -16,6 +19,32 @@ def premultiply(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     `pixels * alpha`, float32 [H, W, C]; `pixels` itself without alpha.
   """
   return pixels if alpha is None else pixels * alpha
+
+
+def seen(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+  """What a network should see: hidden colours don't leak into visible ones.
+
+  As `premultiply`, but that holes of a few pixels, where nothing is half
+  transparent, get the colour of the nearest visible pixel. A file that makes
+  one grey transparent has them all over, and black ones would look like noise.
+
+  Args:
+    pixels: see `premultiply`.
+    alpha: see `premultiply`.
+  """
+  found = premultiply(pixels, alpha)
+  if alpha is None or not ((alpha == 0) | (alpha == 1)).all():
+    return found
+  hidden = alpha[..., 0] == 0
+  if hidden.all():
+    return found
+  holes = hidden & ~ndimage.binary_opening(hidden, np.ones((_HOLE, _HOLE)))
+  if holes.any():
+    rows, columns = ndimage.distance_transform_edt(
+      hidden, return_distances=False, return_indices=True
+    )
+    found[holes] = pixels[rows[holes], columns[holes]]
+  return found
 
 
 def unpremultiply(

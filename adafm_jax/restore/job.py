@@ -169,7 +169,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   photo = photos.read_photo(pair.source)
   found = contrast.find(photo.pixels[None], job.header.levels.task, photo.alpha)
   choice = choose(job, photo, found)
-  seen = alphas.premultiply(photo.pixels, photo.alpha)
+  seen = alphas.seen(photo.pixels, photo.alpha)
   height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
   size = height, width
   photo_write.check(pair.target, formats.of_path(pair.target), size, photo)

@@ -153,3 +153,11 @@ def test_jpeg_level_from_pixels(tmp_path, photograph):
 def test_a_scale_cannot_be_estimated(photograph):
   with pytest.raises(UserError, match=r'sr \(scale factor\) cannot be estim'):
     estimate.estimate_level(_photo(photograph), LevelRange('sr', 3, 4))
+
+
+def test_transparent_pixels_all_over_are_no_noise(photograph):
+  noisy = add_noise_numpy(photograph, 25, clipped=True, seed=0, name='a')
+  holes = np.random.default_rng(0).random((*noisy.shape[:2], 1)) < 0.06
+  pixels = np.where(holes, 0, noisy).astype(np.float32)
+  photo = Photo(pixels, alpha=1 - holes.astype(np.float32))
+  assert abs(estimate.estimate_level(photo, DENOISE).level - 25) < 2

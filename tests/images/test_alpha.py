@@ -45,3 +45,20 @@ def test_without_alpha_nothing_changes():
   pixels = RANDOM.random((4, 4, 3), np.float32)
   assert alphas.premultiply(pixels, None) is pixels
   assert alphas.unpremultiply(pixels, None, pixels) is pixels
+
+
+def test_small_holes_are_closed_for_the_network():
+  rng = np.random.default_rng(0)
+  pixels = rng.uniform(0.4, 0.6, (20, 20, 3)).astype(np.float32)
+  opaque = np.ones((20, 20, 1), np.float32)
+  opaque[2, 3], opaque[10:16, 10:16] = 0, 0
+  shown = alphas.seen(pixels, opaque)
+  assert (shown[2, 3] == pixels[[1, 3, 2, 2], [3, 3, 2, 4]]).all(-1).any()
+  assert not shown[10:16, 10:16].any()
+  visible = opaque[..., 0] == 1
+  np.testing.assert_array_equal(shown[visible], pixels[visible])
+  # Beside what is half transparent, brightness says nothing about colour.
+  opaque[0] = 0.5
+  premultiplied = alphas.premultiply(pixels, opaque)
+  np.testing.assert_array_equal(alphas.seen(pixels, opaque), premultiplied)
+  assert not alphas.seen(pixels, np.zeros_like(opaque)).any()
