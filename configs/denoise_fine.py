@@ -7,7 +7,7 @@ Command:
     --config.evaluate.sets=cbsd68=/path/to/CBSD68
 
 It begins with the weights of the small denoiser. The images of BSD were JPEG
-files of quality 95, whose errors are as large as the weakest noise here. So they
+files of quality 95, whose errors are as large as the weakest noise here. They
 are reduced to half first, which removes most of them.
 """
 
