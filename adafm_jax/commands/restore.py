@@ -18,6 +18,7 @@ from typing import Any
 from adafm_jax import errors, files
 from adafm_jax.commands import restore_options
 from adafm_jax.commands.restore_options import arguments as arguments
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.restore import overwrite, recipe
 from adafm_jax.restore import pairs as pairing
@@ -193,9 +194,26 @@ def make_job(options: argparse.Namespace):
     mask_sha256=mask_checksum,
     quality=options.quality,
     recipe=options.recipe,
+    gentler=_gentler(model.levels),
   )
   _check_range(job)
   return job
+
+
+def _gentler(levels: LevelRange) -> dict[str, LevelRange]:
+  """Released models of the same task that begin below these levels."""
+  from adafm_jax import zoo
+  from adafm_jax.model_file import file as model_file
+
+  found = {
+    entry.name: model_file.read_header(entry.path).levels
+    for entry in zoo.entries().values()
+  }
+  return {
+    name: x
+    for name, x in found.items()
+    if x.task == levels.task and levels.position(x.start) < 0
+  }
 
 
 def _check_range(job) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from adafm_jax import files
 from adafm_jax.degrade import level as levels
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
 from adafm_jax.estimate import level as estimate
@@ -43,6 +44,7 @@ class Job:
     mask_sha256: of the mask's file.
     quality: of files with loss, 1 to 100.
     recipe: whether results carry a recipe.
+    gentler: levels of other models, by name, that begin below this one.
   """
 
   header: Header
@@ -56,6 +58,7 @@ class Job:
   mask_sha256: str | None = None
   quality: int = 95
   recipe: bool = False
+  gentler: Mapping[str, LevelRange] = dataclasses.field(default_factory=dict)
 
   @property
   def arch(self) -> Architecture:
@@ -138,6 +141,10 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     text = f'{sentence} Strength 0, faded to {share:.0%}.'
   else:
     text = f'{sentence} Strength {value:.3g}.'.lstrip()
+  if level is not None and share < 1 and not found.faint[0]:
+    fits = [name for name, x in job.gentler.items() if x.contains(level)]
+    if fits:
+      text += f' Model {fits[0]} is made for it ({job.gentler[fits[0]]}).'
   if found.gain[0] != 1 and share:
     text += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   known = None if level is None else estimated

@@ -1,6 +1,7 @@
 """`adafm restore` on real files, through the command's own main function."""
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,11 +12,13 @@ import time
 
 import numpy as np
 import pytest
+import released
 import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
 from adafm_jax.commands import restore
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.images import photo as photos
 from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore import recipe, workers
@@ -528,6 +531,22 @@ def test_below_the_start_the_result_fades_to_the_picture(capsys):
   assert told['share'] == pytest.approx(1 / 3)
   assert 'faded to 33%' in capsys.readouterr().out
   assert _restore('a.png', 'c.png', '--level', -1) == 2
+
+
+def test_a_gentler_model_is_named_where_it_serves(
+  monkeypatch, tmp_path, capsys
+):
+  fine = dataclasses.replace(
+    tiny_models.random_model(),
+    levels=LevelRange('denoise', 4, 20),
+    curve=None,
+  )
+  released.make_zoo(tmp_path, monkeypatch, fine, name='fine')
+  _make('a.png')
+  for level, said in ((5, True), (3, False), (15, False)):
+    assert _restore('a.png', f'{level}.png', '--level', level) == 0
+    out = capsys.readouterr().out
+    assert ('Model fine is made for it (sigma 4 to sigma 20)' in out) == said
 
 
 def test_what_is_clean_is_left_alone_to_the_byte(capsys):
