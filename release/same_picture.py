@@ -111,11 +111,16 @@ def engines(
 
 
 def _whole(model: Model, run: Callable) -> Engine:
-  """A network run(pixels [H, W, C], strength) as one from RGB to RGB."""
+  """A network run(pixels [H, W, C], strength) as one from RGB to RGB.
+
+  A picture of three equal channels is grey, as when `adafm restore` reads it.
+  """
 
   def restore(image, strength):
-    pixels, finish = pipeline.to_network(image, model.arch.channels)
-    return finish(run(pixels, strength))
+    grey = (image == image[..., :1]).all()
+    given = image[..., :1] if grey else image
+    pixels, finish = pipeline.to_network(given, model.arch.channels)
+    return np.broadcast_to(finish(run(pixels, strength)), image.shape)
 
   return restore
 

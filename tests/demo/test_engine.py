@@ -142,19 +142,26 @@ def test_tiles_are_exact_and_a_strength_is_a_few_bytes(engine):
       assert part.spent['milliseconds'] > 0
 
 
-def test_grey_and_transparent_pictures(engine):
-  model = _random(Architecture(8, 1, 3, 1))
+@pytest.mark.parametrize('channels', [1, 3])
+def test_grey_pictures_stay_grey(engine, channels):
+  model = _random(Architecture(8, 1, channels, 1))
   rng = np.random.default_rng(4)
   grey = np.repeat(rng.integers(0, 256, (12, 14, 1), np.uint8), 3, -1)
   wishes = [Wish(0, 0, 14, 12, 0.5)]
   ((result, *_),) = engine.restore(model, _opaque(grey), wishes)
   one = (grey[None, ..., :1] / np.float32(255)).astype(np.float32)
-  pixels, finish = pipeline.prepare(one, 3)
+  pixels, finish = pipeline.prepare(one, channels)
   output = Network(model.arch, model.params).restore(pixels, np.float32(0.5))
   expected = np.rint(np.clip(finish(output)[0], 0, 1) * 255)
   np.testing.assert_allclose(
     result[..., :3], np.repeat(expected, 3, -1), atol=1
   )
+
+
+def test_what_is_transparent_stays_as_it_is(engine):
+  model = _random(Architecture(8, 1, 3, 1))
+  rng = np.random.default_rng(4)
+  wishes = [Wish(0, 0, 14, 12, 0.5)]
   colour = rng.integers(0, 256, (12, 14, 4), np.uint8)
   colour[:6, :, 3] = 0
   colour[6:, :, 3] = 255

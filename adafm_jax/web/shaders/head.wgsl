@@ -19,6 +19,9 @@ fn look(x: i32, y: i32) -> real4 {
 }
 
 fn network_input(colour: vec3f) -> vec4f {
+  if (CHANNELS == 1 && frame.grey == 1) {
+    return vec4f(colour.r, 0, 0, 0);  // a grey picture is luma already
+  }
   if (CHANNELS == 1) {
     return vec4f(luma(colour), 0, 0, 0);
   }

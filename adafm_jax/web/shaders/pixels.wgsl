@@ -15,11 +15,11 @@ fn finish(group: u32, x: u32, y: u32, sum: vec4f) {
   let before = unpack4x8unorm(photo[at.y * frame.photo.x + at.x]);
   let seen = before.rgb * before.a;
   var colour = sum.rgb;
-  if (CHANNELS == 1) {
+  if (frame.grey == 1) {
+    colour = vec3f(select((sum.x + sum.y + sum.z) / 3, sum.x, CHANNELS == 1));
+  } else if (CHANNELS == 1) {
     // Chroma stays as it is; a change of Y is the same in all three.
     colour = seen + Y_TO_RGB * (sum.x - luma(seen));
-  } else if (frame.grey == 1) {
-    colour = vec3f((sum.x + sum.y + sum.z) / 3);
   }
   // Nothing can be seen or restored where the picture is transparent.
   colour = select(before.rgb, colour / max(before.a, 1e-6), before.a > 0);
