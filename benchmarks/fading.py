@@ -3,6 +3,7 @@
   python benchmarks/fading.py denoise BSD431 --last 31
   python benchmarks/fading.py dejpeg BSD431 --last 31 --halve
   python benchmarks/fading.py denoise CBSD68 --figure fading.png
+  python benchmarks/fading.py denoise CBSD68 --grey
 
 A crop from the middle of each photograph is degraded, its level estimated, and
 restored by the start model; the result is mixed with the input by several
@@ -63,10 +64,10 @@ def degrade(image: np.ndarray, task: str, level: float, name: str):
     noisy = Degradation('denoise').apply(image, level, name=name)
     return photos.Photo(noisy if level else (image / 255).astype(np.float32))
   buffer = io.BytesIO()
-  Image.fromarray(image).save(buffer, 'JPEG', quality=int(level))
+  Image.fromarray(image.squeeze()).save(buffer, 'JPEG', quality=int(level))
   with Image.open(buffer) as file:
     tables = tuple(np.reshape(t, (8, 8)) for t in file.quantization.values())
-    pixels = np.asarray(file) / np.float32(255)
+    pixels = np.asarray(file).reshape(image.shape) / np.float32(255)
   return photos.Photo(pixels.astype(np.float32), jpeg_tables=tables)
 
 
@@ -79,7 +80,7 @@ def measure(
   found = estimate.estimate_level(photo, span).level
   share = 1.0
   if span.position(found) < 0:
-    share = setting.share(model, found, channels=3)
+    share = setting.share(model, found, channels=image.shape[-1])
   seen = photo.pixels[None]
   pixels, finish = pipeline.prepare(seen, model.arch.channels)
   output = Network(model.arch, model.params).restore(pixels, np.float32(0))
@@ -143,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   parser.add_argument('folder', type=pathlib.Path)
   parser.add_argument('--last', type=int, default=0, help='the last so many')
   parser.add_argument('--halve', action='store_true', help='shrink them first')
+  parser.add_argument('--grey', action='store_true', help='without colour')
   parser.add_argument('--figure', type=pathlib.Path)
   parser.add_argument('--json', type=pathlib.Path)
   options = parser.parse_args(argv)
@@ -151,11 +153,11 @@ def main(argv: Sequence[str] | None = None) -> None:
   rows: dict[float, list] = {x: [] for x in (_SIGMAS if noise else _QUALITIES)}
   for path in folders.find_images(options.folder)[-options.last :]:
     with Image.open(path) as file:
-      whole = file.convert('RGB')
+      whole = file.convert('L' if options.grey else 'RGB')
     if options.halve:
       size = whole.width // 2, whole.height // 2
       whole = whole.resize(size, Image.Resampling.LANCZOS)
-    array = np.asarray(whole)
+    array = np.atleast_3d(np.asarray(whole))
     top, left = (max(0, n - _CROP) // 2 for n in array.shape[:2])
     crop = np.ascontiguousarray(array[top:, left:][:_CROP, :_CROP])
     for level, found in rows.items():

@@ -56,7 +56,7 @@ def load(
     found = _photos(rest, field)
   elif parts := split_name(source):
     found = _tfds(*parts, field, data_dir, most)
-  elif pathlib.Path(source).expanduser().is_dir():
+  elif source and pathlib.Path(source).expanduser().is_dir():  # '' is here
     found = _read(
       find_images(pathlib.Path(source).expanduser())[: most or None]
     )

@@ -76,7 +76,8 @@ def share(model: Header, level: float, channels: int) -> float:
   """How much of the start model's result serves a level below its start.
 
   The share grows with the level in proportion: none at no noise or at quality
-  100, all at the start. docs/restore.md has the measurements.
+  100, all at the start. Of grey noise, of which less is known, it grows with
+  the square. docs/restore.md has the measurements.
 
   Args:
     model: of noise or JPEG artefacts.
@@ -98,7 +99,7 @@ def share(model: Header, level: float, channels: int) -> float:
   clean = task.lowest if task.name == 'denoise' else task.highest
   value = (level - clean) / (span.start - clean)
   if task.name == 'denoise' and channels < model.arch.channels:
-    value *= math.sqrt(3)
+    value = 3 * value**2
   return min(value, 1.0)
 
 

@@ -271,3 +271,8 @@ def test_shrink_reduces_by_the_factor_and_keeps_brightness():
   assert error.max() <= 1
   (same,) = sources.shrink(images, 1)
   assert same.pixels is smooth
+
+
+def test_an_empty_name_is_not_the_current_folder():
+  with pytest.raises(UserError, match=r"data\.train is '', which is not"):
+    sources.load('', field='data.train', channels=3)

@@ -161,3 +161,17 @@ def test_transparent_pixels_all_over_are_no_noise(photograph):
   pixels = np.where(holes, 0, noisy).astype(np.float32)
   photo = Photo(pixels, alpha=1 - holes.astype(np.float32))
   assert abs(estimate.estimate_level(photo, DENOISE).level - 25) < 2
+
+
+@pytest.mark.parametrize('name', ['gravel', 'grass', 'camera', 'brick'])
+def test_texture_of_a_clean_grey_picture_is_no_noise(name):
+  texture = getattr(skimage.data, name)()[:160, :160, None]
+  assert estimate.estimate_level(_photo(texture), DENOISE).level < 1.7
+
+
+def test_little_noise_of_a_grey_picture_is_told(photograph):
+  for sigma in (3, 8):
+    noise = np.random.default_rng(0).normal(0, sigma, photograph.shape[:2])
+    noisy = np.rint((photograph.mean(-1) + noise).clip(0, 255))[..., None]
+    level = estimate.estimate_level(_photo(noisy), DENOISE).level
+    assert abs(level - sigma) < 1

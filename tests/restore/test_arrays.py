@@ -314,3 +314,11 @@ def test_a_basic_model_has_one_strength():
   )
   with pytest.raises(UserError, match='no AdaFM layers'):
     basic.restore(image, strength=0.5)
+
+
+@pytest.mark.parametrize(('level', 'share'), [(0, 0), (3, 0.12), (8, 0.853333)])
+def test_below_the_start_little_grey_noise_fades_by_the_square(level, share):
+  grey = _image(8, 10)
+  start = MODEL.restore(grey, strength=0)
+  found = MODEL.restore(grey, level=level)
+  np.testing.assert_allclose(found, grey + share * (start - grey), atol=1e-5)
