@@ -506,7 +506,7 @@ def test_a_report_replaces_only_reports(capsys):
   mine = '{"input": "a", "files": []}\n'
   pathlib.Path('r.json').write_text(mine)
   assert _restore('a.png', 'b.png', *options) == 2
-  assert 'no report' in capsys.readouterr().err
+  assert 'not a report' in capsys.readouterr().err
   assert pathlib.Path('r.json').read_text() == mine
   older = {'adafm_jax': '0.1.0', 'model': {}, 'pictures': 1, 'files': []}
   files.write_json('r.json', older)

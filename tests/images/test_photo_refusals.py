@@ -44,7 +44,7 @@ def test_files_that_are_not_there(tmp_path):
     (b'GIF89a', 'a GIF'),
     (b'8BPS\0\1', 'a Photoshop document'),
     (b'\0\0\0\x18ftypqt  ', 'a video'),
-    (b'hello, world', 'image of a known kind'),
+    (b'hello, world', 'not an image of a known kind'),
   ],
 )
 def test_other_kinds_are_named(tmp_path, head, name):
