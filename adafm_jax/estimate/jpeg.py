@@ -171,7 +171,12 @@ class _Sample(NamedTuple):
 
   def chosen(self, which: np.ndarray) -> _Sample:
     """Those that a mask [N] picks."""
-    return _Sample(*(x if x is None else x[which] for x in self))
+    return _Sample(
+      self.values[which],
+      self.noises[which],
+      self.places[which],
+      None if self.last is None else self.last[which],
+    )
 
 
 def _coefficients(
