@@ -169,9 +169,12 @@ class _Coefficients(NamedTuple):
 
   def chosen(self, which: np.ndarray) -> _Coefficients:
     """Those that a mask [N] picks."""
-    last = None if self.last is None else self.last[which]
-    values, noises, places = (x[which] for x in self[:3])
-    return _Coefficients(values, noises, places, last)
+    return _Coefficients(
+      self.values[which],
+      self.noises[which],
+      self.places[which],
+      None if self.last is None else self.last[which],
+    )
 
 
 def _coefficients(

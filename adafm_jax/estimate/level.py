@@ -32,9 +32,9 @@ _SMOOTHED_CHROMA = (1.3, 1.5)
 # Unless luma holds fine texture: on held-out photographs the spread of its
 # variances was 0.98 to 1.17 with noise of sigma 10 to 50, and above it without.
 _MAX_SPREAD = 1.2
-# So does fine texture of one channel, with no other to compare. Where clean
-# held-out photographs in grey seemed to have a noise of 1.8 or more, the spread
-# was 1.15 or more; with noise, it was 1.1 at most in most of them.
+# So does fine texture of one channel, which leaves no other to tell it by.
+# Where clean held-out photographs in grey seemed to have a noise of 1.8 or
+# more, the spread was 1.15 or more; with noise, at most 1.1 in most of them.
 _MAX_GREY_SPREAD = 1.12
 
 
