@@ -46,10 +46,14 @@ def main() -> None:
   """Measures, prints, and draws if asked to."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--pictures', type=pathlib.Path, metavar='DIR')
+  parser.add_argument('--model', default='denoise', help='shown first')
   parser.add_argument('--engines', nargs='*', default=['server', 'webgpu'])
   options = parser.parse_args()
   print('GFLOP/s:', timing.calibration(), flush=True)
-  with _served() as address, sync_api.sync_playwright() as playwright:
+  with (
+    _served(options.model) as address,
+    sync_api.sync_playwright() as playwright,
+  ):
     browser = playwright.chromium.launch(
       executable_path=shutil.which('chromium'), args=[*_FLAGS, '--no-sandbox']
     )
@@ -63,8 +67,8 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _served() -> Iterator[str]:
-  command = [sys.executable, '-m', 'adafm_jax.cli', 'demo']
+def _served(model: str) -> Iterator[str]:
+  command = [sys.executable, '-m', 'adafm_jax.cli', 'demo', '-m', model]
   process = subprocess.Popen(
     [*command, '--port', '0', '--no-browser'],
     stdout=subprocess.PIPE,
