@@ -116,7 +116,8 @@ def _refuse(path: str, headers: Headers) -> responses.JSONResponse | None:
     return _problem(403, 'Another site may not use this server.')
   if length.isdecimal() and int(length) > most:
     return _problem(413, f'The request is too large; {most} bytes are taken.')
-  if 'chunked' in headers.get('transfer-encoding', '') and not images:
+  coded = ','.join(headers.getlist('transfer-encoding')).lower()
+  if 'chunked' in coded and not images:
     return _problem(413, 'Give the length of the request.')
   return None
 

@@ -174,7 +174,7 @@ def _by_pillow(data: bytes, parts: Segments) -> Decoded:
 def _metadata(data: bytes, parts: Segments) -> Metadata:
   """All but what EXIF says."""
   comments = (b.rstrip(b'\0') for b in parts.bodies(_COM, b''))
-  comment = '\n'.join(map(_as_text, comments))
+  comment = '\n'.join(_as_text(x) for x in comments if x)
   packets = parts.bodies(_APP1, _XMP)
   resources = b''.join(parts.bodies(_APP13, iptcs.HEADER))
   behind = data[_end(data, parts.scan) :]

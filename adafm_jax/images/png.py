@@ -33,6 +33,7 @@ _RAW = 'Raw profile type '  # ImageMagick's way to keep EXIF, IPTC and others
 _METRE = 0.0254  # of an inch
 
 _TEXT_LOST = 'Its text is damaged or too long and was left out.'
+_WITH_ALPHA = (4, 6)  # kinds of pictures: grey and RGB
 _TRANSPARENCY_LOST = 'Its transparency is damaged and was left out.'
 _PROFILE_LOST = 'Its colour profile is damaged or too long and was left out.'
 
@@ -102,7 +103,8 @@ def decode_png(data: bytes) -> Decoded:
   key = dict(chunks).get(b'tRNS')
   if key is not None and not _is_key(key, kind):
     chunks = [chunk for chunk in chunks if chunk[0] != b'tRNS']
-    notes = (*notes, _TRANSPARENCY_LOST)
+    if kind not in _WITH_ALPHA:  # there it says nothing
+      notes = (*notes, _TRANSPARENCY_LOST)
   bare = join(chunk for chunk in chunks if chunk[0] in _PICTURE)
   if bits == 16:
     samples = imagecodecs.png_decode(bare)

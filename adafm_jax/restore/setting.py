@@ -62,14 +62,23 @@ def strength_of(model: Header, level: float, channels: int) -> float:
   sigma 15, 25 and 40.
 
   Raises:
-    UserError: see `Header.strength`.
+    UserError: see `Header.strength`. Grey noise may also be as much below the
+      start as it is expected to be above it.
   """
-  strength, span = model.strength(level), model.levels
-  repeated = channels < model.arch.channels
-  if span.task != 'denoise' or not repeated or not model.arch.kernel:
-    return strength
+  expected, span = _expected(model, level, channels), model.levels
+  if expected == level or span.position(expected) < 0:
+    return model.strength(level)
   low, high = sorted((span.start, span.end))
-  return model.strength(min(max(math.sqrt(3) * level, low), high))
+  span.check(max(level, low))
+  return model.strength(min(expected, high))
+
+
+def _expected(model: Header, level: float, channels: int) -> float:
+  """The level of independent noise that weighs as much, see `strength_of`."""
+  repeated = channels < model.arch.channels and bool(model.arch.kernel)
+  if model.levels.task == 'denoise' and repeated:
+    return math.sqrt(3) * level
+  return level
 
 
 def share(model: Header, level: float, channels: int) -> float:
@@ -77,7 +86,8 @@ def share(model: Header, level: float, channels: int) -> float:
 
   The share grows with the level in proportion: none at no noise or at quality
   100, all at the start. Of grey noise, of which less is known, it grows with
-  the square. docs/restore.md has the measurements.
+  the square, up to the level that is expected as the start's (see
+  `strength_of`). docs/restore.md has the measurements.
 
   Args:
     model: of noise or JPEG artefacts.
@@ -97,9 +107,10 @@ def share(model: Header, level: float, channels: int) -> float:
   if not model.arch.kernel:
     model.strength(level)  # it has one level, and says so
   clean = task.lowest if task.name == 'denoise' else task.highest
-  value = (level - clean) / (span.start - clean)
+  expected = _expected(model, level, channels)
+  value = (expected - clean) / (span.start - clean)
   if task.name == 'denoise' and channels < model.arch.channels:
-    value = 3 * value**2
+    value = value**2
   return min(value, 1.0)
 
 
@@ -168,7 +179,8 @@ def _of_level(
   model: Header, level: float, channels: int
 ) -> tuple[float, float]:
   """Strength and share."""
-  if model.levels.task != 'sr' and model.levels.position(level) < 0:
+  expected = _expected(model, level, channels)
+  if model.levels.task != 'sr' and model.levels.position(expected) < 0:
     return 0.0, share(model, level, channels)
   return strength_of(model, level, channels), 1.0
 

@@ -344,6 +344,18 @@ def test_damaged_chunks_beside_the_picture_cost_it_nothing(tmp_path):
     assert [n.startswith(note) for n in read.notes] == [True] * bool(note)
 
 
+def test_a_key_beside_an_alpha_channel_says_nothing(tmp_path):
+  path = tmp_path / 'a.png'
+  pixels = np.full((4, 5, 4), 99, np.uint8)
+  Image.fromarray(pixels, 'RGBA').save(path)
+  data = path.read_bytes()
+  key = image_files.chunk(b'tRNS', b'\0\1\0\2\0\3')
+  path.write_bytes(data[:33] + key + data[33:])  # behind the header
+  read = photos.read_photo(path)
+  assert read.notes == ()
+  np.testing.assert_allclose(read.alpha, 99 / 255, atol=1e-6)
+
+
 def test_texts_of_one_name_are_all_kept(tmp_path):
   chunks = [
     image_files.chunk(b'tEXt', b'Comment\0' + text) for text in (b'one', b'two')
@@ -362,7 +374,7 @@ def test_texts_of_one_name_are_all_kept(tmp_path):
 
 def test_each_comment_of_a_jpeg_file_has_its_own_coding(tmp_path):
   texts = 'früh', 'Kyōto 日本'
-  coded = texts[0].encode('latin-1'), texts[1].encode()
+  coded = texts[0].encode('latin-1'), b'', texts[1].encode(), b'\0'
   path = tmp_path / 'a.jpg'
   segments = [image_files.segment(0xFE, text) for text in coded]
   path.write_bytes(image_files.jpeg(*segments))

@@ -322,3 +322,13 @@ def test_below_the_start_little_grey_noise_fades_by_the_square(level, share):
   start = MODEL.restore(grey, strength=0)
   found = MODEL.restore(grey, level=level)
   np.testing.assert_allclose(found, grey + share * (start - grey), atol=1e-5)
+
+
+@pytest.mark.parametrize('level', [10.0, 12.0, 14.99, 15.0, 30.0])
+def test_grey_noise_is_served_at_what_it_weighs_from_where_that_is_the_start(
+  level,
+):
+  grey = _image(8, 10)
+  expected = MODEL.restore(grey, strength=MODEL.strength(3**0.5 * level))
+  assert np.abs(expected - MODEL.restore(grey, strength=0)).max() > 1e-4
+  np.testing.assert_array_equal(MODEL.restore(grey, level=level), expected)
