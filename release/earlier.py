@@ -43,12 +43,43 @@ def with_rows(
     found.append(row)
     if row['method'] != 'input':
       continue
-    same = known.get((*place(row), 'input'))
-    if not same or abs(same['psnr'] - row['psnr']) > _SAME_PSNR:
+    same = known[*place(row), 'input']
+    if abs(same['psnr'] - row['psnr']) > _SAME_PSNR:
       raise UserError(
         'The earlier results are not of the same images: the input of'
-        f' {row["set"]} at level {row["level"]:g} is not there, or differs.'
-        ' Measure without --before.'
+        f' {row["set"]} at level {row["level"]:g} differs. Measure without'
+        ' --before.'
       )
     found += [known[*place(row), x] for x in METHODS if x in wanted]
   return found
+
+
+def check(
+  before: Sequence[Mapping[str, Any]],
+  wanted: set[str],
+  sets: Mapping[str, int],
+  levels: Sequence[float],
+) -> None:
+  """Checks that earlier results have all rows that are wanted of them.
+
+  Args:
+    before: rows of the earlier results.
+    wanted: of `methods(before)`.
+    sets: number of images of each set.
+    levels: that are measured.
+
+  Raises:
+    UserError: a row is missing.
+  """
+  known: dict[tuple[str, int, float], list[str]] = {}
+  for row in before:
+    key = row['set'], row['images'], row['level']
+    known.setdefault(key, []).append(row['method'])
+  for name, count in sets.items():
+    for level in levels:
+      found = known.get((name, count, level), [])
+      if missing := {'input', *wanted}.difference(found):
+        raise UserError(
+          f'The earlier results have no {min(missing)} of {name}, {count}'
+          f' images, at level {level:g}. Measure without --before.'
+        )

@@ -78,15 +78,6 @@ def evaluate(
     float32=Model.load(float32) if float32 else None,
     peers=peers,
   )
-  before_rows = before['scores'] if before else []
-  kept = earlier.methods(before_rows)
-  if not compare_classical:
-    kept.discard('classical')
-  subjects = dataclasses.replace(
-    subjects,
-    classical=compare_classical and 'classical' not in kept,
-    peers=None if 'peer' in kept else peers,
-  )
   chosen = list(wanted) or measure.default_levels(model)
   for level in (*chosen, *others):
     model.levels.check(level)
@@ -97,15 +88,27 @@ def evaluate(
       ' --levels.'
     )
   task = model.levels.task
+  counts = {key: len(images) for key, images in sets.items()}
+  old = before['scores'] if before else []
+  kept = earlier.methods(old)
+  if not compare_classical:
+    kept.discard('classical')
+  if before:
+    earlier.check(old, kept, counts, chosen)
+  subjects = dataclasses.replace(
+    subjects,
+    classical=compare_classical and 'classical' not in kept,
+    peers=None if 'peer' in kept else peers,
+  )
   rows = _scores(subjects, sets, task, chosen)
   if before:
-    rows = earlier.with_rows(rows, before_rows, kept)
+    rows = earlier.with_rows(rows, old, kept)
   return {
     'model': pathlib.Path(name).stem,
     'sha256': files.sha256(zoo.locate(name)),
     'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
     'levels': chosen,
-    'sets': {key: len(images) for key, images in sets.items()},
+    'sets': counts,
     'classical': _classical(task, chosen) if compare_classical else [],
     'dedicated': [
       _about(level, other, (dedicated or {})[level])

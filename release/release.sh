@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a released model and its card, from a config and folders of images:
 #
-#   release/release.sh denoise DATA RUNS    # or denoise-small, dejpeg, sr
+#   release/release.sh denoise DATA RUNS    # or another name that it knows
 #
 # DATA holds BSD431, CBSD68, LIVE1, Set5 and Set14. The run is kept in
 # RUNS/NAME. Finished steps are skipped, so the same command continues after any
@@ -19,16 +19,21 @@ fail() {
   exit 2
 }
 
-config=${1:-}_small dedicated=
+dedicated= begin=
 case ${1:-} in
 denoise) sets='cbsd68=CBSD68,set5=Set5,set14=Set14' config=denoise ;;
 denoise-small)
   sets='cbsd68=CBSD68,set5=Set5,set14=Set14' dedicated='35 50'
   config=denoise_small
   ;;
-dejpeg) sets='live1=LIVE1,set5=Set5,set14=Set14' ;;
-sr) sets='set5=Set5,set14=Set14' ;;
-*) fail 'Give the model first: denoise, denoise-small, dejpeg or sr; then DATA and RUNS.' ;;
+dejpeg)  # begins with the denoiser in the package
+  sets='live1=LIVE1,set5=Set5,set14=Set14' config=dejpeg begin=denoise
+  ;;
+dejpeg-small)
+  sets='live1=LIVE1,set5=Set5,set14=Set14' config=dejpeg_small
+  ;;
+sr) sets='set5=Set5,set14=Set14' config=sr_small ;;
+*) fail 'Give the model first: denoise, denoise-small, dejpeg, dejpeg-small or sr; then DATA and RUNS.' ;;
 esac
 name=$1
 data=${2:?error: Give the folder of image sets second.}
@@ -50,9 +55,18 @@ stretch() {
   ((code == 0)) || exit "$code"
 }
 
+init=()
+if [[ -n $begin ]]; then
+  init=(--config.model.init="$run/luma.safetensors")
+  mkdir -p "$run"
+  [[ -f $run/luma.safetensors ]] ||
+    "$python" -m release.luma "adafm_jax/zoo/$begin.safetensors" \
+      -o "$run/luma.safetensors"
+fi
 if [[ ! -f $run/model.safetensors ]]; then
   stretch -m adafm_jax.main --config "configs/$config.py" \
     --workdir "$run" --config.data.train="$data/BSD431" \
+    "${init[@]+"${init[@]}"}" \
     --config.evaluate.sets="${sets%%,*}"
 fi
 beside=()

@@ -59,6 +59,12 @@ def test_what_is_not_the_models_is_not_measured_again(small, sets, tmp_path):
   again = evaluate.evaluate('small', sets, wanted=[40], before=first)
   wanted = [row for row in first['scores'] if row['level'] == 40]
   assert again['scores'] == wanted
+  for few, wanted in (
+    ({'cbsd68': sets['cbsd68'][:1]}, [40]),
+    (sets, [50]),
+  ):
+    with pytest.raises(UserError, match=r'have no .* of cbsd68'):
+      evaluate.evaluate('small', few, wanted=wanted, before=first)
   other = {'cbsd68': sets['cbsd68'][::-1][:1] * 2}
   with pytest.raises(UserError, match='cbsd68 at level 40'):
     evaluate.evaluate('small', other, wanted=[40], before=first)

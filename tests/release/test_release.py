@@ -82,10 +82,20 @@ def test_every_step_is_done_once(release, tmp_path):
     assert asked[0].split()[3] == f'configs/{config}.py'
     assert '--dedicated' not in asked[2]
     assert '--peers others' in asked[2]
+  _, asked = release('dejpeg', data, runs)
+  luma = f'{runs}/dejpeg/luma.safetensors'
+  assert asked[0].split()[1:] == [
+    'release.luma',
+    'adafm_jax/zoo/denoise.safetensors',
+    '-o',
+    luma,
+  ]
+  assert asked[1].split()[3] == 'configs/dejpeg.py'
+  assert f'--config.model.init={luma}' in asked[1]
 
 
 def test_a_stretch_ends_in_peace_and_a_failure_does_not(release, tmp_path):
-  words = 'dejpeg', str(tmp_path / 'data'), str(tmp_path / 'runs')
+  words = 'sr', str(tmp_path / 'data'), str(tmp_path / 'runs')
   done, asked = release(*words, MINUTES='0.05', SLEEPS='30')
   assert done.returncode == 0
   assert 'the same command continues' in done.stdout
