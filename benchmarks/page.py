@@ -46,7 +46,7 @@ def main() -> None:
   """Measures, prints, and draws if asked to."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--pictures', type=pathlib.Path, metavar='DIR')
-  parser.add_argument('--model', default='denoise', help='shown first')
+  parser.add_argument('--model', default='denoise-small', help='shown first')
   parser.add_argument('--engines', nargs='*', default=['server', 'webgpu'])
   options = parser.parse_args()
   print('GFLOP/s:', timing.calibration(), flush=True)
@@ -101,7 +101,7 @@ def _timed(page: sync_api.Page, act) -> float:
 
 
 def _measure(browser: sync_api.Browser, address: str, engine: str) -> None:
-  """Prints one line: a picture of 512 x 512, the released denoiser."""
+  """Prints one line: a picture of 512 x 512 and the first model."""
   file = io.BytesIO()
   Image.fromarray(data.astronaut()).save(file, 'PNG')
   picture = {'mimeType': 'image/png', 'buffer': file.getvalue()}

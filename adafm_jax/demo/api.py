@@ -250,7 +250,7 @@ async def _body(request: fastapi.Request, most: int) -> bytes:
   """The body, read until it is too long.
 
   Raises:
-    store.TooLargeError: it is.
+    stores.TooLargeError: it is.
   """
   parts, size = [], 0
   async for part in request.stream():

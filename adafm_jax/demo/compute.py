@@ -85,8 +85,8 @@ class Computer:
     """A picture, enlarged by a scale, and a network for it.
 
     Raises:
-      UserError: the file is damaged, the model unknown, or the scale none of
-        its.
+      UserError: the file is damaged, the model unknown, or the scale outside
+        its levels.
     """
     if model not in self._models:
       raise UserError(
@@ -203,7 +203,7 @@ def read_mask(data: bytes) -> np.ndarray:
   """A mask, PNG: float32 [H, W] in [0, 1], its alpha, or its grey without.
 
   Raises:
-    UserError: it is no PNG file, or too large.
+    UserError: it is not a PNG file, or too large.
   """
   stores.check_pixels(*photos.measure(data, 'of the mask'))
   with reading.explaining('of the mask'):

@@ -16,11 +16,10 @@ _INTRODUCTION = """\
 # Released models
 
 Networks that come with the package: `adafm models` lists them, `adafm restore
--m NAME` uses them. Those whose name has no ending have the paper's size, 64
-features x 16 blocks, and are the best. The small ones, 32 x 8, are several
-times as fast. Each has a card: what it is for, how it was made, how it compares
-with simple and published methods, and where it fails. GFLOP/MP is the
-arithmetic of a megapixel.
+-m NAME` uses them. Those of 64 features x 16 blocks have the paper's size and
+are the best; those of 32 x 8 are several times as fast. Each has a card: what
+it is for, how it was made, how it compares with simple and published methods,
+and where it fails. GFLOP/MP is the arithmetic of a megapixel.
 """
 
 
@@ -42,8 +41,9 @@ def render(folder: pathlib.Path) -> str:
     size = entry.path.stat().st_size / 1e6
     cost = round(models.cost(header.arch))
     link = f'[{name}]({name}.md)'
-    rows.append((link, str(header.levels), size, cost, entry.quality))
-  columns = ('model', 'levels', 'MB', 'GFLOP/MP', 'measured')
+    network = f'{header.arch.features} x {header.arch.blocks}'
+    rows.append((link, str(header.levels), network, size, cost, entry.quality))
+  columns = ('model', 'levels', 'network', 'MB', 'GFLOP/MP', 'measured')
   table = tables.markdown_table(columns, rows)
   return '\n'.join([_INTRODUCTION, table, MARK + '\n']) + _by_hand(folder)
 
