@@ -8,9 +8,9 @@ include 0 and 1.
 Error between 9 nodes, by benchmarks/preview_error.py, on the small denoiser of
 version 0.1.0 and 8 held-out photographs at sigma 15 to 75, in units of 255: RMS
 0.41, at the worst strength of any photograph 1.56; 99.9 % of the values are
-within 4.0, the worst is 13.9. On an earlier denoiser of 4 blocks (RMS 0.39), polynomials
-through Chebyshev nodes and straight lines were a quarter worse; weights fitted
-to these photographs were only 6 % better.
+within 4.0, the worst is 13.9. On an earlier denoiser of 4 blocks (RMS 0.39),
+polynomials through Chebyshev nodes and straight lines were a quarter worse;
+weights fitted to these photographs were only 6 % better.
 """
 
 from __future__ import annotations
