@@ -45,11 +45,12 @@ RULES: dict[str, Callable[[float], float]] = {
   'level from 0.2': lambda x: x * (x >= 0.2),
   'level from 0.3': lambda x: x * (x >= 0.3),
   'square': lambda x: x**2,
+  'square from 0.3': lambda x: x**2 * (x >= 0.3),
   'cube': lambda x: x**3,
   'all from 0.5': lambda x: float(x >= 0.5),
   'all from 0.8': lambda x: float(x >= 0.8),
 }
-CHOSEN = {'denoise': 'level from 0.2', 'dejpeg': 'level from 0.3'}
+CHOSEN = {'denoise': 'level from 0.2', 'dejpeg': 'square from 0.3'}
 
 
 def psnr(image: np.ndarray, truth: np.ndarray) -> float:
@@ -80,7 +81,7 @@ def measure(
   found = estimate.estimate_level(photo, span).level
   share = 1.0
   if span.position(found) < 0:
-    share = setting.share(model, found, channels=image.shape[-1])
+    share = setting.fraction(model, found, channels=image.shape[-1])
   seen = photo.pixels[None]
   pixels, finish = pipeline.prepare(seen, model.arch.channels)
   output = Network(model.arch, model.params).restore(pixels, np.float32(0))

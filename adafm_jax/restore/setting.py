@@ -13,10 +13,10 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
 from adafm_jax.model_file.header import Header
 
-# What is estimated to ask for less of the start model than this is left alone:
+# What is estimated to ask for a smaller share of the start model is left alone:
 # clean texture looks like a little noise, and with less the picture of a JPEG
 # file gained nothing. Chosen with benchmarks/fading.py, see docs/restore.md.
-MIN_SHARE = {'denoise': 0.2, 'dejpeg': 0.3, 'sr': 0.0}
+MIN_SHARE = {'denoise': 0.2, 'dejpeg': 0.09, 'sr': 0.0}
 # One value, or one an image.
 Values = float | Sequence[float] | np.ndarray
 
@@ -84,10 +84,9 @@ def _expected(model: Header, level: float, channels: int) -> float:
 def share(model: Header, level: float, channels: int) -> float:
   """How much of the start model's result serves a level below its start.
 
-  The share grows with the level in proportion: none at no noise or at quality
-  100, all at the start. Of grey noise, of which less is known, it grows with
-  the square, up to the level that is expected as the start's (see
-  `strength_of`). docs/restore.md has the measurements.
+  The share of colour noise grows with `fraction`. Of grey noise less is known,
+  and the start model smooths more than weak JPEG artefacts ask for: their share
+  grows with its square. docs/restore.md has the measurements.
 
   Args:
     model: of noise or JPEG artefacts.
@@ -100,6 +99,13 @@ def share(model: Header, level: float, channels: int) -> float:
   Raises:
     UserError: the level is not legal.
   """
+  value = fraction(model, level, channels)
+  coloured = channels >= model.arch.channels
+  return value if model.levels.task == 'denoise' and coloured else value**2
+
+
+def fraction(model: Header, level: float, channels: int) -> float:
+  """Where a level lies between none (0) and the start (1), as `share` has it."""
   span = model.levels
   task = levels.get_task(span.task)
   if problems := task.problems(level):
@@ -108,10 +114,7 @@ def share(model: Header, level: float, channels: int) -> float:
     model.strength(level)  # it has one level, and says so
   clean = task.lowest if task.name == 'denoise' else task.highest
   expected = _expected(model, level, channels)
-  value = (expected - clean) / (span.start - clean)
-  if task.name == 'denoise' and channels < model.arch.channels:
-    value = value**2
-  return min(value, 1.0)
+  return min((expected - clean) / (span.start - clean), 1.0)
 
 
 class Setting(NamedTuple):

@@ -332,3 +332,11 @@ def test_grey_noise_is_served_at_what_it_weighs_from_where_that_is_the_start(
   expected = MODEL.restore(grey, strength=MODEL.strength(3**0.5 * level))
   assert np.abs(expected - MODEL.restore(grey, strength=0)).max() > 1e-4
   np.testing.assert_array_equal(MODEL.restore(grey, level=level), expected)
+
+
+def test_weak_jpeg_artefacts_fade_by_the_square():
+  luma = tiny_models.random_model('dejpeg', channels=1)
+  image = _image(8, 10)
+  start = luma.restore(image, strength=0)
+  found = luma.restore(image, level=90)  # half of what quality 80 has
+  np.testing.assert_allclose(found, image + (start - image) / 4, atol=1e-5)
