@@ -665,7 +665,7 @@ def test_a_log_of_the_user_s_own_is_no_report(capsys):
   ):
     pathlib.Path('r.json').write_text(mine)
     assert _restore('a.png', 'out', '--json', 'r.json', '--level', 20) == 2
-    assert 'no report' in capsys.readouterr().err
+    assert 'not a report' in capsys.readouterr().err
     assert pathlib.Path('r.json').read_text() == mine
   # The last line of a call that was killed may be cut.
   pathlib.Path('r.json').write_text(line + line[:20])
