@@ -211,8 +211,8 @@ def _named(given: list[str]) -> Iterator[tuple[str, float, float]]:
     yield name, float(first), float(second)
 
 
-def main() -> None:
-  """Prints the tables."""
+def _options() -> argparse.Namespace:
+  """What was measured, and what is assumed."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
   add = parser.add_argument
   add('--steps', type=pathlib.Path, default=RESULTS / 'processes-cpu.json')
@@ -254,7 +254,12 @@ def main() -> None:
     ],
     help='machines to rent; prices are assumed, see docs/scaling.md',
   )
-  options = parser.parse_args()
+  return parser.parse_args()
+
+
+def main() -> None:
+  """Prints the tables."""
+  options = _options()
   measured = json.loads(options.steps.read_text('utf-8'))
   photograph = json.loads(options.photograph.read_text('utf-8'))
   print('\nWhat the model has not seen\n')

@@ -19,13 +19,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from PIL import Image
 from playwright import sync_api
 from skimage import data
 
 from benchmarks import timing
+
+Point = tuple[float, float]  # of the window, pixels
 
 _FLAGS = ('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader')
 _DESKTOP = {'width': 1280, 'height': 800}
@@ -159,6 +162,22 @@ def _draw(
       page.close()
 
 
+def _there_and_back(box: dict[str, float]) -> Iterator[Point]:
+  """From the middle of the level's slider over its range and back."""
+  y = box['y'] + box['height'] / 2
+  for a, b in itertools.pairwise([0.5, 0.0, 1.0, 0.5]):
+    for i in range(12):
+      share = a + (b - a) * (1 - math.cos(math.pi * i / 12)) / 2
+      yield box['x'] + box['width'] * (0.015 + 0.97 * share), y
+
+
+def _to_both_sides(box: dict[str, float]) -> Iterator[Point]:
+  """From the grip of the line between before and after, once each way."""
+  for i in range(24):
+    away = 220 * math.sin(2 * math.pi * i / 24)
+    yield box['x'] + 20 + away, box['y'] + 20
+
+
 def _record(
   browser: sync_api.Browser, address: str, folder: pathlib.Path
 ) -> None:
@@ -174,12 +193,9 @@ def _record(
     shot = Image.open(io.BytesIO(page.screenshot())).convert('RGB')
     frames.extend([shot.resize((825, 540), Image.Resampling.LANCZOS)] * count)
 
-  def drag(name: str, shares: list[float]) -> None:
-    box = page.locator(name).bounding_box()
-    assert box
-    height = box['y'] + box['height'] / 2
-    for i, share in enumerate(shares):
-      page.mouse.move(box['x'] + box['width'] * share, height)
+  def drag(name: str, way: Callable[[Any], Iterator[Point]]) -> None:
+    for i, (x, y) in enumerate(way(page.locator(name).bounding_box())):
+      page.mouse.move(x, y)
       if not i:
         page.mouse.down()
       page.wait_for_timeout(40)
@@ -187,24 +203,9 @@ def _record(
     page.mouse.up()
 
   shoot(6)
-  ways = [0.5, 0.0, 1.0, 0.5]
-  path = [
-    a + (b - a) * (1 - math.cos(math.pi * i / 12)) / 2
-    for a, b in itertools.pairwise(ways)
-    for i in range(12)
-  ]
-  drag('#level', [0.015 + 0.97 * share for share in path])
+  drag('#level', _there_and_back)
   shoot(4)
-  handle = page.locator('#wipe .grip').bounding_box()
-  assert handle
-  x, y = handle['x'] + 20, handle['y'] + 20
-  page.mouse.move(x, y)
-  page.mouse.down()
-  for i in range(24):
-    page.mouse.move(x + 220 * math.sin(2 * math.pi * i / 24), y)
-    page.wait_for_timeout(30)
-    shoot()
-  page.mouse.up()
+  drag('#wipe .grip', _to_both_sides)
   frames[0].save(
     folder / 'page.webp',
     save_all=True,

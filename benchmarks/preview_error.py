@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from adafm_jax import files, zoo
 from adafm_jax.data import sources
+from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import preview
 from adafm_jax.engine.run import Network
@@ -46,6 +48,29 @@ def errors(outputs: np.ndarray, exact: np.ndarray) -> list[float]:
   ]
 
 
+def measure(
+  model: Model, photographs: Sequence[NamedImage]
+) -> dict[int, list[list[float]]]:
+  """`errors` of every image at five levels, by the number of nodes."""
+  degrade = Degradation(model.levels.task, model.noise or 'clipped')
+  network = Network(model.arch, model.params)
+
+  def restored(pixels, strengths):
+    parts = network.sweep(pixels, strengths)
+    return 255 * np.clip(np.concatenate(list(parts)), 0, 1)
+
+  found: dict[int, list[list[float]]] = {n: [] for n in range(5, 10)}
+  for image in photographs:
+    for position in (0, 0.25, 0.5, 0.75, 1):
+      level = model.levels.level(position)
+      window = images.to_channels(image.pixels, model.arch.channels)
+      noisy = degrade.apply(window[:SIDE, :SIDE], level, name=image.name)[None]
+      exact = restored(noisy, STRENGTHS)
+      for count, row in found.items():
+        row.append(errors(restored(noisy, preview.nodes(count)), exact))
+  return found
+
+
 def main():
   """Measures and prints."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
@@ -56,34 +81,16 @@ def main():
   add('--output', type=pathlib.Path)
   options = parser.parse_args()
   model = Model.load(zoo.locate(options.model))
-  found = sources.load(
+  loaded = sources.load(
     options.images, field='--images', channels=model.arch.channels
-  )[-options.most :]
-  degrade = Degradation(model.levels.task, model.noise or 'clipped')
-
-  network = Network(model.arch, model.params)
-
-  def restored(pixels, strengths):
-    parts = network.sweep(pixels, strengths)
-    return 255 * np.clip(np.concatenate(list(parts)), 0, 1)
-
-  rows: dict[int, list[list[float]]] = {n: [] for n in range(5, 10)}
-  for image in found:
-    for position in (0, 0.25, 0.5, 0.75, 1):
-      level = model.levels.level(position)
-      window = images.to_channels(image.pixels, model.arch.channels)
-      noisy = degrade.apply(window[:SIDE, :SIDE], level, name=image.name)[None]
-      exact = restored(noisy, STRENGTHS)
-      for count, row in rows.items():
-        nodes = restored(noisy, preview.nodes(count))
-        row.append(errors(nodes, exact))
+  )
   table = [
     [
       count,
       float(np.sqrt(np.mean(np.square([e[0] for e in row])))),
       *(max(e[i] for e in row) for i in (1, 2, 3)),
     ]
-    for count, row in rows.items()
+    for count, row in measure(model, loaded[-options.most :]).items()
   ]
   print(tables.markdown_table(HEADER, table))
   if options.output:

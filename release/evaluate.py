@@ -12,7 +12,6 @@ card's pictures. `python -m release.card.card NAME` then makes the card.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import datetime
 import json
 import pathlib
@@ -23,20 +22,15 @@ from typing import Any
 import tqdm
 
 from adafm_jax import files, zoo
-from adafm_jax.data import overlap, sources
-from adafm_jax.data.image import NamedImage, identify
+from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import compile_cache
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model import Model
 from adafm_jax.model_file import file as model_file
-from adafm_jax.model_file import header as headers
 from adafm_jax.model_file import provenance
-from release import classical, earlier, measure
+from release import classical, earlier, image_sets, measure
 from release.pictures import pictures
-
-HELD_OUT = 'heldout'
-_USUAL_HOLDOUT = 31
 
 
 def evaluate(
@@ -72,22 +66,7 @@ def evaluate(
   """
   model = zoo.load(name)
   others = {x: Model.load(path) for x, path in (dedicated or {}).items()}
-  subjects = measure.make_subjects(
-    model,
-    dedicated=others,
-    float32=Model.load(float32) if float32 else None,
-    peers=peers,
-  )
-  chosen = list(wanted) or measure.default_levels(model)
-  for level in (*chosen, *others):
-    model.levels.check(level)
-  if missing := sorted(set(others) - set(chosen)):
-    raise UserError(
-      f'A dedicated network is given for level {missing[0]:g}, which is not one'
-      f' of those measured ({", ".join(f"{x:g}" for x in chosen)}); add it to'
-      ' --levels.'
-    )
-  task = model.levels.task
+  chosen = _levels(model, wanted, others)
   counts = {key: len(images) for key, images in sets.items()}
   old = before['scores'] if before else []
   kept = earlier.methods(old)
@@ -95,11 +74,14 @@ def evaluate(
     kept.discard('classical')
   if before:
     earlier.check(old, kept, counts, chosen)
-  subjects = dataclasses.replace(
-    subjects,
-    classical=compare_classical and 'classical' not in kept,
+  subjects = measure.make_subjects(
+    model,
+    dedicated=others,
+    float32=Model.load(float32) if float32 else None,
     peers=None if 'peer' in kept else peers,
+    classical=compare_classical and 'classical' not in kept,
   )
+  task = model.levels.task
   rows = _scores(subjects, sets, task, chosen)
   if before:
     rows = earlier.with_rows(rows, old, kept)
@@ -119,6 +101,22 @@ def evaluate(
     'scores': rows,
     'provenance': provenance.collect() | {'processor': provenance.processor()},
   }
+
+
+def _levels(
+  model: Model, wanted: Sequence[float], dedicated: Mapping[float, Any]
+) -> list[float]:
+  """The levels to measure, which hold those of the dedicated networks."""
+  chosen = list(wanted) or measure.default_levels(model)
+  for level in (*chosen, *dedicated):
+    model.levels.check(level)
+  if missing := sorted(set(dedicated) - set(chosen)):
+    raise UserError(
+      f'A dedicated network is given for level {missing[0]:g}, which is not one'
+      f' of those measured ({", ".join(f"{x:g}" for x in chosen)}); add it to'
+      ' --levels.'
+    )
+  return chosen
 
 
 def _scores(
@@ -168,51 +166,6 @@ def _about(level: float, model: Model, path: str) -> dict[str, Any]:
   }
 
 
-def load_sets(
-  model: headers.Header, text: str, train: str = '', most: int = 0
-) -> dict[str, list[NamedImage]]:
-  """Loads the images to measure on.
-
-  Args:
-    model: images are converted to its channels.
-    text: 'cbsd68=/path,live1=/path'; the name alone of a known set is the
-      prepared set, see `data.prepare`.
-    train: the model's training images. Those that it held out become the set
-      'heldout'; sets that share images with the rest are refused.
-    most: take at most this many images of each set; 0 is all.
-
-  Raises:
-    UserError: images are missing, or the model was trained on them.
-  """
-
-  def load(source: str, field: str, count: int = 0) -> list[NamedImage]:
-    channels = model.arch.channels
-    return sources.load(source, field=field, channels=channels, most=count)
-
-  sets = {}
-  for entry in filter(None, text.split(',')):
-    name, _, source = entry.partition('=')
-    sets[name] = load(source or sources.named(name, ''), f'sets={name}', most)
-  if train:
-    learnt = load(train, 'data-train')
-    held = (model.provenance.get('config') or {}).get('data') or {}
-    count = held.get('holdout') or _USUAL_HOLDOUT
-    if len(learnt) <= count:
-      raise UserError(
-        f'--data-train {train} holds {len(learnt)} images, but the model held'
-        f' out {count} of its images; give the whole training set.'
-      )
-    overlap.refuse(
-      identify(learnt[:-count]),
-      {name: identify(images) for name, images in sets.items()},
-      field=train,
-    )
-    sets[HELD_OUT] = learnt[-count:][: most or None]
-  if not sets:
-    raise UserError('Give images to measure on: --sets NAME=FOLDER,...')
-  return sets
-
-
 def parse_dedicated(text: str) -> dict[float, str]:
   """Reads '35=FILE,50=FILE'.
 
@@ -239,9 +192,7 @@ def _kept(path: pathlib.Path, sha256: str) -> dict[str, Any]:
   return before.get('pictures', {}) if before['sha256'] == sha256 else {}
 
 
-@entry_point
-def main(argv: Sequence[str] | None = None) -> None:
-  """The command `python -m release.evaluate`."""
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     prog='python -m release.evaluate',
     description='Measures a released model, for its card.',
@@ -274,13 +225,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     help='make the pictures of a released model (default), or keep the old',
   )
   add('-o', '--output', type=pathlib.Path, default=pathlib.Path('docs/models'))
-  options = parser.parse_args(argv)
+  return parser.parse_args(argv)
+
+
+@entry_point
+def main(argv: Sequence[str] | None = None) -> None:
+  """The command `python -m release.evaluate`."""
+  options = _options(argv)
   compile_cache.enable()
   header = model_file.read_header(zoo.locate(options.name))
-  sets = load_sets(header, options.sets, options.data_train, options.images)
   found = evaluate(
     options.name,
-    sets,
+    image_sets.load(header, options.sets, options.data_train, options.images),
     wanted=levels.parse_values(options.levels) if options.levels else (),
     dedicated=parse_dedicated(options.dedicated),
     float32=options.float32,

@@ -74,6 +74,7 @@ def make_subjects(
   dedicated: Mapping[float, Model] | None = None,
   float32: Model | None = None,
   peers: pathlib.Path | None = None,
+  classical: bool = True,
 ) -> Subjects:
   """Checks that all networks can be compared.
 
@@ -82,6 +83,7 @@ def make_subjects(
     dedicated: networks of one level each, by that level.
     float32: the run's model file.
     peers: folder of other networks' weights.
+    classical: whether the classical method is measured too.
 
   Raises:
     UserError: a network has another task or other channels than the model, a
@@ -100,7 +102,7 @@ def make_subjects(
   paths = {'bent': model} if model.arch.bends else {}
   if not (model.arch.bends and jointly_trained(model.provenance)):
     paths = {'line': model.with_path('line'), **paths}
-  return Subjects(paths, dedicated or {}, float32, peers)
+  return Subjects(paths, dedicated or {}, float32, peers, classical)
 
 
 def jointly_trained(provenance: Mapping[str, Any]) -> bool:

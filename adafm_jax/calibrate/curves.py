@@ -69,13 +69,27 @@ def find_curve(
     logs.say(f'calibration: read from {path}')
     found = [measure.Measurement.of(x) for x in kept['measurements']]
     return _fit(config, found)
+  found = _measure(config, network, images[::2], wanted)
+  kept = {'asked': asked, 'measurements': [m.to_json() for m in found]}
+  if meshes.is_main():
+    files.write_json(path, kept)
+  return _fit(config, found)
+
+
+def _measure(
+  config: Config,
+  network: Network,
+  images: Sequence[NamedImage],
+  wanted: Sequence[float],
+) -> list[measure.Measurement]:
+  """Measures levels one after the other, and says what it finds."""
   label = levels.TASKS[config.task].label
-  found = []
+  found: list[measure.Measurement] = []
   for level in wanted:
     found.append(
       measure.measure(
         network,
-        images[::2],
+        images,
         level,
         levels.parse_values(config.calibrate.grid),
         Protocol.of(config.task, config.measured_noise),
@@ -85,10 +99,7 @@ def find_curve(
       f'calibration: {label(level)} is restored best at strength'
       f' {found[-1].best:.3f} ({found[-1].psnr.max():.2f} dB)'
     )
-  kept = {'asked': asked, 'measurements': [m.to_json() for m in found]}
-  if meshes.is_main():
-    files.write_json(path, kept)
-  return _fit(config, found)
+  return found
 
 
 def _fit(

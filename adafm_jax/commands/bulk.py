@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from adafm_jax import errors, files, zoo
-from adafm_jax.commands import restore, restore_options
+from adafm_jax.commands import restore, restore_job, restore_options
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.restore import cluster, manifest, objects, recipe
 from adafm_jax.restore import pairs as pairing
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
   _check(options)
   zoo.locate(options.model)  # before a cluster is started
   tasks = _tasks(options)
-  with restore.telling(), cluster.joined(options.address):
+  with restore.printing(), cluster.joined(options.address):
     return _run_part(options, tasks)
 
 
@@ -74,7 +74,7 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
   shard = manifest.parse_shard(options.shard or '0/1')
   here = copy.copy(options)
   here.device = 'cpu'  # the GPU is the actors'
-  identity = restore.identity(restore.make_job(here), options)
+  identity = restore_job.identity(restore_job.make_job(here), options)
   mine = [task for task in tasks if shard.has(task.result)]
   with manifest.opened(
     pathlib.Path(options.manifest), shard, identity
@@ -267,7 +267,7 @@ def _restore_all(
   if not objects.is_uri(output):
     output = os.path.abspath(output)
   rows = cluster.run(
-    functools.partial(restore.make_job, options),
+    functools.partial(restore_job.make_job, options),
     tasks,
     cluster.Work(
       output, options.jobs, options.batch, os.getcwd(), options.overwrite

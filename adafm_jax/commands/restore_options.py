@@ -30,7 +30,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     help='a released model by name (see `adafm models`), or a model file',
   )
   _strength_arguments(parser.add_argument_group('how strong'))
-  _file_arguments(parser.add_argument_group('files'))
+  group = parser.add_argument_group('files')
+  _result_arguments(group)
+  _record_arguments(group)
   _running_arguments(parser.add_argument_group('running'))
 
 
@@ -66,7 +68,8 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
   )
 
 
-def _file_arguments(group: argparse._ArgumentGroup) -> None:
+def _result_arguments(group: argparse._ArgumentGroup) -> None:
+  """The results' names, their format, and those that exist already."""
   add = group.add_argument
   add('--suffix', default='', help='behind the names of results: _restored')
   add(
@@ -97,6 +100,11 @@ def _file_arguments(group: argparse._ArgumentGroup) -> None:
     help='replace whatever has the name of a result (never an input); results'
     ' of an earlier call are replaced without it',
   )
+
+
+def _record_arguments(group: argparse._ArgumentGroup) -> None:
+  """What is kept about the work: in the results and beside them."""
+  add = group.add_argument
   add(
     '--recipe',
     action='store_true',

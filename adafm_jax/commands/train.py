@@ -30,7 +30,7 @@ from adafm_jax.model_file import provenance
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.report import experiment
-from adafm_jax.train import logs, sets, stages
+from adafm_jax.train import initial, logs, sets, stages
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import workdir as workdirs
 
@@ -69,7 +69,7 @@ def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
   opened = sets.open_run(config, data, workdir)
   kept = not config.adapt.steps
   arch = config.bent if kept else config.arch
-  params = stages.given(opened) if kept else stages.train(opened)
+  params = initial.given(config) if kept else stages.train(opened)
   images = data.learnt.heldout[: config.calibrate.images]
   network = _network(config, arch, params)
   found = curves.find_curve(config, workdir, network, images)

@@ -16,9 +16,25 @@ _RANGE = ('task', 'start', 'end')
 
 def contradictions(config: Config) -> list[Problem]:
   """Mistakes in fields that are legal alone but not together."""
+  found = [
+    *_stage_problems(config),
+    *_given_problems(config),
+    *_protocol_problems(config),
+    *_set_problems(config),
+    *_scale_problems(config),
+    *_strength_problems(config),
+    *_joint_problems(config),
+  ]
+  wrong = levels.range_problems(config.task, config.start, config.end)
+  if wrong:
+    return found + [(_RANGE, sentence) for sentence in wrong]
+  return found + _level_problems(config)
+
+
+def _stage_problems(config: Config) -> list[Problem]:
+  """Mistakes within one stage."""
   found: list[Problem] = []
-  stages = config.used_stages
-  for name in stages:
+  for name in config.used_stages:
     stage = getattr(config, name)
     if stage.patch % 2:
       found.append(
@@ -42,30 +58,22 @@ def contradictions(config: Config) -> list[Problem]:
           f' {stage.steps}; warm-up must end before the run does.',
         )
       )
+  return found
+
+
+def _given_problems(config: Config) -> list[Problem]:
+  """Whether what is not trained is what a model file can give."""
+  stages = config.used_stages
   given = [name for name in stages if not getattr(config, name).steps]
-  if config.model.init and given not in (
-    [],
-    ['train'],
-    [x for x in stages if x != 'joint'],
-  ):
-    fields = tuple(f'{name}.steps' for name in stages if name != 'joint')
-    found.append(
-      (
-        fields,
-        f'{" and ".join(f"{name}.steps" for name in given)} may not be 0 alone:'
-        f' set train.steps to 0, or {", ".join(fields)} together.',
-      )
-    )
-  found += _protocol_problems(config) + _set_problems(config)
-  found += (
-    _scale_problems(config)
-    + _strength_problems(config)
-    + _joint_problems(config)
+  before_joint = [name for name in stages if name != 'joint']
+  if not config.model.init or given in ([], ['train'], before_joint):
+    return []
+  fields = tuple(f'{name}.steps' for name in before_joint)
+  sentence = (
+    f'{" and ".join(f"{name}.steps" for name in given)} may not be 0 alone:'
+    f' set train.steps to 0, or {", ".join(fields)} together.'
   )
-  wrong = levels.range_problems(config.task, config.start, config.end)
-  if wrong:
-    return found + [(_RANGE, sentence) for sentence in wrong]
-  return found + _level_problems(config)
+  return [(fields, sentence)]
 
 
 def _joint_problems(config: Config) -> list[Problem]:

@@ -80,7 +80,8 @@ def make_app(
   app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
   guard.answer_errors(app)
   app.add_middleware(guard.Guard)
-  _add_images(app, kept, computer, models, work)
+  _add_models(app, kept, computer, models, work)
+  _add_images(app, kept)
   _add_sweep(app, kept, computer, work)
   _add_restore(app, kept, computer, work)
   if pages:
@@ -88,19 +89,46 @@ def make_app(
   return app
 
 
-def _add_images(
+def _add_models(
   app: fastapi.FastAPI,
   kept: stores.ImageStore,
   computer: compute.Computer,
   models: Sequence[site.Served],
   work: queues.Queue,
 ) -> None:
-  """Models, and images that come and go."""
+  """The models, and the level of an image for one of them."""
 
   @app.get('/api/models')
   async def list_models() -> list[dict[str, Any]]:
     """The models: sizes, levels, and the curve from level to strength."""
     return [weights.describe(each.model, each.name) for each in models]
+
+  @app.get(
+    '/api/images/{image_id}/level', responses=_problems(404, 413, 415, 422)
+  )
+  async def read_level(
+    request: fastapi.Request, image_id: schema.ImageId, model: str
+  ) -> schema.Level:
+    """The level of an image, estimated for a model."""
+    stored = _find(kept, image_id)
+
+    def job(check: compute.Check) -> schema.Level:
+      check()
+      opened, _ = computer.opened(stored, model, 1)
+      header = next(each.model for each in models if each.name == model)
+      found = estimate.estimate_level(opened.photo, header.levels)
+      strength = None
+      if header.levels.contains(found.level):
+        strength = computer.strength(stored, model, found.level, 1)
+      return schema.Level(
+        level=found.level, strength=strength, sentence=found.sentence
+      )
+
+    return await work.run(job, request.is_disconnected)
+
+
+def _add_images(app: fastapi.FastAPI, kept: stores.ImageStore) -> None:
+  """Images come and go."""
 
   @app.post(
     '/api/images',
@@ -125,29 +153,6 @@ def _add_images(
     """Forgets an image."""
     if not kept.remove(image_id):
       raise HTTPException(404, 'There is no such image, or no longer.')
-
-  @app.get(
-    '/api/images/{image_id}/level', responses=_problems(404, 413, 415, 422)
-  )
-  async def read_level(
-    request: fastapi.Request, image_id: schema.ImageId, model: str
-  ) -> schema.Level:
-    """The level of an image, estimated for a model."""
-    stored = _find(kept, image_id)
-
-    def job(check: compute.Check) -> schema.Level:
-      check()
-      opened, _ = computer.opened(stored, model, 1)
-      header = next(each.model for each in models if each.name == model)
-      found = estimate.estimate_level(opened.photo, header.levels)
-      strength = None
-      if header.levels.contains(found.level):
-        strength = computer.strength(stored, model, found.level, 1)
-      return schema.Level(
-        level=found.level, strength=strength, sentence=found.sentence
-      )
-
-    return await work.run(job, request.is_disconnected)
 
 
 def _add_sweep(

@@ -59,22 +59,16 @@ def answer_errors(app: fastapi.FastAPI) -> None:
     sending = request.url.path == '/api/images'
     return _problem(415 if sending else 422, ' '.join(error.problems))
 
-  @app.exception_handler(queues.FullError)
-  async def busy(_: fastapi.Request, error: queues.FullError):
-    del error
-    return _problem(
-      503, 'Too much is waiting; try again.', **{'Retry-After': '2'}
-    )
+  def always(kind: type[Exception], code: int, sentence: str, **headers: str):
+    async def handler(*_: object):
+      return _problem(code, sentence, **headers)
 
-  @app.exception_handler(queues.GoneError)
-  async def gone(_: fastapi.Request, error: queues.GoneError):
-    del error
-    return _problem(503, 'The request was given up.')
+    app.add_exception_handler(kind, handler)
 
-  @app.exception_handler(MemoryError)
-  async def memory(_: fastapi.Request, error: MemoryError):
-    del error
-    return _problem(413, 'The picture takes more memory than there is.')
+  full = 'Too much is waiting; try again.'
+  always(queues.FullError, 503, full, **{'Retry-After': '2'})
+  always(queues.GoneError, 503, 'The request was given up.')
+  always(MemoryError, 413, 'The picture takes more memory than there is.')
 
 
 class Guard:

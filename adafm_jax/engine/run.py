@@ -21,7 +21,7 @@ from adafm_jax.engine import blend, canvas, ensemble, overlap, plan
 from adafm_jax.engine import memory as memories
 from adafm_jax.engine import tiles as tiling
 from adafm_jax.errors import UserError
-from adafm_jax.models import networks, restorer
+from adafm_jax.models import folding, networks, restorer
 from adafm_jax.models.architecture import Architecture
 
 Sweep = Callable[[restorer.Params, jax.typing.ArrayLike, jax.Array], jax.Array]
@@ -222,7 +222,7 @@ def _tiler(arch: Architecture, side: int, dtype: str) -> tiling.Tiler:
 
 @functools.lru_cache(maxsize=8)
 def _fold(arch: Architecture) -> Callable[..., restorer.Params]:
-  return jax.jit(lambda params, value: restorer.fold(params, arch, value))
+  return jax.jit(lambda params, value: folding.fold(params, arch, value))
 
 
 def fold(

@@ -157,7 +157,6 @@ def encode_jxl(
   numbers can't be given another meaning afterwards: all but 8 bits in sRGB is
   written without.
   """
-  grey = samples.shape[-1] < 3
   icc = carried.icc
   plain = samples.dtype == np.uint8 and not settings.lossless
   if icc and plain and colour_chunks.is_srgb(icc):
@@ -177,19 +176,8 @@ def encode_jxl(
   )
   stream, found = _parts(bytes(made))
   if not usual:
-    space = jxl_header.GREY if grey else 0
-    if icc:
-      stream = jxl_header.recoloured(
-        stream, Colour(space, True), jxl_icc.write(icc)
-      )
-    else:
-      primaries, transfer = coded or (1, 13)
-      colour = Colour(
-        space,
-        primaries=jxl_header.PRIMARIES[primaries],
-        transfer=jxl_header.TRANSFERS[transfer],
-      )
-      stream = jxl_header.recoloured(stream, colour)
+    space = jxl_header.GREY if samples.shape[-1] < 3 else 0
+    stream = _meaning(stream, space, icc, coded or (1, 13))
   parts = [_CONTAINER, boxes.box(b'ftyp', b'jxl \0\0\0\0jxl ')]
   if b'jxll' in found:  # the level of what decoders must be able to do
     parts.append(boxes.box(b'jxll', found[b'jxll']))
@@ -198,6 +186,22 @@ def encode_jxl(
   if carried.xmp:
     parts.append(boxes.box(b'xml ', carried.xmp))
   return b''.join([*parts, boxes.box(b'jxlc', stream)])
+
+
+def _meaning(
+  stream: bytes, space: int, icc: bytes | None, coded: tuple[int, int]
+) -> bytes:
+  """A codestream whose numbers mean a profile's colours, or coded ones."""
+  if icc:
+    profile = jxl_icc.write(icc)
+    return jxl_header.recoloured(stream, Colour(space, True), profile)
+  primaries, transfer = coded
+  colour = Colour(
+    space,
+    primaries=jxl_header.PRIMARIES[primaries],
+    transfer=jxl_header.TRANSFERS[transfer],
+  )
+  return jxl_header.recoloured(stream, colour)
 
 
 def _distance(settings: Settings) -> float:

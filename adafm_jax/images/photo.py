@@ -76,7 +76,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     path: of a file with one picture, of a format in `formats.SUFFIXES`.
 
   Returns:
-    The photograph; `notes` tells what the user should know.
+    The photograph; `notes` says what the user should know.
 
   Raises:
     UserError: the file can't be read, holds several pictures, or is of a kind

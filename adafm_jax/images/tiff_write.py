@@ -20,7 +20,13 @@ _HEADERS = {'<': b'II*\0\x08\0\0\0', '>': b'MM\0*\0\0\0\x08'}
 # tifffile leaves these out where they are given as numbers.
 _NAMES: dict[int, str] = {IFD.Exif: 'ExifTag', IFD.GPSInfo: 'GPSTag'}
 # Given to tifffile by name.
-_NAMED = (Base.XResolution, Base.YResolution, Base.ResolutionUnit)
+_NAMED = (
+  Base.XResolution,
+  Base.YResolution,
+  Base.ResolutionUnit,
+  Base.ImageDescription,
+  Base.Software,
+)
 
 _Tag = tuple[int | str, int, int, Any, bool]  # as tifffile takes them
 
@@ -36,21 +42,6 @@ def write(path: pathlib.Path, samples: np.ndarray, carried: Carried) -> None:
   """
   channels, exif = samples.shape[-1], carried.exif
   order: Literal['<', '>'] = '>' if exif.endian == '>' else '<'
-  extra: list[_Tag] = []
-  for key, kind, value in (
-    (_XMP, _BYTE, carried.xmp),
-    (_IPTC, _UNDEFINED, carried.iptc),
-  ):
-    if value:
-      extra.append((key, kind, len(value), value, True))
-  for tag, value in exif.items():
-    if tag in _NAMES:
-      extra.append((_NAMES[tag], _LONG, 1, 0, True))  # set below
-    elif tag not in _NAMED and tag not in (
-      Base.ImageDescription,
-      Base.Software,
-    ):
-      extra += _entries(tag, value)
   resolution = None
   if Base.XResolution in exif:
     resolution = (exif[Base.XResolution], exif[Base.YResolution])
@@ -70,11 +61,29 @@ def write(path: pathlib.Path, samples: np.ndarray, carried: Carried) -> None:
     resolution=resolution,
     resolutionunit='inch' if resolution else None,
     iccprofile=carried.icc,
-    extratags=extra,
+    extratags=_tags(carried),
   )
   for tag in _NAMES:
     if tag in exif:
       _append(path, tag, exif[tag], order)
+
+
+def _tags(carried: Carried) -> list[_Tag]:
+  """XMP, IPTC and EXIF; pointers to sub-directories are set afterwards."""
+  found: list[_Tag] = [
+    (key, kind, len(value), value, True)
+    for key, kind, value in (
+      (_XMP, _BYTE, carried.xmp),
+      (_IPTC, _UNDEFINED, carried.iptc),
+    )
+    if value
+  ]
+  for tag, value in carried.exif.items():
+    if tag in _NAMES:
+      found.append((_NAMES[tag], _LONG, 1, 0, True))
+    elif tag not in _NAMED:
+      found += _entries(tag, value)
+  return found
 
 
 def _bytes(value: str | None) -> bytes | None:

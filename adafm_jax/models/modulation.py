@@ -10,8 +10,6 @@ layer stays one depthwise pass.
 
 from __future__ import annotations
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -193,34 +191,3 @@ class AdaFM(nn.Module):
       moved = change(kernel, bias[None, None, None])
       total = total + weight.astype(x.dtype) * moved
     return total
-
-
-def fold_into_conv(
-  conv: dict[str, Any], adafm: dict[str, Any], weights: jax.Array
-) -> dict[str, Any]:
-  """Merges a 1x1 AdaFM layer at one strength into the conv before it.
-
-  (1 + k) (W x + c) + b is a conv with weights (1 + k) W and bias (1 + k) c + b,
-  so a 1x1 AdaFM layer costs nothing at a fixed strength.
-
-  Args:
-    conv: `kernel` [3, 3, in, C] and `bias` [C].
-    adafm: `kernel` [1, 1, 1, C], `bias` [C] and, if any, the bends' [n, ...].
-    weights: float32 [1 + n], `path.weights` of the strength.
-
-  Returns:
-    The merged conv's `kernel` and `bias`.
-  """
-  change = weights[0] * adafm['kernel'][0, 0, 0]
-  bias = weights[0] * adafm['bias']
-  if len(weights) > 1:
-    bends = adafm['bend_kernel'][:, 0, 0, 0]
-    change = change + jnp.einsum('t,tc->c', weights[1:], bends)
-    bias = bias + jnp.einsum('t,tc->c', weights[1:], adafm['bend_bias'])
-  # Round here, so that paths that meet at an end give the same bits there.
-  change, bias = jax.lax.optimization_barrier((change, bias))
-  gain = 1 + change
-  return {
-    'kernel': conv['kernel'] * gain[None, None, None],
-    'bias': conv['bias'] * gain + bias,
-  }

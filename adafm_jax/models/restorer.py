@@ -17,7 +17,6 @@ import jax.numpy as jnp
 
 from adafm_jax.errors import UserError
 from adafm_jax.models import layers, modulation
-from adafm_jax.models import path as paths
 from adafm_jax.models import strength as strengths
 from adafm_jax.models.architecture import EVERYWHERE, OUTER, Architecture
 from adafm_jax.models.border import Border, WholeImage
@@ -255,47 +254,3 @@ def backbone(params: Params) -> Params:
     for name, leaf in params.items()
     if 'adafm' not in name
   }
-
-
-def fold(
-  params: Params, arch: Architecture, strength: jax.typing.ArrayLike
-) -> Params:
-  """The basic model that equals a k = 1 AdaFM-Net at one strength.
-
-  Args:
-    params: of the AdaFM-Net.
-    arch: its architecture: kernel 1, AdaFM layers before activations.
-    strength: one value, or [layers], one per AdaFM layer.
-
-  Returns:
-    Parameters of `arch.basic`.
-
-  Raises:
-    UserError: the AdaFM layers aren't 1x1, or come after an activation.
-  """
-  if not arch.folds:
-    raise UserError(
-      'Only 1x1 AdaFM layers right behind a conv can be folded into it; this'
-      f' network has kernel {arch.kernel}, placement {arch.placement!r}.'
-    )
-  spread = strengths.spread(
-    jnp.reshape(jnp.asarray(strength, jnp.float32), (-1, 1)),
-    arch.adafm_layers,
-    (1, 2, 2, arch.channels),
-  )
-  each = jnp.broadcast_to(spread.ravel(), (arch.adafm_layers,))
-  weights = paths.weights(each, arch.path, arch.bends)
-  folded = {k: v for k, v in params.items() if k != 'trunk_adafm'}
-  for i in range(arch.blocks):
-    block = params[f'block_{i:02d}']
-    folded[f'block_{i:02d}'] = {
-      f'conv_{j}': modulation.fold_into_conv(
-        block[f'conv_{j}'], block[f'adafm_{j}'], weights[:, 2 * i + j - 1]
-      )
-      for j in (1, 2)
-    }
-  if arch.placement == 'block+trunk':
-    folded['trunk'] = modulation.fold_into_conv(
-      params['trunk'], params['trunk_adafm'], weights[:, -1]
-    )
-  return folded

@@ -64,7 +64,22 @@ def _body(found: FinishedRuns, pictures: pathlib.Path) -> Iterator[Block]:
 
 
 def _about(found: FinishedRuns) -> Iterator[Block]:
-  """What all cells share: preset, data, protocol, steps, device, seeds."""
+  """What all cells share, and what is missing."""
+  yield _settings(found)
+  yield Text(
+    'The paper trained 64 features and 16 blocks on DIV2K, the basic model for'
+    ' 1M steps and AdaFM for 500k. A dash is a missing cell: that run is not'
+    ' done. Numbers with ± are means and standard deviations over the seeds.'
+    ' Denoising is measured on the first protocol listed.'
+  )
+  if found.failed:
+    yield Table(
+      ['failed run', 'why'], [[a, b] for a, b in found.failed.items()]
+    )
+
+
+def _settings(found: FinishedRuns) -> Table:
+  """Preset, data, protocol, steps, device, seeds."""
   config, runs = found.config, found.runs
   seeds = sorted({run.v.seed for run in runs})
   devices = sorted({run.about['device'] for run in runs})
@@ -80,7 +95,7 @@ def _about(found: FinishedRuns) -> Iterator[Block]:
     )
 
   images = sorted({run.about['training_images'] for run in runs})
-  yield Table(
+  return Table(
     ['', ''],
     [
       ['preset', config['preset']],
@@ -103,16 +118,6 @@ def _about(found: FinishedRuns) -> Iterator[Block]:
       ['JAX', ', '.join(sorted({r.about['packages']['jax'] for r in runs}))],
     ],
   )
-  yield Text(
-    'The paper trained 64 features and 16 blocks on DIV2K, the basic model for'
-    ' 1M steps and AdaFM for 500k. A dash is a missing cell: that run is not'
-    ' done. Numbers with ± are means and standard deviations over the seeds.'
-    ' Denoising is measured on the first protocol listed.'
-  )
-  if found.failed:
-    yield Table(
-      ['failed run', 'why'], [[a, b] for a, b in found.failed.items()]
-    )
 
 
 def _runs(found: FinishedRuns) -> Iterator[Block]:

@@ -76,15 +76,6 @@ def _builder_class(
   """A TFDS builder class with the set's name."""
   import tensorflow_datasets as tfds
 
-  pixels = tfds.features.Tensor(
-    shape=(None, None, request.stored_channels or None),
-    dtype=np.uint8,
-    # Not PNG, which takes ten times as long to decode.
-    encoding=tfds.features.Encoding.BYTES,
-  )
-  names = ['image', *map(prepared.level_feature, request.levels)]
-  features = dict.fromkeys(names, pixels)
-
   class ImageBuilder(  # type: ignore[call-arg]
     tfds.core.ShardBasedBuilder, skip_registration=True
   ):
@@ -97,9 +88,7 @@ def _builder_class(
       return tfds.core.DatasetInfo(
         builder=self,
         description=known.get(request.dataset).title,
-        features=tfds.features.FeaturesDict(
-          {**features, 'name': tfds.features.Text()}
-        ),
+        features=_features(request),
         disable_shuffling=True,
       )
 
@@ -110,12 +99,28 @@ def _builder_class(
           lambda shard=shard, split=split: _examples(
             request, split, shard, done
           )
-          for shard in _shards(entries, len(names))
+          for shard in _shards(entries, 1 + len(request.levels))
         ]
         for split, entries in splits.items()
       }
 
   return ImageBuilder
+
+
+def _features(request: Request) -> Any:
+  """What a record holds: the image, a partner for each level, and the name."""
+  import tensorflow_datasets as tfds
+
+  pixels = tfds.features.Tensor(
+    shape=(None, None, request.stored_channels or None),
+    dtype=np.uint8,
+    # Not PNG, which takes ten times as long to decode.
+    encoding=tfds.features.Encoding.BYTES,
+  )
+  names = ['image', *map(prepared.level_feature, request.levels)]
+  return tfds.features.FeaturesDict(
+    {**dict.fromkeys(names, pixels), 'name': tfds.features.Text()}
+  )
 
 
 def _shards(entries: Sequence[Entry], planes: int) -> list[list[Entry]]:

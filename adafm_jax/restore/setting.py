@@ -105,7 +105,7 @@ def share(model: Header, level: float, channels: int) -> float:
 
 
 def fraction(model: Header, level: float, channels: int) -> float:
-  """Where a level lies between none (0) and the start (1), as `share` has it."""
+  """Where a level lies between none (0) and the start (1), for `share`."""
   span = model.levels
   task = levels.get_task(span.task)
   if problems := task.problems(level):

@@ -18,11 +18,9 @@ import jax.numpy as jnp
 
 from adafm_jax.config.fields import Config, StageConfig
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.errors import UserError
-from adafm_jax.model import Model
 from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.train import checkpoint, feed, logs, loop, optim
+from adafm_jax.train import checkpoint, feed, initial, logs, loop, optim
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import step as steps
 from adafm_jax.train.images import Images
@@ -70,7 +68,7 @@ def train(run: Run) -> restorer.Params:
   for field in config.used_stages:
     stage = getattr(config, field)
     meshes.check_batch(field, stage.batch, meshes.make_mesh())
-  params = _first_weights(config)
+  params = initial.basic(config)
   if not config.train.steps:
     logs.say(f'basic: the backbone of {config.model.init}')
   elif latest_step(run.workdir, 'adapt') is None:
@@ -98,42 +96,6 @@ def adapt(run: Run, params: restorer.Params) -> restorer.Params:
   params = restorer.insert_adafm(params, config.arch)
   points = Points.single(config.end, 1.0)
   return learn(run, 'adapt', config.arch, params, points)
-
-
-def _first_weights(config: Config) -> restorer.Params:
-  """Random weights, or those of `model.init`."""
-  arch = config.arch.basic
-  if not config.model.init:
-    key = jax.random.key(config.seed)
-    return restorer.init(key, arch, scale=config.model.init_scale)
-  model = Model.load(config.model.init)
-  _check_given(config, model.arch.basic, arch)
-  return restorer.backbone(model.params)
-
-
-def _check_given(config: Config, arch: Architecture, wanted: Architecture):
-  if arch != wanted:
-    raise UserError(
-      f'model.init is {config.model.init}, a network of {arch}; this run needs'
-      f' one of {wanted}.'
-    )
-
-
-def given(run: Run) -> restorer.Params:
-  """The weights of `model.init`, on the released path; nothing is trained.
-
-  A model on another path gives its straight one.
-
-  Raises:
-    UserError: it holds another network.
-  """
-  config = run.config
-  model = Model.load(config.model.init)
-  if model.arch != config.bent:
-    model = model.with_path('line')
-    _check_given(config, model.arch, config.arch)
-  logs.say(f'all weights so far: those of {config.model.init}')
-  return restorer.insert_adafm(model.params, config.bent)
 
 
 def train_further(run: Run, params: restorer.Params) -> restorer.Params:
@@ -271,12 +233,12 @@ def _loop(
   validate = run.make_validate(
     arch, float(points.level[middle]), float(points.strength[middle])
   )
-  index = list(FIELDS).index(name)  # each stage draws from keys of its own
   per_call = config.run.steps_per_dispatch or (
     1 if jax.default_backend() == 'cpu' else 100
   )
   if config.data.placement == 'stream':
     per_call = 1  # the host hands over every batch
+  index = list(FIELDS).index(name)  # each stage draws from keys of its own
   key = jax.random.fold_in(jax.random.key(config.seed), 1 + index)
   with (
     logs.Events(run.workdir / 'events' / name, start) as events,

@@ -1,8 +1,6 @@
 // The page: wires what is seen to what is computed.
 
-import {openDevice} from './engine/device.js';
-import {GpuEngine} from './engine/webgpu.js';
-import {ServerEngine} from './engine/server.js';
+import {chooseEngine} from './engine/choose.js';
 import {Instrument} from './instrument.js';
 import {Panel} from './panel.js';
 import {PictureError} from './pictures.js';
@@ -27,18 +25,6 @@ async function start() {
     return;
   }
   new Page(site, engine);
-}
-
-/** The device if there is one; else the server; a slow device before none. */
-async function chooseEngine(site) {
-  const wanted = new URLSearchParams(location.search).get('engine');
-  const opened = wanted === 'server' ? null
-    : await openDevice().catch(() => null);
-  if (opened && (wanted === 'webgpu' || !opened.software || !site.server)) {
-    return new GpuEngine(opened);
-  }
-  return site.server
-    ? new ServerEngine(site.preview, new URL('api/', location.href)) : null;
 }
 
 class Page {

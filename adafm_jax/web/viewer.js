@@ -2,23 +2,18 @@
 // and pan, and the brush. Pointer, touch and keyboard do the same things.
 
 import {canvasOf} from './pictures.js';
+import {Placement} from './placement.js';
 
-const MAX_SCALE = 16;
 const GRAB = 22; // CSS pixels on either side of the line that take hold of it
 const WHEEL = 0.0015;
 const PAINT = '#5b8cff';
-
-/** @typedef {import('./engine/tiles.js').Rect} Rect */
 
 export class Viewer {
   #canvas;
   #handle;
   #before = null;
   #after = null;
-  #scale = 1;
-  #x = 0;
-  #y = 0;
-  #fitted = true;
+  #placed;
   #wipe = 0.5;
   #held = false;
   #pointers = new Map();
@@ -35,6 +30,7 @@ export class Viewer {
     this.stage = stage;
     this.report = report;
     this.#canvas = stage.querySelector('canvas');
+    this.#placed = new Placement(this.#canvas);
     this.#handle = stage.querySelector('[role=slider]');
     /** null, or the brush: its size in CSS pixels, and whether it erases */
     this.brush = null;
@@ -49,6 +45,7 @@ export class Viewer {
       && this.#before.width === before.width
       && this.#before.height === before.height;
     this.#before = before;
+    this.#placed.picture = before;
     this.#after = after;
     if (!same) {
       this.mask = null;
@@ -74,56 +71,32 @@ export class Viewer {
 
   /** The part of the picture that is seen, in whole pixels. */
   get view() {
-    const {width, height} = this.#before;
-    const left = Math.max(0, Math.floor(-this.#x / this.#scale));
-    const top = Math.max(0, Math.floor(-this.#y / this.#scale));
-    const right = Math.min(width,
-      Math.ceil((this.#canvas.width - this.#x) / this.#scale));
-    const bottom = Math.min(height,
-      Math.ceil((this.#canvas.height - this.#y) / this.#scale));
-    return {x: left, y: top, width: Math.max(1, right - left),
-      height: Math.max(1, bottom - top)};
+    return this.#placed.view;
   }
 
   /** Screen pixels per pixel of the picture. */
   get scale() {
-    return this.#scale;
+    return this.#placed.scale;
   }
 
   fit() {
-    this.#fitted = true;
-    if (!this.#before) return;
-    const {width, height} = this.#canvas;
-    const scale = Math.min(width / this.#before.width,
-      height / this.#before.height);
-    this.#scale = Math.min(MAX_SCALE, scale || 1);
-    this.#x = (width - this.#before.width * this.#scale) / 2;
-    this.#y = (height - this.#before.height * this.#scale) / 2;
+    this.#placed.fit();
     this.#moved();
   }
 
   /** Zooms to a scale, with one point of the screen at rest. */
-  zoomTo(scale, x = this.#canvas.width / 2, y = this.#canvas.height / 2) {
-    if (!this.#before) return;
-    const least = Math.min(1, this.#canvas.width / this.#before.width / 2,
-      this.#canvas.height / this.#before.height / 2);
-    const next = Math.min(MAX_SCALE, Math.max(least, scale));
-    this.#x = x - (x - this.#x) * next / this.#scale;
-    this.#y = y - (y - this.#y) * next / this.#scale;
-    this.#scale = next;
-    this.#fitted = false;
+  zoomTo(scale, x, y) {
+    this.#placed.zoomTo(scale, x, y);
     this.#moved();
   }
 
   zoomBy(factor, x, y) {
-    this.zoomTo(this.#scale * factor, x, y);
+    this.zoomTo(this.scale * factor, x, y);
   }
 
   /** Moves the picture by screen pixels. */
   panBy(x, y) {
-    this.#x += x;
-    this.#y += y;
-    this.#fitted = false;
+    this.#placed.panBy(x, y);
     this.#moved();
   }
 
@@ -145,26 +118,13 @@ export class Viewer {
     const {clientWidth, clientHeight} = this.stage;
     const width = Math.max(1, Math.round(clientWidth * ratio));
     const height = Math.max(1, Math.round(clientHeight * ratio));
-    this.#x += (width - this.#canvas.width) / 2;
-    this.#y += (height - this.#canvas.height) / 2;
-    this.#canvas.width = width;
-    this.#canvas.height = height;
-    if (this.#fitted) this.fit();
-    else this.#moved();
+    this.#placed.resize(width, height);
+    this.#moved();
     this.#draw(); // a resized canvas is empty until it is drawn
   }
 
-  /** Keeps a part of the picture in sight, and tells what part that is. */
   #moved() {
     if (!this.#before) return;
-    const keep = (at, size, room) => {
-      if (size <= room) return (room - size) / 2;
-      return Math.min(0, Math.max(room - size, at));
-    };
-    this.#x = keep(this.#x, this.#before.width * this.#scale,
-      this.#canvas.width);
-    this.#y = keep(this.#y, this.#before.height * this.#scale,
-      this.#canvas.height);
     this.redraw();
     this.report.moved();
   }
@@ -176,13 +136,12 @@ export class Viewer {
     context.clearRect(0, 0, width, height);
     if (!this.#before) return;
     // Pixels are shown as they are where they are enlarged by far.
-    context.imageSmoothingEnabled = this.#scale < 3;
+    const {scale, x, y} = this.#placed;
+    context.imageSmoothingEnabled = scale < 3;
     context.imageSmoothingQuality = 'high';
-    const place = () => context.setTransform(
-      this.#scale, 0, 0, this.#scale, this.#x, this.#y);
-    const left = Math.max(0, this.#x);
-    const right = Math.min(width, this.#x + this.#before.width * this.#scale);
-    const line = this.#held ? right : left + this.#wipe * (right - left);
+    const place = () => context.setTransform(scale, 0, 0, scale, x, y);
+    const {left, right} = this.#placed.span;
+    const line = this.#held ? right : this.#line();
     const part = (image, from, to) => {
       if (to <= from) return;
       context.save();
@@ -237,7 +196,7 @@ export class Viewer {
     stage.addEventListener('dblclick', (event) => {
       if (this.brush) return;
       const {x, y} = this.#at(event);
-      if (this.#fitted) this.zoomTo(Math.max(1, 2 * this.#scale), x, y);
+      if (this.#placed.fitted) this.zoomTo(Math.max(1, 2 * this.scale), x, y);
       else this.fit();
     });
     this.#handle.addEventListener('keydown', (event) => {
@@ -279,7 +238,7 @@ export class Viewer {
       this.#paint(last, at);
     }
     if (this.#drag === 'wipe') {
-      const {left, right} = this.#span();
+      const {left, right} = this.#placed.span;
       this.wipe = (at.x - left) / (right - left);
     }
     this.#pointers.set(event.pointerId, at);
@@ -297,13 +256,8 @@ export class Viewer {
     this.report.painted();
   }
 
-  #span() {
-    return {left: Math.max(0, this.#x), right: Math.min(this.#canvas.width,
-      this.#x + this.#before.width * this.#scale)};
-  }
-
   #line() {
-    const {left, right} = this.#span();
+    const {left, right} = this.#placed.span;
     return left + this.#wipe * (right - left);
   }
 
@@ -326,16 +280,12 @@ export class Viewer {
       this.brush.erase ? 'destination-out' : 'source-over';
     context.strokeStyle = PAINT;
     context.lineCap = 'round';
-    context.lineWidth = this.brush.size * to.ratio / this.#scale;
+    context.lineWidth = this.brush.size * to.ratio / this.scale;
     context.beginPath();
-    context.moveTo(...this.#inPicture(from));
-    context.lineTo(...this.#inPicture(to));
+    context.moveTo(...this.#placed.inPicture(from));
+    context.lineTo(...this.#placed.inPicture(to));
     context.stroke();
     this.redraw();
-  }
-
-  #inPicture({x, y}) {
-    return [(x - this.#x) / this.#scale, (y - this.#y) / this.#scale];
   }
 }
 

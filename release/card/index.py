@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from adafm_jax import zoo
-from adafm_jax.commands import models
+from adafm_jax.commands import models as listing
 from adafm_jax.model_file import file as model_file
 from adafm_jax.report import tables
 
@@ -39,7 +39,7 @@ def render(folder: pathlib.Path) -> str:
     entry = zoo.entries()[name]
     header = model_file.read_header(entry.path)
     size = entry.path.stat().st_size / 1e6
-    cost = round(models.cost(header.arch))
+    cost = round(listing.cost(header.arch))
     link = f'[{name}]({name}.md)'
     network = f'{header.arch.features} x {header.arch.blocks}'
     rows.append((link, str(header.levels), network, size, cost, entry.quality))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks import machines, processes
+from benchmarks import machines
+from benchmarks import trainer as trainers
 from benchmarks.machines import Kind, Link
 
 
@@ -77,12 +78,12 @@ def test_bytes_that_a_program_sums():
   %b = (f32[2]{0}, s32[]) all-reduce-start(%y, %z), channel_id=2
   %c = f32[1000]{0} add(%p, %q)
   """
-  assert processes.summed_bytes(program) == 4 * (64 * 3 + 2 + 1)
+  assert trainers.summed_bytes(program) == 4 * (64 * 3 + 2 + 1)
 
 
 def test_the_gradients_of_a_network_are_what_is_summed():
-  trainer = processes.Trainer({'features': 4, 'blocks': 1, 'kernel': 1})
-  found = {stage: trainer.exchanged(stage) for stage in processes.STAGES}
+  trainer = trainers.Trainer({'features': 4, 'blocks': 1, 'kernel': 1})
+  found = {stage: trainer.exchanged(stage) for stage in trainers.STAGES}
   extra = 8  # loss and mean squared error
   assert found['basic']['summed'] == found['basic']['weights'] + extra
   # Two layers of a 1x1 filter and a bias a channel.

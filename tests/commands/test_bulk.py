@@ -181,7 +181,7 @@ def test_a_dry_run_notes_nothing(capsys):
   assert 'another job' in capsys.readouterr().err
 
 
-def test_nothing_left_to_do_is_told(capsys):
+def test_nothing_left_to_do_is_reported(capsys):
   assert cli.main(COMMAND) == 0
   capsys.readouterr()
   assert cli.main(COMMAND) == 0
@@ -250,7 +250,7 @@ def test_two_processes_do_not_take_one_part(capsys):
   assert 'Another process' in capsys.readouterr().err
 
 
-def test_results_that_differ_are_told(capsys):
+def test_results_that_differ_are_reported(capsys):
   assert cli.main(COMMAND) == 0
   line = pathlib.Path('notes/part-0-of-1.jsonl').read_text().splitlines()[-1]
   other = json.loads(line) | {'sha256': '0' * 64}

@@ -159,7 +159,7 @@ def test_from_a_store_into_a_store(monkeypatch):
 
 
 @pytest.mark.parametrize(
-  ('arguments', 'told'),
+  ('arguments', 'sentence'),
   [
     (['-i', 'in', '-o', 'out', '--dry-run'], '--dry-run is of'),
     (['-i', 'in', '-o', 'out', '--json', 'x.json'], '--json is of'),
@@ -175,13 +175,15 @@ def test_from_a_store_into_a_store(monkeypatch):
     (['-i', 'in/album0/0.png', '-o', 'out.png'], 'folder for the results'),
   ],
 )
-def test_mistakes_are_told_before_a_cluster_is_started(arguments, told, capsys):
+def test_mistakes_are_reported_before_a_cluster_is_started(
+  arguments, sentence, capsys
+):
   pathlib.Path('other').mkdir()
   pathlib.Path('other/0.png').write_bytes(b'x')
   pathlib.Path('twice.txt').write_text('in/album0/0.png\nother/0.png\n')
   pathlib.Path('empty.txt').write_text('\n')
   assert bulk.main([*OPTIONS, *arguments]) == errors.EXIT_USER_ERROR
-  assert told in capsys.readouterr().err
+  assert sentence in capsys.readouterr().err
   assert not pathlib.Path('notes').exists()
 
 
@@ -198,14 +200,14 @@ def test_a_picture_that_is_named_twice_is_one_task():
 
 
 @pytest.mark.parametrize(
-  ('there', 'told'),
+  ('there', 'sentence'),
   [
     ('new.bmp', 's3://b/out/new.bmp exists'),
     ('new.bmp.recipe.json', 's3://b/out/new.bmp.recipe.json exists'),
     ('begun.bmp.recipe.json', None),  # of a call of this job
   ],
 )
-def test_what_others_have_in_a_store_is_kept(there, told):
+def test_what_others_have_in_a_store_is_kept(there, sentence):
   tasks = [
     cluster.PictureTask(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')
   ]
@@ -216,6 +218,6 @@ def test_what_others_have_in_a_store_is_kept(there, told):
   with manifest.opened(*part) as journal:
     check = functools.partial(bulk._check_results, tasks=tasks, there={there})
     check(_options(*given, '--overwrite'), journal=journal)
-    refused = pytest.raises(UserError, match=told)
-    with refused if told else contextlib.nullcontext():
+    refused = pytest.raises(UserError, match=sentence)
+    with refused if sentence else contextlib.nullcontext():
       check(_options(*given), journal=journal)

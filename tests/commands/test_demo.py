@@ -9,14 +9,14 @@ from skimage import data
 
 from adafm_jax import cli, zoo
 from adafm_jax.demo import serve, site
-from adafm_jax.images import eight_bit
+from adafm_jax.images import eight_bit as images
 
 
 def test_build_writes_all_that_the_page_asks_for(tmp_path, capsys):
   model = tmp_path / 'mine.safetensors'
   tiny_models.random_model().save(model)
   image = tmp_path / 'photo.png'
-  eight_bit.write_png(image, data.chelsea()[:20, :20])
+  images.write_png(image, data.chelsea()[:20, :20])
   folder = tmp_path / 'site'
   argv = ['demo', '--build', str(folder), '-m', str(model)]
   assert cli.main([*argv, '--image', str(image)]) == 0

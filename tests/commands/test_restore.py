@@ -17,7 +17,7 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
-from adafm_jax.commands import restore
+from adafm_jax.commands import restore, restore_job
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.images import photo as photos
 from adafm_jax.restore import pairs as pairing
@@ -103,14 +103,12 @@ def test_the_level_is_estimated_by_default(capsys):
   for options in ([], ['--auto']):
     report = ['--json', 'report.json', '--overwrite']
     assert _restore('noisy.png', 'out', *options, *report) == 0
-    (told,), _ = _report('report.json')
-    assert told['estimated'] is True
-    assert abs(told['level'] - 30) < 6
-    assert told['strength'] == MODELS['denoise'].strength(told['level'])
-    assert told['how'] in capsys.readouterr().out
-    expected = MODELS['denoise'].restore(
-      _read('noisy.png'), level=told['level']
-    )
+    (row,), _ = _report('report.json')
+    assert row['estimated'] is True
+    assert abs(row['level'] - 30) < 6
+    assert row['strength'] == MODELS['denoise'].strength(row['level'])
+    assert row['how'] in capsys.readouterr().out
+    expected = MODELS['denoise'].restore(_read('noisy.png'), level=row['level'])
     np.testing.assert_array_equal(_read('out/noisy.png'), expected)
 
 
@@ -274,12 +272,12 @@ def test_a_recipe_makes_a_result_again(name, capsys):
   _make(name)
   options = ['--level', 33, '--recipe', '--self-ensemble']
   assert _restore(name, 'out', *options) == 0
-  told = recipe.read(f'out/{name}')
-  assert (told.level, told.self_ensemble, told.source) == (33, True, name)
-  assert told.estimated is False
-  assert told.strength == MODELS['denoise'].strength(33)
-  assert told.model_sha256 == files.sha256('denoise.safetensors')
-  assert told.source_sha256 == files.sha256(name)
+  kept = recipe.read(f'out/{name}')
+  assert (kept.level, kept.self_ensemble, kept.source) == (33, True, name)
+  assert kept.estimated is False
+  assert kept.strength == MODELS['denoise'].strength(33)
+  assert kept.model_sha256 == files.sha256('denoise.safetensors')
+  assert kept.source_sha256 == files.sha256(name)
   again = ['--from-recipe', f'out/{name}', '--recipe']
   assert _restore(name, 'again', *again) == 0
   for file in _files('out'):
@@ -347,7 +345,9 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
     (['--strength', '1', '--json', 'in'], 'file name'),
   ],
 )
-def test_mistakes_are_told_before_anything_is_written(options, words, capsys):
+def test_mistakes_are_reported_before_anything_is_written(
+  options, words, capsys
+):
   _make('a.png')
   pathlib.Path('in').mkdir()
   before = {x: pathlib.Path(x).read_bytes() for x in _files('.')}
@@ -413,7 +413,7 @@ def test_a_file_that_appears_during_a_call_is_not_overwritten():
   for name in ('in/a.png', 'in/b.png'):
     _make(name)
   found = pairing.find(['in'], 'out')
-  job = restore.make_job(_options('--strength', '1'))
+  job = restore_job.make_job(_options('--strength', '1'))
   done = workers.run(job, found, threads=1)
   _make('out/a.png', seed=5)
   mine = pathlib.Path('out/a.png').read_bytes()
@@ -437,8 +437,8 @@ def test_links_pipes_and_odd_names_among_good_pictures(capsys):
   captured = capsys.readouterr()
   assert '2 restored, 5 failed' in captured.out
   assert len([x for x in captured.err.splitlines() if 'error:' in x]) == 5
-  told, _ = _report('r.json')
-  assert sum(x['status'] == 'failed' for x in told) == 5
+  rows, _ = _report('r.json')
+  assert sum(x['status'] == 'failed' for x in rows) == 5
 
 
 def _command(*options):
@@ -526,9 +526,9 @@ def test_below_the_start_the_result_fades_to_the_picture(capsys):
   assert _restore('a.png', 'b.png', '--level', 5, '--json', 'r.json') == 0
   expected = image + (start - image) / 3  # 5 of 15
   assert np.abs(_read('b.png') - expected).max() < 0.51
-  (told,), _ = _report('r.json')
-  assert (told['level'], told['strength'], told['estimated']) == (5, 0, False)
-  assert told['share'] == pytest.approx(1 / 3)
+  (row,), _ = _report('r.json')
+  assert (row['level'], row['strength'], row['estimated']) == (5, 0, False)
+  assert row['share'] == pytest.approx(1 / 3)
   assert 'faded to 33%' in capsys.readouterr().out
   assert _restore('a.png', 'c.png', '--level', -1) == 2
 
@@ -575,14 +575,14 @@ def test_a_flat_page_around_a_noisy_photograph_keeps_its_tone():
   restored, around = _read('out/a.png'), np.ones(page.shape[:2], bool)
   around[20:100, 16:112] = False
   assert (restored[around] == 240).all()
-  (told,), _ = _report('r.json')
-  expected = MODELS['denoise'].restore(page, level=told['level'])
+  (row,), _ = _report('r.json')
+  expected = MODELS['denoise'].restore(page, level=row['level'])
   assert (expected[around] != 240).any()
   np.testing.assert_array_equal(restored[~around], expected[~around])
   assert _restore('a.png', 'again', '--from-recipe', 'out/a.png') == 0
   np.testing.assert_array_equal(_read('again/a.png'), restored)
   # A level that is given is the user's wish, everywhere.
-  assert _restore('a.png', 'b.png', '--level', told['level']) == 0
+  assert _restore('a.png', 'b.png', '--level', row['level']) == 0
   np.testing.assert_array_equal(_read('b.png'), expected)
 
 
@@ -619,7 +619,7 @@ def test_too_wide_for_the_format_is_refused_before_the_network(capsys):
 @pytest.mark.parametrize(
   'option', ['--mask', '--from-recipe', '--manifest', '--shard']
 )
-def test_empty_names_are_told_and_nothing_is_done(option, capsys):
+def test_empty_names_are_reported_and_nothing_is_done(option, capsys):
   _make('a.png')
   assert _restore('a.png', 'out', option, '') == 2
   assert f'{option} is empty' in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from adafm_jax.commands import sweep, sweep_results
+from adafm_jax.commands import sweep, sweep_job, sweep_results
 from adafm_jax.degrade import colour, resize
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import memory as memories
@@ -160,7 +160,7 @@ def test_levels_go_through_the_lambda_curve(tmp_path, capsys):
   alone = _separately(model, (pixels / 255).astype(np.float32), 0.55)
   written = _load(tmp_path / 'out' / 'x_coef_0.55.png')
   assert np.abs(written - np.clip(alone, 0, 1) * 255).max() < 0.51
-  _, labels = sweep.choose_strengths(model, None, '15,45,75')
+  _, labels = sweep_job.choose_strengths(model, None, '15,45,75')
   assert labels[1] == 'sigma 45, strength 0.55'
 
 
@@ -307,7 +307,7 @@ def test_alpha_profile_and_texts_are_kept(folder, tmp_path):
   assert np.abs(found[4:, :, :3] - wanted[4:]).max() <= 1
 
 
-def test_further_frames_and_what_is_lost_are_told(folder, tmp_path, capsys):
+def test_further_frames_and_what_is_lost_are_reported(folder, tmp_path, capsys):
   root, _, _ = folder
   first = Image.fromarray(_pixels((13, 18, 3)))
   more = [Image.fromarray(_pixels((13, 18, 3), seed=1))]
@@ -319,9 +319,9 @@ def test_further_frames_and_what_is_lost_are_told(folder, tmp_path, capsys):
   out = tmp_path / 'out'
   model = root / 'model.safetensors'
   assert _sweep(model, tmp_path / 'in', out, '--lambdas', '1') == 2
-  told = capsys.readouterr()
-  assert 'film.png: it is animated, with 2 frames' in told.err
-  assert 'two.jpg: Of the 2 pictures in the file' in told.out
+  printed = capsys.readouterr()
+  assert 'film.png: it is animated, with 2 frames' in printed.err
+  assert 'two.jpg: Of the 2 pictures in the file' in printed.out
   assert {p.name for p in out.iterdir()} == {
     'two_coef_1.00.png', 'contact_sheet.png'
   }  # fmt: skip
@@ -462,7 +462,7 @@ def test_mistakes_about_files(folder, tmp_path, capsys):
   )
 
 
-def test_memory_needed_is_told_for_people():
+def test_memory_needed_is_shown_in_binary_units():
   assert memories.show(3 * 2**29) == '1.5 GiB'
 
 

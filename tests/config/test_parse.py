@@ -210,7 +210,7 @@ def test_fields_of_model_and_architecture_agree():
   assert Config().arch == architecture.Architecture()
 
 
-def test_a_number_from_the_command_line_is_told_as_one():
+def test_a_number_from_the_command_line_is_shown_as_one():
   given = {'model.kernel': '4', 'train.steps': 'many', 'seed': '-1'}
   with pytest.raises(UserError) as caught:
     configs.parse({}, given)

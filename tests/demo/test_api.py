@@ -204,7 +204,7 @@ def test_uploads_are_bounded_and_judged_by_their_content(client, monkeypatch):
   assert client.post('/api/images', content=parts).status_code == 413
 
 
-def test_a_picture_that_is_cut_short_is_told_when_it_is_decoded(client):
+def test_a_picture_that_is_cut_short_is_reported_when_it_is_decoded(client):
   data = _file(_picture())[:900]
   image = client.post('/api/images', content=data).json()['id']
   answer = client.post(

@@ -11,7 +11,8 @@ from PIL import Image
 from skimage import data
 
 from adafm_jax import zoo
-from adafm_jax.degrade import noise, resize
+from adafm_jax.degrade import noise as noises
+from adafm_jax.degrade import resize
 from adafm_jax.demo import weights
 from adafm_jax.engine import preview
 from adafm_jax.evaluate import metrics
@@ -103,7 +104,7 @@ def _ends(model):
 @pytest.mark.parametrize('name', ['chelsea', 'coffee', 'astronaut'])
 def test_noise_is_estimated_on_the_bundled_pictures(page, name, sigma):
   clean = getattr(data, name)()[:256, :384]
-  noisy = noise.add_noise_numpy(clean, sigma, clipped=True, seed=0, name=name)
+  noisy = noises.add_noise_numpy(clean, sigma, clipped=True, seed=0, name=name)
   found = _call(
     page,
     """const {estimateSigma} = await import('/estimate.js');
@@ -150,7 +151,7 @@ def test_quality_is_read_off_a_file(page, quality):
 
 def test_psnr_is_the_packages(page):
   clean = data.chelsea()[:30, :40]
-  noisy = noise.add_noise_numpy(clean, 25, clipped=True, seed=0, name='a')
+  noisy = noises.add_noise_numpy(clean, 25, clipped=True, seed=0, name='a')
   noisy = np.rint(noisy * 255).astype(np.uint8)
   for luma in (False, True):
     found = _call(

@@ -132,7 +132,7 @@ def test_dropping_zooming_and_mistakes(visit, address, tmp_path):
   page.keyboard.press('0')
   page.wait_for_timeout(100)
   np.testing.assert_array_equal(browsers.shown(page), before)
-  # What is no picture is told in a sentence, and the picture stays.
+  # A file that is not a picture gives a sentence; the picture stays.
   broken = base64.b64encode(b'no picture').decode()
   page.evaluate(drop, ['a.png', 'image/png', broken])
   page.wait_for_selector('#sorry:not([hidden])')

@@ -169,7 +169,7 @@ def test_texture_of_a_clean_grey_picture_is_no_noise(name):
   assert estimate.estimate_level(_photo(texture), DENOISE).level < 1.7
 
 
-def test_little_noise_of_a_grey_picture_is_told(photograph):
+def test_little_noise_of_a_grey_picture_is_measured(photograph):
   for sigma in (3, 8):
     noise = np.random.default_rng(0).normal(0, sigma, photograph.shape[:2])
     noisy = np.rint((photograph.mean(-1) + noise).clip(0, 255))[..., None]

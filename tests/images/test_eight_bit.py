@@ -90,7 +90,7 @@ def _png_of_16_bits(pixels):
   return b'\x89PNG\r\n\x1a\n' + b''.join(chunk(*part) for part in data)
 
 
-def test_broken_files_are_told_in_a_sentence(tmp_path):
+def test_a_broken_file_gives_a_sentence(tmp_path):
   Image.fromarray(RGB.repeat(20, 0)).save(tmp_path / 'whole.png')
   Image.fromarray(RGB.repeat(20, 0)).save(tmp_path / 'whole.jpg')
   for suffix in ('png', 'jpg'):

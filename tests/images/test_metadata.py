@@ -103,7 +103,7 @@ def test_grey_with_a_gamma_gets_a_grey_profile(tmp_path):
   assert read.pixels.shape[-1] == 1
 
 
-def test_what_no_profile_can_say_is_refused_or_told(tmp_path):
+def test_what_no_profile_can_say_is_refused_or_reported(tmp_path):
   data = image_files.png(image_files.chunk(*PQ))
   (tmp_path / 'in').write_bytes(data)
   read = photos.read_photo(tmp_path / 'in')
@@ -143,7 +143,7 @@ def test_iptc_is_kept(tmp_path, suffix):
   assert photos.read_photo(tmp_path / 'b.jpg').metadata.iptc == iptc
 
 
-def test_iptc_that_has_no_place_is_told(tmp_path):
+def test_iptc_that_has_no_place_is_reported(tmp_path):
   resources = image_files.photoshop((0x404, image_files.IPTC))
   data = image_files.jpeg(image_files.segment(0xED, resources))
   _, _, notes = _written(tmp_path, data, 'a.webp')
@@ -271,7 +271,7 @@ def test_no_result_claims_a_video(tmp_path, suffix):
   assert b'ftyp' not in path.read_bytes()
 
 
-def test_a_video_without_xmp_is_told(tmp_path):
+def test_a_video_without_xmp_is_reported(tmp_path):
   for behind in (
     b'\0\0\0\x18ftypmp42' + bytes(100),
     b'x' * 50 + b'MotionPhoto_Data' + b'\0\0\0\x18ftypmp42' + bytes(100),

@@ -115,7 +115,7 @@ def test_grey_stays_grey(tmp_path):
     ('jpg', 32, 8),
   ],
 )  # fmt: skip
-def test_depth_that_is_lost_is_told(tmp_path, suffix, depth, kept):
+def test_depth_that_is_lost_is_reported(tmp_path, suffix, depth, kept):
   path = tmp_path / f'a.{suffix}'
   notes = photo_write.write_photo(path, RGB, _photo(RGB, depth=depth))
   assert len(notes) == 1
@@ -238,7 +238,7 @@ def test_text_elsewhere_joins_the_comment(tmp_path, suffix):
     assert json.loads(text) == {'adafm': 'level λ'}
 
 
-def test_what_does_not_fit_is_told(tmp_path):
+def test_what_does_not_fit_is_reported(tmp_path):
   metadata = Metadata(icc=SRGB, xmp=b'x' * 70_000)
   grey = _photo(GREY, metadata=metadata)
   notes = photo_write.write_photo(tmp_path / 'a.jpg', GREY, grey)

@@ -8,7 +8,7 @@ from flax import traverse_util
 
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
-from adafm_jax.models import networks, normalization, restorer
+from adafm_jax.models import folding, networks, normalization, restorer
 from adafm_jax.models.architecture import EVERYWHERE, Architecture
 
 IMAGE = np.random.default_rng(0).uniform(0, 1, (2, 14, 18, 3)).astype('f4')
@@ -220,4 +220,4 @@ def test_adafm_after_every_conv():
   # It folds nowhere: the tail's layer would be lost.
   single = Architecture(features=4, blocks=2, kernel=1, placement=EVERYWHERE)
   with pytest.raises(UserError, match='Only 1x1 AdaFM layers'):
-    restorer.fold(fresh(single), single, 1.0)
+    folding.fold(fresh(single), single, 1.0)

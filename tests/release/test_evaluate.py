@@ -14,7 +14,7 @@ from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.images import eight_bit as images
 from adafm_jax.model import Model
-from release import classical, evaluate, measure
+from release import classical, evaluate, image_sets, measure
 from release.card import card
 
 
@@ -226,20 +226,20 @@ def test_held_out_images_are_measured_and_seen_ones_refused(small, tmp_path):
   )
   train = str(_folder(tmp_path / 'train', 5))
   ours = str(_folder(tmp_path / 'test', 2, first=10))
-  sets = evaluate.load_sets(header, f'mine={ours}', train)
+  sets = image_sets.load(header, f'mine={ours}', train)
   assert [i.name for i in sets['heldout']] == ['003', '004']
   assert [i.name for i in sets['mine']] == ['010', '011']
   assert [
     len(x)
-    for x in evaluate.load_sets(header, f'mine={ours}', train, most=1).values()
+    for x in image_sets.load(header, f'mine={ours}', train, most=1).values()
   ] == [1, 1]
   images.write_png(tmp_path / 'test/012.png', _pixels(1))
   with pytest.raises(UserError, match='012'):
-    evaluate.load_sets(header, f'mine={ours}', train)
+    image_sets.load(header, f'mine={ours}', train)
   with pytest.raises(UserError, match='the whole training set'):
-    evaluate.load_sets(header, '', str(_folder(tmp_path / 'few', 2)))
+    image_sets.load(header, '', str(_folder(tmp_path / 'few', 2)))
   with pytest.raises(UserError, match='--sets NAME=FOLDER'):
-    evaluate.load_sets(header, '')
+    image_sets.load(header, '')
 
 
 def test_dedicated_networks_are_given_by_level():

@@ -31,7 +31,7 @@ RECIPE = recipe.Recipe(
 )
 
 
-def _told(read, path):
+def _read(read, path):
   """What was read, or None and one bounded sentence for each problem."""
   began = time.monotonic()
   try:
@@ -50,12 +50,12 @@ def test_mutated_model_files(tmp_path):
   path = tmp_path / 'model.safetensors'
   tiny_models.random_model().save(path)
   seed = path.read_bytes()
-  assert _told(Model.load, path) is not None
+  assert _read(Model.load, path) is not None
   random = np.random.default_rng(12)
   refused = 0
   for _ in range(ROUNDS):
     path.write_bytes(mutation.mutated(seed, random))
-    refused += _told(Model.load, path) is None
+    refused += _read(Model.load, path) is None
   assert 0 < refused <= ROUNDS
 
 
@@ -70,12 +70,12 @@ def test_mutated_recipes(tmp_path, suffix):
     text = {recipe.KEY: RECIPE.to_json()}
     photo_write.write_photo(path, pixels, photos.Photo(pixels), extra_text=text)
   seed = path.read_bytes()
-  assert _told(recipe.read, path) == RECIPE
+  assert _read(recipe.read, path) == RECIPE
   random = np.random.default_rng(12)
   refused = 0
   for _ in range(ROUNDS):
     path.write_bytes(mutation.mutated(seed, random))
-    found = _told(recipe.read, path)
+    found = _read(recipe.read, path)
     if found is None:
       refused += 1
     else:

@@ -20,9 +20,9 @@ def test_a_line_is_there_before_the_next_picture(tmp_path):
   with report.opened(str(path)) as lines:
     for count in (1, 2):
       lines.add(report.picture(_outcome(workers.SKIPPED)))
-      told = [json.loads(line) for line in path.read_text().splitlines()]
-      assert len(told) == count
-  assert told[1] == {
+      rows = [json.loads(line) for line in path.read_text().splitlines()]
+      assert len(rows) == count
+  assert rows[1] == {
     'input': 'a.png',
     'output': 'out/a.png',
     'status': 'skipped',

@@ -14,7 +14,7 @@ from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
 from adafm_jax.models import parameters, restorer
-from adafm_jax.train import stages
+from adafm_jax.train import initial, stages
 from adafm_jax.train.step import Points
 
 STAGE = {'steps': 3, 'batch': 8, 'patch': 8, 'learning_rate': 0.01}
@@ -99,16 +99,16 @@ def test_a_whole_model_can_be_given(tmp_path):
   levels = LevelRange('denoise', 15, 75)
   model = Model(arch=run.config.bent, levels=levels, params=params)
   model.save(run.config.model.init)
-  jax.tree.map(np.testing.assert_array_equal, stages.given(run), params)
+  jax.tree.map(np.testing.assert_array_equal, initial.given(run.config), params)
   other = dataclasses.replace(run.config.bent, path='hats', bends=1)
   rebent = restorer.insert_adafm(model.with_path('line').params, other)
   dataclasses.replace(model, arch=other, params=rebent).save(
     run.config.model.init
   )
-  for name, value in parameters.flatten(stages.given(run)).items():
+  for name, value in parameters.flatten(initial.given(run.config)).items():
     wanted = 0 if 'bend_' in name else parameters.flatten(params)[name]
     np.testing.assert_array_equal(value, np.broadcast_to(wanted, value.shape))
   wide = dataclasses.replace(run.config.model, features=5)
   config = dataclasses.replace(run.config, model=wide)
   with pytest.raises(UserError, match=r'model\.init'):
-    stages.given(dataclasses.replace(run, config=config))
+    initial.given(config)

@@ -163,8 +163,8 @@ export class ServerEngine {
       throw new Error('The server does not answer; is it still running?');
     }
     if (answer.ok) return answer;
-    const told = await answer.json().catch(() => ({}));
-    throw new Error(told.error ?? `The server answered ${answer.status}.`);
+    const problem = await answer.json().catch(() => ({}));
+    throw new Error(problem.error ?? `The server answered ${answer.status}.`);
   }
 }
 
