@@ -4,6 +4,7 @@ Warnings are errors (setup.cfg); types and ranks must agree without silent
 promotion; eight CPU devices, so that the mesh tests run in the same process.
 """
 
+import errno
 import os
 import signal
 
@@ -29,6 +30,20 @@ def here(tmp_path, monkeypatch):
   """A folder of the test's own, which is the current one."""
   monkeypatch.chdir(tmp_path)
   return tmp_path
+
+
+@pytest.fixture(params=['no system', 'no disk'])
+def no_marks(request, monkeypatch):
+  """A system, or a disk, that keeps no extended attributes."""
+
+  def refuse(*_, **__):
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+  for name in ('setxattr', 'getxattr'):
+    if request.param == 'no system':
+      monkeypatch.delattr(os, name)
+    else:
+      monkeypatch.setattr(os, name, refuse)
 
 
 @pytest.fixture

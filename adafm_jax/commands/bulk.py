@@ -79,7 +79,7 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
   with manifest.opened(
     pathlib.Path(options.manifest), shard, identity
   ) as journal:
-    there = _existing(options.output, mine)
+    there = _existing(options, mine)
     left = [
       task
       for task in mine
@@ -198,14 +198,17 @@ def _stored(uri: str, options: argparse.Namespace) -> Iterator[PictureTask]:
     yield PictureTask(f'{place}/{name}', result.as_posix())
 
 
-def _existing(output: str, tasks: Sequence[PictureTask]) -> set[str]:
-  """Which of the results are there."""
-  if objects.is_uri(output):
-    return set(objects.open_store(output).names())
+def _existing(
+  options: argparse.Namespace, tasks: Sequence[PictureTask]
+) -> set[str]:
+  """Which of the results and their recipes are there."""
+  if objects.is_uri(options.output):
+    return set(objects.open_store(options.output).names())
   return {
-    task.result
+    name
     for task in tasks
-    if os.path.lexists(pathlib.Path(output, task.result))
+    for name in _written(task, options)
+    if os.path.lexists(pathlib.Path(options.output, name))
   }
 
 
@@ -226,11 +229,18 @@ def _check_results(
       for task in tasks
     ]
     output = pathlib.Path(options.output)
-    claimed = frozenset(output / name for name in journal.claimed)
+    written = {x.result: _written(x, options) for x in tasks}
+    claimed = frozenset(
+      output / name
+      for result in written.keys() & journal.claimed
+      for name in written[result]
+    )
     restore.check_results(options, pairs, claimed)
     restore.make_folder(options.output)
     if journal.begun:
-      files.remove_leftovers(pair.target for pair in pairs)
+      files.remove_leftovers(
+        output / name for names in written.values() for name in names
+      )
     return
   sources = {task.source for task in tasks}
   place = options.output.rstrip('/')
@@ -283,7 +293,9 @@ def _restore_all(
       bar.update()
   if not objects.is_uri(options.output):  # of actors that were killed
     files.remove_leftovers(
-      pathlib.Path(options.output, x.result) for x in tasks
+      pathlib.Path(options.output, name)
+      for task in tasks
+      for name in _written(task, options)
     )
   kinds = ', '.join(f'{n} {status}' for status, n in sorted(counts.items()))
   seconds = time.monotonic() - began

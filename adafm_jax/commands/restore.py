@@ -96,13 +96,19 @@ def _run_part(
       f' {len(mine) - len(left)} done before',
       options,
     )
-    claimed = frozenset(left[x].target for x in left.keys() & journal.claimed)
+    places = {
+      name: recipe.places(pair.target, job.recipe)
+      for name, pair in left.items()
+    }
+    claimed = frozenset(
+      path for x in places.keys() & journal.claimed for path in places[x]
+    )
     existing = check_results(options, list(left.values()), claimed)
     if options.dry_run:
       return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
-      files.remove_leftovers(pair.target for pair in left.values())
-    new = [x for x, pair in left.items() if not os.path.lexists(pair.target)]
+      files.remove_leftovers(path for x in places.values() for path in x)
+    new = [x for x in places if not any(map(os.path.lexists, places[x]))]
     journal.begin(len(mine), new)
     return _restore_all(job, list(left.values()), options, existing, journal)
 

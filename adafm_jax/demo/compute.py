@@ -58,7 +58,7 @@ class Opened(NamedTuple):
 
   Attributes:
     photo: as it was read.
-    pixels: float32 [H', W', 1 or 3] in [0, 1], enlarged, times alpha.
+    pixels: float32 [H', W', 1 or 3] in [0, 1], see `alphas.seen`, enlarged.
     alpha: float32 [H', W', 1], enlarged, or None.
     hidden: float32 [H', W', 1 or 3], the colours without alpha.
   """
@@ -263,7 +263,7 @@ def _around(begin: int, size: int, halo: int, most: int) -> slice:
 
 def _open(stored: stores.Stored, scale: float) -> Opened:
   photo = photos.decode_photo(stored.data, 'that was sent')
-  pixels = alphas.premultiply(photo.pixels, photo.alpha)
+  pixels = alphas.seen(photo.pixels, photo.alpha)
   alpha, hidden = photo.alpha, photo.pixels
   if scale != 1:
     pixels, hidden = (

@@ -98,13 +98,17 @@ def restore(
     staged = _Staged(tasks, work.output, pathlib.Path(folder))
     # Nothing was there when the work was shared out, but what a killed actor
     # wrote may be there now.
-    targets = frozenset(pair.target for pair in staged.pairs)
+    places = frozenset(
+      path
+      for pair in staged.pairs
+      for path in recipe.places(pair.target, job.recipe)
+    )
     outcomes = workers.run(
       job,
       staged.pairs,
       threads=work.threads,
       batch=work.batch,
-      existing=overwrite.Existing(replace=work.replace, claimed=targets),
+      existing=overwrite.Existing(replace=work.replace, claimed=places),
       before=staged.fetch,
       after=staged.put,
     )

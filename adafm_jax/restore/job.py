@@ -170,9 +170,8 @@ def load(job: Job, pair: Pair) -> Loaded:
   Raises:
     UserError: it can't be read or restored; the sentence names it.
   """
-  files.check_place(pair.target)
-  if job.recipe and not recipe.fits_into(pair.target):
-    files.check_place(recipe.sidecar(pair.target))
+  for path in recipe.places(pair.target, job.recipe):
+    files.check_place(path)
   photo = photos.read_photo(pair.source)
   found = contrast.find(photo.pixels[None], job.header.levels.task, photo.alpha)
   choice = choose(job, photo, found)

@@ -73,6 +73,17 @@ def sidecar(target: pathlib.Path) -> pathlib.Path:
   return target.with_name(target.name + SIDECAR)
 
 
+def places(target: pathlib.Path, kept: bool) -> tuple[pathlib.Path, ...]:
+  """The files that a restoration writes.
+
+  Args:
+    target: the result.
+    kept: whether it carries a recipe, by which there may be a sidecar.
+  """
+  beside = kept and not fits_into(target)
+  return (target, sidecar(target)) if beside else (target,)
+
+
 def read(path: str) -> Recipe:
   """Reads the recipe in a restored picture, or in a JSON file.
 

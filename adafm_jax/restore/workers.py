@@ -17,7 +17,7 @@ import numpy as np
 
 from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
-from adafm_jax.restore import overwrite
+from adafm_jax.restore import overwrite, recipe
 from adafm_jax.restore.pairs import Pair
 
 RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
@@ -108,7 +108,7 @@ def _load(
     return Outcome(pair, SKIPPED)
 
   def read() -> jobs.Loaded | Outcome:
-    _check_target(existing, pair)
+    _check_places(job, existing, pair)
     before(pair)
     loaded = jobs.load(job, pair)
     return _outcome(loaded, PLANNED) if dry_run else loaded
@@ -116,8 +116,11 @@ def _load(
   return _guarded(pair, read)
 
 
-def _check_target(existing: overwrite.Existing, pair: Pair) -> None:
-  if taken := existing.blocking(pair.target):
+def _check_places(
+  job: jobs.Job, existing: overwrite.Existing, pair: Pair
+) -> None:
+  places = recipe.places(pair.target, job.recipe)
+  if taken := existing.blocking(*places):
     raise UserError(f'{taken} was written by another program meanwhile.')
 
 
@@ -132,7 +135,7 @@ def _write(
   """Writes a result."""
 
   def store() -> Outcome:
-    _check_target(existing, loaded.pair)  # the network may have taken long
+    _check_places(job, existing, loaded.pair)  # the network may have taken long
     notes = jobs.store(job, loaded, output)
     after(loaded.pair)
     status = RESTORED if loaded.choice.share else LEFT_ALONE

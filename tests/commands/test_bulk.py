@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from adafm_jax import cli, files
 from adafm_jax.errors import UserError
-from adafm_jax.restore import manifest
+from adafm_jax.restore import manifest, recipe
 
 ROOT = pathlib.Path(__file__).parents[2]
 COUNT = 9
@@ -209,6 +209,40 @@ def test_what_was_written_but_not_noted_is_done_again():
   assert cli.main(COMMAND) == 0
   assert journal.read_text().splitlines()[:-2] == lines[:-1]
   assert last.read_bytes() == expected
+
+
+def test_sidecars_of_a_killed_call_are_written_again(no_marks):
+  for path in pathlib.Path('in').rglob('*.png'):
+    Image.open(path).save(path.with_suffix('.bmp'))
+    path.unlink()
+  command = [*COMMAND, '--recipe']
+  assert cli.main(command) == 0
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  lines = journal.read_text().splitlines()
+  journal.write_text(''.join(f'{line}\n' for line in lines[:-1]))
+  result = pathlib.Path('out', json.loads(lines[-1])['result'])
+  sidecar = recipe.sidecar(result)
+  expected = sidecar.read_bytes()
+  left = sidecar.with_name(f'{files._prefix(sidecar)}-0.json')
+  left.write_text('{')
+  assert cli.main(command) == 0
+  assert sidecar.read_bytes() == expected
+  assert not left.exists()
+
+
+def test_a_call_claims_no_sidecar_that_was_there(no_marks):
+  path = pathlib.Path('in/album1/a.bmp')
+  Image.new('RGB', (24, 16)).save(path)
+  sidecar = pathlib.Path('out/album1/a.bmp.recipe.json')
+  sidecar.parent.mkdir(parents=True)
+  sidecar.write_text('mine')
+  whole = path.read_bytes()
+  path.write_bytes(b'')  # so that its result is not written yet
+  command = [*COMMAND, '--recipe']
+  assert cli.main([*command, '--overwrite']) == 1
+  path.write_bytes(whole)
+  assert cli.main(command) == 2
+  assert sidecar.read_text() == 'mine'
 
 
 def test_overwrite_is_of_one_call():

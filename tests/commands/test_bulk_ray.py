@@ -221,3 +221,23 @@ def test_what_others_have_in_a_store_is_kept(there, sentence):
     refused = pytest.raises(UserError, match=sentence)
     with refused if sentence else contextlib.nullcontext():
       check(_options(*given), journal=journal)
+
+
+def test_what_a_killed_call_wrote_here_is_replaced(no_marks):
+  task = cluster.PictureTask('in/a.bmp', 'a.bmp')
+  options = _options('-i', 'in', '-o', 'out', '--recipe')
+  part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
+  assert bulk._existing(options, [task]) == set()
+  with manifest.opened(*part) as journal:
+    journal.begin(1, ['a.bmp'])
+  pathlib.Path('out').mkdir()
+  for name in ('a.bmp', 'a.bmp.recipe.json'):
+    pathlib.Path('out', name).write_text('ours')
+  there = bulk._existing(options, [task])
+  assert there == {'a.bmp', 'a.bmp.recipe.json'}
+  with manifest.opened(*part) as journal:
+    bulk._check_results(options, [task], there, journal)
+    other = task._replace(result='b.bmp')
+    pathlib.Path('out/b.bmp.recipe.json').write_text('mine')
+    with pytest.raises(UserError, match=r'b\.bmp\.recipe\.json exists'):
+      bulk._check_results(options, [other], there, journal)

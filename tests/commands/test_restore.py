@@ -683,3 +683,20 @@ def test_a_file_that_appears_while_the_network_runs_is_kept(monkeypatch):
   monkeypatch.setattr(workers.jobs, 'restore', slow)
   assert _restore('a.png', 'out/', '--level', 20) == 1
   assert pathlib.Path('out/a.png').read_text() == 'mine'
+
+
+def test_a_sidecar_that_appears_while_the_network_runs_is_kept(monkeypatch):
+  Image.fromarray(_pixels()).save('a.bmp')
+  mine = pathlib.Path('out/a.bmp.recipe.json')
+  restore = workers.jobs.restore
+
+  def slow(*args):
+    mine.write_text('mine')
+    return restore(*args)
+
+  monkeypatch.setattr(workers.jobs, 'restore', slow)
+  options = ['--level', 20]
+  assert _restore('a.bmp', 'out/', *options, '--recipe') == 1
+  assert mine.read_text() == 'mine'
+  assert not pathlib.Path('out/a.bmp').exists()
+  assert _restore('a.bmp', 'out/', *options) == 0  # which writes no sidecar

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from starlette import testclient
 
+from adafm_jax import cli
 from adafm_jax.demo import api, site
 from adafm_jax.demo import store as stores
 
@@ -136,6 +137,23 @@ def test_metadata_depth_and_transparency_are_kept(client):
   )
   made = np.asarray(Image.open(io.BytesIO(answer.content)))
   np.testing.assert_array_equal(made[..., 3], clear[..., 3])
+
+
+def test_a_picture_with_holes_is_that_of_the_command(client, here):
+  alpha = np.full((*SHAPE[:2], 1), 255, np.uint8)
+  alpha[np.random.default_rng(3).random(alpha.shape) < 0.03] = 0
+  data = _file(np.dstack([_picture(), alpha]))
+  image = client.post('/api/images', content=data).json()['id']
+  wish = {'model': 'noise', 'level': 40}
+  answer = client.post(f'/api/images/{image}/restore', json=wish)
+  _model().save('noise.safetensors')
+  (here / 'a.png').write_bytes(data)
+  command = ['restore', '-i', 'a.png', '-o', 'out/', '-m', 'noise.safetensors']
+  assert cli.main([*command, '--level', '40']) == 0
+  expected = np.asarray(Image.open('out/a.png'))
+  found = np.asarray(Image.open(io.BytesIO(answer.content)))
+  np.testing.assert_array_equal(found[..., 3:], alpha)
+  np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
 
 
 def test_the_level_is_read_off_the_image(client):

@@ -154,3 +154,16 @@ def test_a_store_that_takes_nothing_is_a_failure(store):
   )
   assert row['status'] == 'failed'
   assert row['error'].startswith('Cannot write s3://absent/out/0.png: ')
+
+
+def test_a_block_whose_actor_was_killed_is_done_again(no_marks):
+  Image.open('in/0.png').save('in/0.bmp')
+  tasks = [PictureTask('in/0.bmp', '0.bmp')]
+  one = _job(level=40.0, recipe=True)
+  for _ in range(2):
+    (row,) = cluster.restore(one, tasks, Work('out', threads=1, batch=1))
+    assert row['error'] is None
+  assert sorted(p.name for p in pathlib.Path('out').iterdir()) == [
+    '0.bmp',
+    '0.bmp.recipe.json',
+  ]

@@ -1,4 +1,3 @@
-import errno
 import os
 import pathlib
 
@@ -258,20 +257,6 @@ def test_what_an_earlier_call_wrote_is_replaced_as_long_as_it_is_that():
     _plan('in', 'in', ext='png')
   with pytest.raises(UserError, match=r'in/a\.png exists'):
     _plan('in/a.jpg', 'in', ext='png')
-
-
-@pytest.fixture(params=['no system', 'no disk'])
-def no_marks(request, monkeypatch):
-  """A system, or a disk, that keeps no extended attributes."""
-
-  def refuse(*_, **__):
-    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-
-  for name in ('setxattr', 'getxattr'):
-    if request.param == 'no system':
-      monkeypatch.delattr(os, name)
-    else:
-      monkeypatch.setattr(os, name, refuse)
 
 
 def _plan_claimed():
