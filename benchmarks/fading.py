@@ -45,12 +45,11 @@ RULES: dict[str, Callable[[float], float]] = {
   'level from 0.2': lambda x: x * (x >= 0.2),
   'level from 0.3': lambda x: x * (x >= 0.3),
   'square': lambda x: x**2,
-  'square from 0.3': lambda x: x**2 * (x >= 0.3),
   'cube': lambda x: x**3,
   'all from 0.5': lambda x: float(x >= 0.5),
   'all from 0.8': lambda x: float(x >= 0.8),
 }
-CHOSEN = {'denoise': 'level from 0.2', 'dejpeg': 'square from 0.3'}
+RESTORED = 'restored'  # as `adafm restore` does it
 
 
 def psnr(image: np.ndarray, truth: np.ndarray) -> float:
@@ -76,19 +75,22 @@ def measure(
   model: Model, image: np.ndarray, level: float, name: str
 ) -> dict[str, float]:
   """PSNR of the input, and of the result by each rule."""
-  span = model.levels
+  span, channels = model.levels, image.shape[-1]
   photo = degrade(image, span.task, level, name)
   found = estimate.estimate_level(photo, span).level
-  share = 1.0
-  if span.position(found) < 0:
-    share = setting.fraction(model, found, channels=image.shape[-1])
+  strength, _, share = setting.choose(model, found, None, channels=channels)
+  fraction = 1.0
+  if share < 1:
+    fraction = setting.fraction(model, found, channels=channels)
   seen = photo.pixels[None]
   pixels, finish = pipeline.prepare(seen, model.arch.channels)
-  output = Network(model.arch, model.params).restore(pixels, np.float32(0))
+  network = Network(model.arch, model.params)
+  output = network.restore(pixels, strength.astype(np.float32))
   row = {'picture': psnr(np.rint(seen[0] * 255), image), 'estimate': found}
-  for rule, of in RULES.items():
-    # What is not faded is restored at its level by all rules alike: left out.
-    part = of(share) if share < 1 else 1.0
+  # What is not faded is restored at its level by all rules alike.
+  parts = {x: of(fraction) if share < 1 else 1.0 for x, of in RULES.items()}
+  parts[RESTORED] = float(share * (share >= setting.MIN_SHARE[span.task]))
+  for rule, part in parts.items():
     mixed = pixels + np.float32(part) * (output - pixels)
     result = finish(mixed)[0] if part else seen[0]
     row[rule] = psnr(images.to_uint8(result), image)
@@ -97,15 +99,16 @@ def measure(
 
 def table(rows: dict[float, list[dict[str, float]]]) -> str:
   """Mean PSNR by level and rule, and the smallest gain of any photograph."""
-  lines = ['| level | estimate | picture | ' + ' | '.join(RULES) + ' |']
-  lines.append('| ---: ' * (3 + len(RULES)) + '|')
+  rules = [*RULES, RESTORED]
+  lines = ['| level | estimate | picture | ' + ' | '.join(rules) + ' |']
+  lines.append('| ---: ' * (3 + len(rules)) + '|')
   for level, found in rows.items():
     mean = {key: np.mean([row[key] for row in found]) for key in found[0]}
     worst = {
-      rule: min(row[rule] - row['picture'] for row in found) for rule in RULES
+      rule: min(row[rule] - row['picture'] for row in found) for rule in rules
     }
     cells = [f'{level:g}', f'{mean["estimate"]:.1f}', f'{mean["picture"]:.2f}']
-    cells += [f'{mean[rule]:.2f} ({worst[rule]:+.2f})' for rule in RULES]
+    cells += [f'{mean[rule]:.2f} ({worst[rule]:+.2f})' for rule in rules]
     lines.append('| ' + ' | '.join(cells) + ' |')
   return '\n'.join(lines)
 
@@ -122,7 +125,7 @@ def draw(
   shown = [level for level in rows if level]
   for rule, colour, label in (
     ('start model', 'tab:red', 'start model'),
-    (CHOSEN[task], 'tab:blue', 'faded, as restored'),
+    (RESTORED, 'tab:blue', 'faded, as restored'),
   ):
     gains = np.array(
       [[row[rule] - row['picture'] for row in rows[x]] for x in shown]
