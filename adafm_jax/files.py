@@ -10,11 +10,13 @@ import os
 import pathlib
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from adafm_jax.errors import UserError
 
+# Is given a file that was written, while it still has its temporary name.
+Written = Callable[[pathlib.Path], None]
 _MIN_FREE = 4096  # bytes; a disk with less counts as full
 
 
@@ -23,7 +25,9 @@ class BusyError(UserError):
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+def atomic_path(
+  path: str | os.PathLike[str], written: Written | None = None
+) -> Iterator[pathlib.Path]:
   """Yields a temporary path beside `path`, renamed to it on success.
 
   The temporary name keeps the suffix, since writers choose the format by it.
@@ -31,6 +35,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
   Args:
     path: the file to write; its folder is created if missing.
+    written: is given the temporary file before it is renamed.
 
   Yields:
     The path to write to.
@@ -51,6 +56,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     raise UserError(f'Cannot write {path}: {error.strerror}.') from error
   try:
     yield temporary
+    if written:
+      written(temporary)
     temporary.replace(path)
   except OSError as error:
     reason = error.strerror or error  # Pillow's errors have no strerror
@@ -132,15 +139,19 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
     yield
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-  """Writes a file atomically."""
-  with atomic_path(path) as temporary:
+def write_bytes(
+  path: str | os.PathLike[str], data: bytes, written: Written | None = None
+) -> None:
+  """Writes a file atomically; see `atomic_path`."""
+  with atomic_path(path, written) as temporary:
     temporary.write_bytes(data)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-  """Writes UTF-8 text atomically."""
-  write_bytes(path, text.encode())
+def write_text(
+  path: str | os.PathLike[str], text: str, written: Written | None = None
+) -> None:
+  """Writes UTF-8 text atomically; see `atomic_path`."""
+  write_bytes(path, text.encode(), written)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

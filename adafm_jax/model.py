@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from adafm_jax import files
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file.header import Header
@@ -157,7 +158,11 @@ class Model(Header):
     )
 
   def save(
-    self, path: str | os.PathLike[str], *, dtype: str = 'float32'
+    self,
+    path: str | os.PathLike[str],
+    *,
+    dtype: str = 'float32',
+    written: files.Written | None = None,
   ) -> None:
     """Writes a model file, whole or not at all.
 
@@ -165,6 +170,7 @@ class Model(Header):
       path: ends in .safetensors.
       dtype: of the weights in the file, 'float32' or 'float16' (half the size;
         each weight is rounded by up to one part in 2048).
+      written: is given the file while it still has its temporary name.
 
     Raises:
       UserError: the parameters are not those of the architecture, not finite,
@@ -176,7 +182,7 @@ class Model(Header):
     tensors = parameters.flatten(self.params)
     shapes = {name: x.shape for name, x in tensors.items()}
     parameters.check(shapes, self.arch)
-    model_file.write(path, self, tensors, dtype=dtype)
+    model_file.write(path, self, tensors, dtype=dtype, written=written)
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> Model:

@@ -6,12 +6,15 @@ promotion; eight CPU devices, so that the mesh tests run in the same process.
 
 import errno
 import os
+import pathlib
 import signal
 
 import jax
 import matplotlib as mpl
 import pytest
 import small_sets
+
+from adafm_jax.restore import own
 
 # Also in the processes that tests start: they leave nothing in a user's cache.
 os.environ['ADAFM_COMPILE_CACHE'] = 'off'
@@ -44,6 +47,20 @@ def no_marks(request, monkeypatch):
       monkeypatch.delattr(os, name)
     else:
       monkeypatch.setattr(os, name, refuse)
+
+
+@pytest.fixture
+def renamed(monkeypatch):
+  """Files that got their names, and whether they were marked by then."""
+  found, replace = {}, pathlib.Path.replace
+
+  def watched(path, target):
+    placed = replace(path, target)
+    found[placed.name] = own.is_own(placed)
+    return placed
+
+  monkeypatch.setattr(pathlib.Path, 'replace', watched)
+  return found
 
 
 @pytest.fixture

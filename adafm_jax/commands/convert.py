@@ -75,7 +75,6 @@ def run(options: argparse.Namespace) -> None:
     _to_authors(options)
   else:
     _from_authors(options)
-  own.mark(output)
 
 
 def _is_model(path: str) -> bool:
@@ -124,7 +123,7 @@ def _from_authors(options: argparse.Namespace) -> None:
       f'{options.file[-1]} does not say its levels: give --task, --start and'
       ' --end.'
     )
-  model.save(options.output)
+  model.save(options.output, written=own.mark)
   print(f'wrote {options.output}: {model.arch}, {model.levels}')
 
 
@@ -147,7 +146,7 @@ def _to_authors(options: argparse.Namespace) -> None:
     params = restorer.backbone(model.params)
     model = dataclasses.replace(model, arch=model.arch.basic, params=params)
   state = authors.to_authors(model.params, model.arch)
-  authors_file.write(options.output, state, model)
+  authors_file.write(options.output, state, model, own.mark)
   print(f'wrote {options.output}: {len(state)} tensors of {model.arch}')
 
 

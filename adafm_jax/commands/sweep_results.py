@@ -147,8 +147,8 @@ def write_image(
       (output / 255).astype(np.float32),
       like,
       format='PNG',
+      written=own.mark,
     )
-    own.mark(path)
     caption = labels[i]
     if reference:
       psnr[i] = _psnr(reference, output)
@@ -192,8 +192,7 @@ def write_sheet(
     title=title + (f'; {left} more images not shown' if left else ''),
     row_captions=[result.name for result in results],
   )
-  images.write_png(path, np.asarray(picture))
-  own.mark(path)
+  images.write_png(path, np.asarray(picture), own.mark)
 
 
 def write_psnr(
@@ -217,13 +216,12 @@ def write_psnr(
   writer.writerow(['image', *coefficient_names(strengths)])
   for name, values in [*psnr, ('mean', mean)]:
     writer.writerow([name, *(f'{value:.4f}' for value in values)])
-  files.write_text(folder / _TABLE, text.getvalue())
+  files.write_text(folder / _TABLE, text.getvalue(), own.mark)
   order = np.argsort(strengths)
   figures.plot_psnr(
     folder / _PLOT,
     np.array(strengths)[order],
     {name: values[order] for name, values in psnr},
     title=title,
+    written=own.mark,
   )
-  for name in (_TABLE, _PLOT):
-    own.mark(folder / name)

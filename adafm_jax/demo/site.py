@@ -170,8 +170,7 @@ def build(folder: pathlib.Path, found: Mapping[str, bytes]) -> None:
       ' folder.'
     )
   for name, data in found.items():
-    files.write_bytes(folder / name, data)
-    own.mark(folder / name)
+    files.write_bytes(folder / name, data, own.mark)
 
 
 def _sample(name: str) -> tuple[bytes, bytes]:

@@ -58,9 +58,13 @@ def _by_photo(path: str | os.PathLike[str]) -> np.ndarray:
   return np.repeat(pixels, 3, axis=-1) if read.grey_rgb else pixels
 
 
-def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
-  """Writes uint8 [H, W, 1 or 3] as PNG, whole or not at all."""
-  with files.atomic_path(path) as temporary:
+def write_png(
+  path: str | os.PathLike[str],
+  image: np.ndarray,
+  written: files.Written | None = None,
+) -> None:
+  """Writes uint8 [H, W, 1 or 3] as PNG, see `files.atomic_path`."""
+  with files.atomic_path(path, written) as temporary:
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
       temporary, format='PNG'
     )

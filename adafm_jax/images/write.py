@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def write_photo(
   format: str | None = None,
   quality: int = 95,
   extra_text: Mapping[str, str] | None = None,
-  written: Callable[[pathlib.Path], None] = lambda path: None,
+  written: files.Written | None = None,
 ) -> tuple[str, ...]:
   """Writes a photograph, whole or not at all.
 
@@ -43,7 +43,7 @@ def write_photo(
       loss at 100, and where `like` is.
     extra_text: names and texts to keep in the file: text chunks of a PNG, EXIF
       UserComment (as JSON) of others.
-    written: is given the file while it still has its temporary name.
+    written: see `files.atomic_path`.
 
   Returns:
     Sentences for the user: what the format could not carry. Often none.
@@ -60,7 +60,7 @@ def write_photo(
   carried, settings, more = _beside(
     samples, like, name, quality, extra_text or {}
   )
-  with files.atomic_path(path) as temporary:
+  with files.atomic_path(path, written) as temporary:
     try:
       if name == 'TIFF':
         from adafm_jax.images import tiff_write
@@ -71,7 +71,6 @@ def write_photo(
 
         data = encoders.ENCODERS[name](samples, carried, settings)
         temporary.write_bytes(data)
-      written(temporary)
     except (ValueError, RuntimeError, struct.error) as error:
       raise UserError(f'Cannot write {path}: {error}.') from error
   return (*notes, *more)

@@ -53,6 +53,7 @@ def write(
   path: str | os.PathLike[str],
   state: Mapping[str, np.ndarray],
   header: Header,
+  written: files.Written | None = None,
 ) -> None:
   """Writes a state dict, whole or not at all.
 
@@ -60,6 +61,7 @@ def write(
     path: ends in .safetensors, .pth or .pt.
     state: name -> float32 array.
     header: of the model, for a safetensors file.
+    written: see `files.atomic_path`.
 
   Raises:
     UserError: the suffix is not one of these, PyTorch is needed and missing, or
@@ -68,7 +70,7 @@ def write(
   suffix = pathlib.Path(path).suffix
   if suffix == SAFETENSORS:
     text = json.dumps(headers.to_json(header), allow_nan=False)
-    model_file.write_tensors(path, state, {KEY: text})
+    model_file.write_tensors(path, state, {KEY: text}, written)
     return
   if suffix not in TORCH:
     raise UserError(
@@ -77,7 +79,7 @@ def write(
     )
   torch = _torch('Writing')
   tensors = {name: torch.from_numpy(x.copy()) for name, x in state.items()}
-  with files.atomic_path(path) as temporary:
+  with files.atomic_path(path, written) as temporary:
     torch.save(tensors, temporary)
 
 

@@ -83,6 +83,7 @@ def write(
   tensors: Mapping[str, np.ndarray],
   *,
   dtype: str,
+  written: files.Written | None = None,
 ) -> None:
   """Writes a model file, whole or not at all; see `Model.save`.
 
@@ -90,6 +91,7 @@ def write(
     path: of the file.
     tensors: float arrays by name.
     dtype: of the tensors in the file, 'float32' or 'float16'.
+    written: see `files.atomic_path`.
 
   Raises:
     UserError: a tensor is not finite in that dtype, the provenance isn't JSON,
@@ -108,7 +110,7 @@ def write(
     raise UserError(
       f'Cannot write {path}: its provenance must be JSON ({error}).'
     ) from error
-  write_tensors(path, stored, {FORMAT: text})
+  write_tensors(path, stored, {FORMAT: text}, written)
 
 
 def read_tensors(
@@ -131,10 +133,12 @@ def write_tensors(
   path: str | os.PathLike[str],
   tensors: Mapping[str, np.ndarray],
   metadata: dict[str, str],
+  written: files.Written | None = None,
 ) -> None:
-  """Writes a safetensors file, whole or not at all."""
+  """Writes a safetensors file, see `files.atomic_path`."""
   # Not save_file, which sets the mode to 0600.
-  files.write_bytes(path, safetensors.numpy.save(dict(tensors), metadata))
+  data = safetensors.numpy.save(dict(tensors), metadata)
+  files.write_bytes(path, data, written)
 
 
 def is_model(path: str | os.PathLike[str]) -> bool:

@@ -98,6 +98,7 @@ def plot_psnr(
   series: Mapping[str, Values],
   *,
   title: str,
+  written: files.Written | None = None,
 ) -> Figure:
   """Draws PSNR against strength, one line per level or image.
 
@@ -109,6 +110,7 @@ def plot_psnr(
     strengths: [N] the grid, in [0, 1].
     series: name to [N] PSNR in dB.
     title: above the figure.
+    written: see `files.atomic_path`.
 
   Returns:
     The figure. For each series its axes hold the line and the best point.
@@ -140,7 +142,7 @@ def plot_psnr(
       )
   axes.set_xlim(-0.03, 1.03)
   _legend_right(figure, 'ring: best λ')
-  return save(figure, path)
+  return save(figure, path, written)
 
 
 def plot_levels(
@@ -277,8 +279,12 @@ def _kind(curve: Curve) -> str:
   return names.get(curve.order, f'polynomial of order {curve.order}')
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> Figure:
-  """Writes a figure, .png or .svg, whole or not at all."""
+def save(
+  figure: Figure,
+  path: str | os.PathLike[str],
+  written: files.Written | None = None,
+) -> Figure:
+  """Writes a figure, .png or .svg, see `files.atomic_path`."""
   suffix = pathlib.Path(path).suffix.lower()
   if suffix not in ('.png', '.svg'):
     raise UserError(f'A figure must be a .png or .svg file, got {path}.')
@@ -286,7 +292,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Figure:
   metadata = {'Date': None} if suffix == '.svg' else None
   with (
     mpl.rc_context({'svg.hashsalt': 'adafm_jax'}),
-    files.atomic_path(path) as temporary,
+    files.atomic_path(path, written) as temporary,
   ):
     figure.savefig(temporary, dpi=DPI, metadata=metadata)
   return figure

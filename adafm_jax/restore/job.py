@@ -243,9 +243,8 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   same = formats.of_path(target) == photo.format
   notes: tuple[str, ...] = ()
   if loaded.choice.share == 0 and same and not job.recipe:
-    with files.atomic_path(target) as temporary:
+    with files.atomic_path(target, own.mark) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
-      own.mark(temporary)
   else:
     notes = _write(job, loaded, output)
   return notes
@@ -273,9 +272,7 @@ def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     written=own.mark,
   )
   if text and not carried:
-    with files.atomic_path(recipe.sidecar(target)) as temporary:
-      temporary.write_text(text + '\n', 'utf-8')
-      own.mark(temporary)
+    files.write_text(recipe.sidecar(target), text + '\n', own.mark)
   return notes
 
 

@@ -38,6 +38,11 @@ def test_build_writes_all_that_the_page_asks_for(tmp_path, capsys):
       assert written == path.read_bytes()
 
 
+def test_a_page_is_marked_before_it_gets_its_name(tmp_path, renamed):
+  site.build(tmp_path, {'a.html': b'a', 'models/b.safetensors': b'b'})
+  assert renamed == {'a.html': True, 'b.safetensors': True}
+
+
 def test_a_released_model_is_shown_first(tmp_path):
   folder = tmp_path / 'site'
   first = released.small('sr')

@@ -481,6 +481,15 @@ def test_enlarged_already_leaves_out_the_border_of_the_largest_scale(tmp_path):
   assert float(text.split(',')[1]) == pytest.approx(wanted, abs=6e-5)
 
 
+def test_a_result_is_marked_before_it_gets_its_name(folder, tmp_path, renamed):
+  images = folder[0] / 'images'
+  more = '--lambdas', '1', '--references', images
+  assert _sweep(folder[0] / 'model.safetensors', images, tmp_path, *more) == 0
+  assert set(renamed) == {x.name for x in tmp_path.iterdir()}
+  assert len(renamed) > 3
+  assert all(renamed.values())
+
+
 def test_nothing_of_the_user_s_is_overwritten(folder, tmp_path, capsys):
   root, _, _ = folder
   given = root / 'model.safetensors', root / 'images', tmp_path

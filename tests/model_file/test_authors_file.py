@@ -215,6 +215,14 @@ def test_pth_files_are_read_and_never_run(tmp_path):
     authors_file.read_pth(tmp_path / 'none.pth')
 
 
+def test_a_file_is_marked_before_it_gets_its_name(renamed):
+  tiny_models.random_model().save('a.safetensors')
+  assert renamed.pop('a.safetensors') is False  # saving alone marks nothing
+  assert _convert('a.safetensors', '-o', 'theirs.safetensors') == 0
+  assert _convert('theirs.safetensors', '-o', 'back.safetensors') == 0
+  assert renamed == {'theirs.safetensors': True, 'back.safetensors': True}
+
+
 def test_nothing_of_the_user_s_is_overwritten(capsys):
   tiny_models.random_model().save('a.safetensors')
   target = pathlib.Path('theirs.safetensors')
