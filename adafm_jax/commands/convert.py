@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> None:
   output = pathlib.Path(options.output)
   if overwrite.Existing(replace=options.overwrite).blocking(output):
     raise UserError(
-      f'{output} exists, and no earlier call wrote it as it is; give'
-      ' --overwrite or another --output.'
+      f'{output} exists, and {overwrite.unknown(output)}; give --overwrite or'
+      ' another --output.'
     )
   if _is_model(options.file[0]):
     _to_authors(options)

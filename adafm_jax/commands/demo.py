@@ -12,6 +12,7 @@ import threading
 import webbrowser
 
 from adafm_jax.errors import UserError
+from adafm_jax.restore.overwrite import Existing
 
 _HOST = '127.0.0.1'
 _PORT = 7860
@@ -24,6 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   add('--image', metavar='FILE', help='photograph to open the page with')
   add('--port', type=int, default=_PORT, help=f'default: {_PORT}; 0: any')
   add('--build', metavar='DIR', help='write the page as static files instead')
+  add(
+    '--overwrite',
+    action='store_true',
+    help='replace files of --build, whatever they are; what an earlier --build'
+    ' wrote is replaced without it',
+  )
   add('--no-ui', action='store_true', help='serve the JSON API alone')
   add('--no-browser', action='store_true', help='do not open the browser')
 
@@ -37,6 +44,8 @@ def run(options: argparse.Namespace) -> None:
   """
   if options.build and options.no_ui:
     raise UserError('--build writes the page, and --no-ui leaves it out.')
+  if options.overwrite and not options.build:
+    raise UserError('--overwrite is of --build, which alone writes files.')
   if not 0 <= options.port < 2**16:
     raise UserError(
       f'--port is {options.port}; it must be from 0 (any) to 65535.'
@@ -51,7 +60,8 @@ def run(options: argparse.Namespace) -> None:
   image = pathlib.Path(options.image) if options.image else None
   if options.build:
     folder = pathlib.Path(options.build)
-    site.build(folder, site.pages(models, server=False, image=image))
+    pages = site.pages(models, server=False, image=image)
+    site.build(folder, pages, Existing(replace=options.overwrite))
     print(f'wrote {folder}: serve it with python -m http.server -d {folder}')
     return
   pages = {} if options.no_ui else site.pages(models, server=True, image=image)

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
     [path.stem for path in paths],
     job.strengths,
     referred=bool(references),
-    overwrite=options.overwrite,
+    replace=options.overwrite,
   )
   shown: list[Kept] = []
   psnr, problems = [], []

@@ -17,8 +17,7 @@ from adafm_jax.images import eight_bit as images
 from adafm_jax.images import write as photo_write
 from adafm_jax.images.photo import Photo
 from adafm_jax.report import figures, sheet
-from adafm_jax.restore import own
-from adafm_jax.restore.overwrite import Existing
+from adafm_jax.restore import overwrite, own
 
 SHEET = 'contact_sheet.png'
 _TABLE, _PLOT = 'psnr.csv', 'psnr.png'
@@ -79,7 +78,7 @@ def check(
   strengths: Sequence[float],
   *,
   referred: bool,
-  overwrite: bool,
+  replace: bool,
 ) -> None:
   """Checks that a sweep overwrites nothing but what an earlier one wrote.
 
@@ -88,7 +87,7 @@ def check(
     stems: of the images.
     strengths: of the sweep.
     referred: whether there are references.
-    overwrite: whether anything may be replaced.
+    replace: whether anything may be replaced.
 
   Raises:
     UserError: a file of another program has the name of a result.
@@ -96,11 +95,12 @@ def check(
   names = [SHEET, *((_TABLE, _PLOT) if referred else ())]
   for stem in stems:
     names += [_name(stem, x) for x in coefficient_names(strengths)]
-  existing = Existing(replace=overwrite)
+  existing = overwrite.Existing(replace=replace)
   if taken := existing.blocking(*(folder / name for name in names)):
     raise UserError(
-      f'{taken} exists, where a result would go, and no earlier sweep wrote it'
-      ' as it is; give --overwrite or another --output.'
+      f'{taken} exists, where a result would go, and'
+      f' {overwrite.unknown(taken, "sweep")}; give --overwrite or another'
+      ' --output.'
     )
 
 

@@ -21,8 +21,7 @@ from adafm_jax.engine import preview
 from adafm_jax.errors import UserError
 from adafm_jax.images import photo as photos
 from adafm_jax.model import Model
-from adafm_jax.restore import own
-from adafm_jax.restore.overwrite import REFUSE
+from adafm_jax.restore import overwrite, own
 
 WEB = pathlib.Path(__file__).parents[1] / 'web'
 TYPES = {
@@ -157,17 +156,26 @@ def pages(
   return found
 
 
-def build(folder: pathlib.Path, found: Mapping[str, bytes]) -> None:
+def build(
+  folder: pathlib.Path,
+  found: Mapping[str, bytes],
+  existing: overwrite.Existing = overwrite.REFUSE,
+) -> None:
   """Writes the page as files that any web host serves.
+
+  Args:
+    folder: where.
+    found: the files, by their path below it.
+    existing: what becomes of files of these names.
 
   Raises:
     UserError: the folder can't be written to, or holds a file of another
       program of the name of one of them.
   """
-  if taken := REFUSE.blocking(*(folder / name for name in found)):
+  if taken := existing.blocking(*(folder / name for name in found)):
     raise UserError(
-      f'{taken} exists, and no earlier --build wrote it as it is; give another'
-      ' folder.'
+      f'{taken} exists, and {overwrite.unknown(taken, "--build")}; give'
+      ' --overwrite or another folder.'
     )
   for name, data in found.items():
     files.write_bytes(folder / name, data, own.mark)

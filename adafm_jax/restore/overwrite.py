@@ -40,6 +40,18 @@ class Existing(NamedTuple):
 REFUSE = Existing()
 
 
+def unknown(path: pathlib.Path, earlier: str = 'call') -> str:
+  """Why a file is not replaced, as the second half of a sentence.
+
+  Args:
+    path: of the file, see `Existing.blocking`.
+    earlier: what would have written it.
+  """
+  if own.can_tell(path):
+    return f'no earlier {earlier} wrote it as it is'
+  return 'this system or its disk keeps no marks, so its origin is not known'
+
+
 def check(
   pairs: Sequence[Pair],
   *,
@@ -85,9 +97,8 @@ def check(
       problems.append(f'{target} is a folder, where a result would go.')
     elif taken := existing.blocking(target, beside):
       problems.append(
-        f'{taken} exists, where the result of {source} would go, and no earlier'
-        ' call wrote it as it is; give --skip-existing, --overwrite or another'
-        ' -o.'
+        f'{taken} exists, where the result of {source} would go, and'
+        f' {unknown(taken)}; give --skip-existing, --overwrite or another -o.'
       )
     made[target] = source
   raise_all(problems, limit=5)

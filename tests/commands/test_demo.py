@@ -43,6 +43,35 @@ def test_a_page_is_marked_before_it_gets_its_name(tmp_path, renamed):
   assert renamed == {'a.html': True, 'b.safetensors': True}
 
 
+def _build(folder, *more):
+  return cli.main(['demo', '--build', str(folder), *more])
+
+
+def test_build_replaces_what_an_earlier_one_wrote_or_what_it_may(
+  tmp_path, capsys
+):
+  assert _build(tmp_path) == _build(tmp_path) == 0
+  page = tmp_path / 'index.html'
+  built = page.read_bytes()
+  page.write_text('mine')
+  assert _build(tmp_path) == 2
+  said = capsys.readouterr().err
+  assert f'{page} exists, and no earlier --build wrote it as it is' in said
+  assert page.read_text() == 'mine'
+  assert _build(tmp_path, '--overwrite') == 0
+  assert page.read_bytes() == built
+
+
+def test_where_no_marks_are_kept_that_is_said(tmp_path, capsys, no_marks):
+  assert _build(tmp_path) == 0
+  assert _build(tmp_path) == 2
+  said = capsys.readouterr().err
+  assert 'keeps no marks' in said
+  assert '--overwrite' in said
+  assert 'no earlier' not in said
+  assert _build(tmp_path, '--overwrite') == 0
+
+
 def test_a_released_model_is_shown_first(tmp_path):
   folder = tmp_path / 'site'
   first = released.small('sr')
@@ -68,6 +97,7 @@ def test_a_released_model_is_called_by_what_it_does(tmp_path, monkeypatch):
   ('argv', 'words'),
   [
     (['--build', 'x', '--no-ui'], '--no-ui'),
+    (['--overwrite'], '--build'),
     (['--port', '70000'], '65535'),
     (['-m', 'denoisy'], 'denoise'),
     (['--build', 'x', '--image', 'none.png'], 'none.png'),

@@ -512,6 +512,21 @@ def test_nothing_of_the_user_s_is_overwritten(folder, tmp_path, capsys):
   assert (tmp_path / 'psnr.csv').read_text().startswith('image,')
 
 
+def test_where_no_marks_are_kept_that_is_said(
+  folder, tmp_path, capsys, no_marks
+):
+  given = folder[0] / 'model.safetensors', folder[0] / 'images', tmp_path
+  more = '--lambdas', '1'
+  assert _sweep(*given, *more) == 0
+  capsys.readouterr()
+  assert _sweep(*given, *more) == 2
+  said = capsys.readouterr().err
+  assert 'contact_sheet.png exists' in said
+  assert 'keeps no marks' in said
+  assert 'no earlier sweep' not in said
+  assert _sweep(*given, *more, '--overwrite') == 0
+
+
 @pytest.mark.parametrize(
   'given',
   [

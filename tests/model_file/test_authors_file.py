@@ -233,3 +233,14 @@ def test_nothing_of_the_user_s_is_overwritten(capsys):
   assert _convert('a.safetensors', '-o', target, '--overwrite') == 0
   # What an earlier call wrote is replaced.
   assert _convert('a.safetensors', '-o', target) == 0
+
+
+def test_where_no_marks_are_kept_that_is_said(capsys, no_marks):
+  tiny_models.random_model().save('a.safetensors')
+  command = 'a.safetensors', '-o', 'theirs.safetensors'
+  assert _convert(*command) == 0
+  assert _convert(*command) == 2
+  said = capsys.readouterr().err
+  assert 'keeps no marks' in said
+  assert 'no earlier call' not in said
+  assert _convert(*command, '--overwrite') == 0

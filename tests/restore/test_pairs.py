@@ -272,6 +272,12 @@ def test_a_claimed_file_is_replaced_where_no_marks_are_kept(no_marks):
   assert _plan_claimed() == [('in/a.png', 'out/a.png')]
 
 
+def test_where_no_marks_are_kept_that_is_said(no_marks):
+  _make('in/a.png', 'out/a.png')
+  with pytest.raises(UserError, match=r'out/a\.png exists.* keeps no marks'):
+    _plan('in', 'out')
+
+
 def test_a_claimed_file_without_a_mark_is_another_program_s():
   with pytest.raises(UserError, match=r'out/a\.png exists'):
     _plan_claimed()
