@@ -11,7 +11,7 @@ Time: 100 minutes. It begins with the weights of the denoiser in the package;
   without them (no --config.model.init) it needs some hours more.
 Result (LIVE1, Y, Pillow JPEG):
   quality       80     60     40     30     20     10
-  PSNR (dB)  RESULT
+  PSNR (dB)  38.24  35.52  33.90  32.94  31.57  29.20
 All tables and pictures: docs/models/dejpeg.md.
 
 The images of BSD were JPEG files of quality 95. They are not reduced first:
