@@ -9,16 +9,15 @@ import functools
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Set
 
 from adafm_jax import errors, files, zoo
-from adafm_jax.commands import restore, restore_job, restore_options
+from adafm_jax.commands import bulk_tasks, restore, restore_job, restore_options
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.restore import cluster, manifest, objects, recipe
 from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore.cluster import PictureTask
 
-_LIST = '.txt'  # an input with this suffix lists pictures, a line each
 _NOT_HERE = ('json', 'skip_existing', 'dry_run')
 
 
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
   """
   _check(options)
   zoo.locate(options.model)  # before a cluster is started
-  tasks = _tasks(options)
+  tasks = bulk_tasks.find(options)
   with restore.printing(), cluster.joined(options.address):
     return _run_part(options, tasks)
 
@@ -116,88 +115,6 @@ def _check(options: argparse.Namespace) -> None:
       raise UserError(f'--{name} is {value}; it must be 1 or more.')
 
 
-def _tasks(options: argparse.Namespace) -> list[PictureTask]:
-  """The pictures of all inputs.
-
-  Raises:
-    UserError: there are none; or two results would have one name.
-  """
-  given = [x for text in options.input for x in _listed(text)]
-  tasks: list[PictureTask] = []
-  for uri in filter(objects.is_uri, given):
-    tasks += _stored(uri, options)
-  if local := [x for x in given if not objects.is_uri(x)]:
-    output = pathlib.Path(options.output)
-    pairs = pairing.find(
-      local,
-      options.output,
-      suffix=options.suffix,
-      ext=options.ext,
-      recursive=options.recursive,
-    )
-    if pairs[0].target == output:
-      raise UserError('-o names one picture; give a folder for the results.')
-    tasks += [
-      PictureTask(
-        os.fspath(pair.source),
-        manifest.result_name(pair.target, output),
-        pair.problem,
-      )
-      for pair in pairs
-    ]
-  if not tasks:
-    raise UserError(f'No pictures are listed in {", ".join(options.input)}.')
-  made: dict[str, str] = {}
-  for task in tasks:
-    if (other := made.setdefault(task.result, task.source)) != task.source:
-      raise UserError(
-        f'{other} and {task.source} would both be written to {task.result};'
-        ' restore them separately, or see --recursive and --ext.'
-      )
-  return list(dict.fromkeys(tasks))  # a picture may be named twice
-
-
-def _listed(text: str) -> Iterator[str]:
-  """The lines of a list of pictures; or the input itself."""
-  path = pathlib.Path(text)
-  if objects.is_uri(text) or path.suffix.lower() != _LIST:
-    yield text
-    return
-  try:
-    lines = path.read_text('utf-8', 'surrogateescape').splitlines()
-  except OSError as error:
-    raise UserError(
-      f'Cannot read the list {text}: {error.strerror}.'
-    ) from error
-  yield from filter(None, map(str.strip, lines))
-
-
-def _stored(uri: str, options: argparse.Namespace) -> Iterator[PictureTask]:
-  """Pictures of an object store: a file by its suffix, or a folder's.
-
-  Raises:
-    UserError: a folder holds none, or can't be read.
-  """
-  place, name = objects.split(uri.rstrip('/'))
-  if pairing.is_image(pathlib.Path(name)):
-    names = [name]
-  else:
-    place = uri.rstrip('/')
-    names = [
-      name
-      for name in objects.open_store(place).names()
-      if pairing.is_image(pathlib.Path(name))
-      and (options.recursive or '/' not in name)
-    ]
-    if not names:
-      raise UserError(f'{uri} holds no image (of a known suffix).')
-  for name in names:
-    result = pairing.result_path(
-      pathlib.Path(name), suffix=options.suffix, ext=options.ext
-    )
-    yield PictureTask(f'{place}/{name}', result.as_posix())
-
-
 def _existing(
   options: argparse.Namespace, tasks: Sequence[PictureTask]
 ) -> set[str]:
@@ -219,29 +136,39 @@ def _check_results(
   journal: manifest.Journal,
 ) -> None:
   """Refuses to overwrite what another program wrote."""
-  if not objects.is_uri(options.output):
-    pairs = [
-      pairing.Pair(
-        pathlib.Path(task.source),
-        pathlib.Path(options.output, task.result),
-        task.problem,
-      )
-      for task in tasks
-    ]
-    output = pathlib.Path(options.output)
-    written = {x.result: _written(x, options) for x in tasks}
-    claimed = frozenset(
-      output / name
-      for result in written.keys() & journal.claimed
-      for name in written[result]
-    )
-    restore.check_results(options, pairs, claimed)
-    restore.make_folder(options.output)
-    if journal.begun:
-      files.remove_leftovers(
-        output / name for names in written.values() for name in names
-      )
+  if objects.is_uri(options.output):
+    _check_stored(options, tasks, there, journal.claimed)
     return
+  pairs = [
+    pairing.Pair(
+      pathlib.Path(task.source),
+      pathlib.Path(options.output, task.result),
+      task.problem,
+    )
+    for task in tasks
+  ]
+  output = pathlib.Path(options.output)
+  written = {x.result: _written(x, options) for x in tasks}
+  claimed = frozenset(
+    output / name
+    for result in written.keys() & journal.claimed
+    for name in written[result]
+  )
+  restore.check_results(options, pairs, claimed)
+  restore.make_folder(options.output)
+  if journal.begun:
+    files.remove_leftovers(
+      output / name for names in written.values() for name in names
+    )
+
+
+def _check_stored(
+  options: argparse.Namespace,
+  tasks: Sequence[PictureTask],
+  there: set[str],
+  claimed: Set[str],
+) -> None:
+  """The same in an object store, where no file carries a mark of ours."""
   sources = {task.source for task in tasks}
   place = options.output.rstrip('/')
   problems = []
@@ -249,7 +176,7 @@ def _check_results(
     uri = f'{place}/{task.result}'
     if uri in sources:
       problems.append(f'The result of {task.source} would overwrite {uri}.')
-    elif not options.overwrite and task.result not in journal.claimed:
+    elif not options.overwrite and task.result not in claimed:
       problems += [
         f'{place}/{name} exists; give --overwrite or another -o.'
         for name in _written(task, options)

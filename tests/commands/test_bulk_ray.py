@@ -18,7 +18,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from adafm_jax import cli, errors
-from adafm_jax.commands import bulk, restore_options
+from adafm_jax.commands import bulk, bulk_tasks, restore_options
 from adafm_jax.errors import UserError
 from adafm_jax.restore import cluster, manifest, merge, objects
 
@@ -196,7 +196,9 @@ def _options(*arguments):
 def test_a_picture_that_is_named_twice_is_one_task():
   pathlib.Path('twice.txt').write_text('s3://b/a.png\ns3://b/a.png\n')
   options = _options('-i', 'twice.txt', '-o', 'out')
-  assert bulk._tasks(options) == [cluster.PictureTask('s3://b/a.png', 'a.png')]
+  assert bulk_tasks.find(options) == [
+    cluster.PictureTask('s3://b/a.png', 'a.png')
+  ]
 
 
 @pytest.mark.parametrize(
