@@ -5,6 +5,9 @@ Command:
     --config.data.train=/path/to/BSD431 \
     --config.model.init=adafm_jax/zoo/denoise-small.safetensors \
     --config.evaluate.sets=cbsd68=/path/to/CBSD68
+Hardware: one core of an AMD EPYC, 15 steps/s.
+Time: half an hour.
+Result: not released yet.
 
 It begins with the weights of the small denoiser. The images of BSD were JPEG
 files of quality 95, whose errors are as large as the weakest noise here. They

@@ -152,7 +152,8 @@ def _find(
       problem = f'Cannot read the input {text}: {reason}.'
       items = [_Found(pathlib.Path(text), problem=problem)]
     for item in items:
-      at = text if item.problem else os.path.realpath(item.source)
+      named = text and '\0' not in text
+      at = os.path.realpath(item.source) if named else text
       found.setdefault(at, item)
   problems = [item.problem for item in found.values() if item.problem]
   if len(problems) == len(found):
