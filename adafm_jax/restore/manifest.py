@@ -195,8 +195,8 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
   changed = [name for name in identity if known.get(name) != identity[name]]
   if changed:
     raise UserError(
-      f'The manifest in {folder} is of a job with other options'
-      f' ({", ".join(changed)}); give another --manifest, or the same options.'
+      f'The manifest in {folder} is of another job: {", ".join(changed)} had'
+      ' other values; give another --manifest, or the same options.'
     )
   return True
 

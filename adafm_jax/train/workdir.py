@@ -9,6 +9,7 @@ import logging
 import pathlib
 import re
 import shutil
+import time
 from collections.abc import Iterator
 
 from adafm_jax import files
@@ -24,6 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # How the errors of orbax's storage, which are no OSErrors, carry the same.
 _CODE = re.compile(r"os_error_code='(\d+)'")
 _UNFINISHED = '*.orbax-checkpoint-tmp'
+_REMOVALS = 20  # tries, a tenth of a second apart
 
 
 @contextlib.contextmanager
@@ -59,13 +61,22 @@ def explaining_full_disk(workdir: pathlib.Path) -> Iterator[None]:
     if not is_full(error):
       raise
     for left in workdir.glob(f'checkpoints/*/{_UNFINISHED}'):
-      shutil.rmtree(left, ignore_errors=True)
+      _remove(left)
     raise UserError(
       f'The disk of {workdir} is full. Make room and give the same command'
       f' again{_newest(workdir)}.'
     ) from error
   finally:
     logger.removeFilter(_is_news)
+
+
+def _remove(folder: pathlib.Path) -> None:
+  """Removes a folder into which orbax's threads may still be writing."""
+  for _ in range(_REMOVALS):
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+      return
+    time.sleep(0.1)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
