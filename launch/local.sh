@@ -63,10 +63,13 @@ codes=() # exit codes of ended processes
 stop_all() {
   # SIGKILL: JAX's preemption service catches SIGTERM, and a run killed at any
   # moment resumes exactly.
-  for ((i = 0; i < count; i++)); do
-    [[ -n ${pids[i]:-} ]] && kill -KILL "${pids[i]}" 2>/dev/null
-  done
-  wait 2>/dev/null
+  # bash would report each death whenever it notices it: not to the user.
+  {
+    for ((i = 0; i < count; i++)); do
+      [[ -n ${pids[i]:-} ]] && kill -KILL "${pids[i]}"
+    done
+    wait
+  } 2>/dev/null
 }
 trap 'stop_all; rm -rf "$logs"' EXIT
 trap 'exit 130' INT
