@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from adafm_jax import zoo
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model_file import file as model_file
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.report import tables
@@ -53,25 +54,22 @@ def describe() -> str:
   Raises:
     UserError: a file is missing or damaged.
   """
-  models = zoo.entries().values()
+  models = summarize()
   if not models:
     return 'No models come with this version; give a model file by its path.\n'
-  rows = []
-  for entry in models:
-    header = model_file.read_header(entry.path)
-    size = entry.path.stat().st_size / 1e6
-    rows.append(
-      (
-        entry.name,
-        str(header.levels),
-        size,
-        round(cost(header.arch)),
-        entry.licence,
-        entry.quality,
-      )
+  rows = [
+    (
+      x['name'],
+      str(LevelRange(x['task'], x['start'], x['end'])),
+      x['bytes'] / 1e6,
+      round(x['gflop_per_megapixel']),
+      x['licence'],
+      x['quality'],
     )
+    for x in models
+  ]
   table = tables.text_table(_COLUMNS, rows, decimals=1)
-  about = ''.join(f'{entry.name}: {entry.description}\n' for entry in models)
+  about = ''.join(f'{x["name"]}: {x["description"]}\n' for x in models)
   return f'{table}\n{about}'
 
 
