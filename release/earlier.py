@@ -30,11 +30,11 @@ def with_rows(
 
   Args:
     rows: JSON rows of `measure.measure`, without these methods.
-    before: such rows, of the same images.
+    before: such rows, of the same images, see `check`.
     wanted: of `methods(before)`.
 
   Raises:
-    UserError: an input is missing in `before`, or was another one.
+    UserError: an input was another one.
   """
   place = operator.itemgetter('set', 'noise', 'protocol', 'level', 'images')
   known = {(*place(row), row['method']): row for row in before}

@@ -24,9 +24,8 @@ from adafm_jax.estimate import parts
 _MAX_PATCHES = 24_000
 _SIDES = (7, 5, 4, 3, 2)
 _MIN_RATIO = 4  # patches per dimension, for a side to serve
-_LOW_QUANTILE = (
-  0.125  # quantile of the eigenvalues that is taken for the noise's
-)
+# Quantile of the eigenvalues that is taken for the noise's.
+_LOW_QUANTILE = 0.125
 _ROUNDS = 8
 _SETTLED = 1e-3  # relative change of sigma at which rounds end
 _MIN_GAIN = 0.02
