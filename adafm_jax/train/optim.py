@@ -111,17 +111,52 @@ def _muon(stage: StageConfig) -> optax.GradientTransformation:
   """
 
   def matrices(params):
-    conv = optax.contrib.MuonDimensionNumbers((0, 1, 2), 3)
+    conv = optax.contrib.MuonDimensionNumbers((1, 2, 3), 4)
     return jax.tree.map(
-      lambda p: conv if jnp.ndim(p) == 4 and p.shape[2] > 1 else None, params
+      lambda p: conv if jnp.ndim(p) == 5 and p.shape[3] > 1 else None, params
     )
 
-  return optax.contrib.muon(
-    schedule(stage),
-    adam_b2=stage.b2,
-    muon_weight_dimension_numbers=matrices,
-    consistent_rms=0.2,
+  return _stacking(
+    optax.contrib.muon(
+      schedule(stage),
+      adam_b2=stage.b2,
+      muon_weight_dimension_numbers=matrices,
+      consistent_rms=0.2,
+    )
   )
+
+
+def _stacking(
+  optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+  """Shows an optimizer all arrays of one shape as one, with a leading axis.
+
+  The residual blocks have the same shapes, so Muon's many small matrix products
+  become a few batched ones. The optimizer must treat the axis as a batch.
+  """
+
+  def stack(tree):
+    groups: dict[str, list[jax.Array]] = {}
+    for leaf in jax.tree.leaves(tree):
+      groups.setdefault(str(jnp.shape(leaf)), []).append(leaf)
+    return {name: jnp.stack(leaves) for name, leaves in groups.items()}
+
+  def unstack(stacked, like):
+    leaves, structure = jax.tree.flatten(like)
+    parts = {name: iter(array) for name, array in stacked.items()}
+    ordered = [next(parts[str(jnp.shape(leaf))]) for leaf in leaves]
+    return jax.tree.unflatten(structure, ordered)
+
+  def init(params):
+    return optimizer.init(stack(params))
+
+  def update(updates, state, params=None):
+    stacked, state = optimizer.update(
+      stack(updates), state, None if params is None else stack(params)
+    )
+    return unstack(stacked, updates), state
+
+  return optax.GradientTransformation(init, update)
 
 
 def promoting(

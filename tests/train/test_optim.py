@@ -151,6 +151,31 @@ def adapt():
   return constants, jax.tree.map(jnp.asarray, banks.build(list(images)))
 
 
+def test_muon_takes_kernels_of_one_shape_together_and_each_as_alone():
+  """Also where shapes repeat out of order, and where leaves are frozen."""
+  stage = StageConfig(optimizer='muon', learning_rate=0.1, warmup=0)
+  rng = np.random.default_rng(0)
+  shapes = {'a': (3, 3, 4, 4), 'b': (4,), 'c': (3, 3, 4, 8), 'd': (3, 3, 4, 4)}
+  params = {n: np.zeros(s, np.float32) for n, s in shapes.items()}
+  grads = {n: rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
+
+  def step(names, frozen=()):
+    labels = {n: 'freeze' if n in frozen else 'train' for n in names}
+    optimizer = optim.make_optimizer(stage, labels)
+    own = {n: params[n] for n in names}
+    given = {n: grads[n] for n in names}
+    return optimizer.update(given, optimizer.init(own), own)[0]
+
+  together = step('abcd')
+  for name in 'abcd':
+    alone = step(name)[name]
+    np.testing.assert_allclose(together[name], alone, rtol=1e-4, atol=1e-6)
+  assert np.abs(together['a'] - together['d']).max() > 0.05
+  some = step('abcd', frozen='a')
+  assert not some['a'].any()
+  np.testing.assert_allclose(some['d'], together['d'], rtol=1e-4, atol=1e-6)
+
+
 def test_frozen_parameters_stay_bit_equal_while_adafm_learns(adapt):
   constants, bank = adapt
   params = _params()
