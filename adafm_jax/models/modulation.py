@@ -33,17 +33,18 @@ def depthwise(
     its grouped convolution is some 25 times slower there. 'reverse' is
     'shifted' with a hand-written derivative: a 5x5 adaptation trains four
     times faster on the CPU, but there is no forward mode (jvp). 'auto' picks
-    'grouped' or 'shifted' by the default backend; 'train' picks 'grouped' or
-    'reverse'. 'portable' leaves the choice to the platform that the compiled
-    function will run on, or is 'shifted' if filters differ by image.
+    'grouped' on accelerators, if all images share filters of several taps:
+    one tap is a multiplication, and filters of each image would make as many
+    groups as there are images times channels. Elsewhere it picks 'shifted'.
+    'train' does the same with 'reverse'. 'portable' leaves the choice to the
+    platform that the compiled function will run on.
 
   Returns:
     [B, H, W, C] of x's dtype.
   """
   shared = kernel.ndim == 4 or kernel.shape[0] == 1
-  if lowering == 'portable' and not shared:
-    lowering = 'shifted'  # a grouped one would need to know the batch
-  if lowering == 'portable':
+  groups = shared and kernel.shape[-4] > 1
+  if lowering == 'portable' and groups:
     return jax.lax.platform_dependent(
       x.full,
       kernel,
@@ -54,9 +55,10 @@ def depthwise(
         x._replace(full=full), kernel, 'grouped'
       ),
     )
-  if lowering in ('auto', 'train'):
-    on_cpu = 'shifted' if lowering == 'auto' else 'reverse'
-    lowering = on_cpu if jax.default_backend() == 'cpu' else 'grouped'
+  if lowering in ('auto', 'train', 'portable'):
+    loop = 'reverse' if lowering == 'train' else 'shifted'
+    on_cpu = jax.default_backend() == 'cpu'
+    lowering = 'grouped' if groups and not on_cpu else loop
   if lowering in ('shifted', 'reverse'):
     around = ((0, 0), x.padding, x.padding, (0, 0))
     shift = _shifted if lowering == 'shifted' else _shifted_reverse

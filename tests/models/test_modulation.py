@@ -42,6 +42,22 @@ def test_depthwise_equals_numpy(size, lowering):
   np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize('lowering', ['auto', 'train'])
+@pytest.mark.parametrize(
+  'size, filters, grouped',
+  [(3, (), True), (3, (1,), True), (3, (2,), False), (1, (), False)],
+)
+def test_accelerators_group_shared_filters_of_several_taps(
+  monkeypatch, lowering, size, filters, grouped
+):
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  kernel = jnp.ones((*filters, size, size, 1, 4))
+  traced = jax.make_jaxpr(
+    lambda x: modulation.depthwise(_bordered(x, size), kernel, lowering)
+  )(jnp.ones((2, 6, 6, 4)))
+  assert ('feature_group_count=4' in str(traced)) == grouped
+
+
 @pytest.mark.parametrize('lowering', ['grouped', 'shifted', 'reverse'])
 @pytest.mark.parametrize('size', KERNELS)
 def test_gradients_equal_numpy(size, lowering):
