@@ -77,9 +77,24 @@ def register(
   model.save(zoo.FOLDER / file, dtype=dtype)
   checksum = files.sha256(zoo.FOLDER / file)
   entry = zoo.Released(name=name, file=file, sha256=checksum, **texts)
-  listed = [dataclasses.asdict(e) for e in (known | {name: entry}).values()]
-  files.write_json(zoo.FOLDER / zoo.REGISTRY, listed)
+  _enter(entry)
   return entry
+
+
+def state(name: str, quality: str) -> None:
+  """Enters what was measured of a released model.
+
+  Args:
+    name: of the model.
+    quality: one line.
+  """
+  _enter(dataclasses.replace(zoo.entries()[name], quality=quality))
+
+
+def _enter(entry: zoo.Released) -> None:
+  listed = zoo.entries() | {entry.name: entry}
+  entries = [dataclasses.asdict(x) for x in listed.values()]
+  files.write_json(zoo.FOLDER / zoo.REGISTRY, entries)
 
 
 def without_folders(value: Any) -> Any:

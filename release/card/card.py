@@ -5,8 +5,9 @@
 
 A card is NAME.md. It is made from the registry, the model file's header and the
 NAME.json of `release.evaluate` alone, so that a test can find a stale card.
-With it come NAME_levels.png and NAME_gains.png. --pictures also makes the
-contact sheets again, which runs the network.
+With it come NAME_levels.png and NAME_gains.png, and its main results are entered
+in the registry. --pictures also makes the contact sheets again, which runs the
+network.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from adafm_jax import files, zoo
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.model_file import file as model_file
+from release import register
 from release.card import facts as card_facts
 from release.card import figures as card_figures
 from release.card import index as card_index
@@ -128,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   for name in names:
     if options.pictures:
       add_pictures(name, folder)
+    register.state(name, read(name, folder).quality())
     write(name, folder)
     print(f'written: {folder / name}.md')
   files.write_text(folder / 'README.md', card_index.render(folder))

@@ -67,6 +67,13 @@ class Results(NamedTuple):
     wanted = main_noise(self.header)
     return next((p for p in parts if p[1] == wanted), parts[0])
 
+  def quality(self) -> str:
+    """The main part in one line, as the registry states it."""
+    name, _, by_level = self.main()
+    rows = [methods[self.default] for methods in by_level.values()]
+    scores = [f'{self.label(x["level"])} {x["psnr"]:.2f}' for x in rows]
+    return f'{name} ({rows[0]["protocol"]}): {", ".join(scores)} dB'
+
 
 def main_noise(header: Header) -> str:
   """The noise protocol that a card shows first, 8-bit noise if possible."""

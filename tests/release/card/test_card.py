@@ -98,6 +98,7 @@ def test_a_committed_card_is_what_its_results_say(name):
   )
   for picture in re.findall(r'!\[.*?\]\((.*?)\)', text):
     assert (CARDS / picture).is_file()
+  assert zoo.entries()[name].quality == card.read(name, CARDS).quality()
 
 
 def test_every_released_model_has_a_card_and_the_index_lists_it():
@@ -265,7 +266,7 @@ def test_the_command_writes_cards_and_keeps_what_was_written_by_hand(folder):
   assert (folder / 'small.md').read_text() == card.render('small', folder)
   index = folder / 'README.md'
   assert '[small](small.md)' in index.read_text()
-  assert 'set: sigma 15 30.00 dB' in index.read_text()
+  assert ': sigma 15 30.85, sigma 35 30.65, sigma 75 30.25 dB' in index.read_text()
   index.write_text(index.read_text() + '\n## Settings\n\nBy hand.\n')
   assert card.main(['small', '-o', str(folder)]) == 0
   assert index.read_text().endswith('\n## Settings\n\nBy hand.\n')

@@ -1,0 +1,52 @@
+"""Super-resolution, x3 -> x4, at the paper's size.
+
+Command:
+  python -m adafm_jax.main --config configs/sr.py --workdir DIR \
+    --config.data.train=/path/to/BSD431 \
+    --config.model.init=adafm_jax/zoo/denoise.safetensors \
+    --config.evaluate.sets=set5=/path/to/Set5,set14=/path/to/Set14
+Hardware: one core of an AMD EPYC.
+Time: two hours, beside other work. It begins with the backbone of the denoiser
+  in the package; without it (no --config.model.init) it needs some hours more.
+Result: not released yet.
+
+As in SRCNN's protocol the small image is enlarged by bicubic interpolation
+first, and the network restores it at full size.
+"""
+
+from adafm_jax import config
+
+
+def get_config():
+  c = config.default()
+  c.task = 'sr'
+  c.start, c.end = 3.0, 4.0
+  c.model.init_scale = 0.3
+  c.model.kernel = 5
+  c.data.train = '/path/to/BSD431'
+  c.data.holdout = 31
+  c.train.steps = 5000
+  c.adapt.steps = 1500
+  c.path.steps = 0
+  c.joint.steps = 6000
+  c.train.batch = c.adapt.batch = c.path.batch = c.joint.batch = 8
+  c.train.patch = c.adapt.patch = c.path.patch = c.joint.patch = 48
+  c.train.optimizer = c.joint.optimizer = 'muon'
+  c.train.learning_rate = c.joint.learning_rate = 5e-4
+  c.adapt.learning_rate = c.path.learning_rate = 2e-3
+  c.train.b2 = c.adapt.b2 = c.path.b2 = c.joint.b2 = 0.99
+  c.train.schedule = c.adapt.schedule = 'trapezoid'
+  c.path.schedule = c.joint.schedule = 'trapezoid'
+  c.train.warmup, c.adapt.warmup = 200, 100
+  c.path.warmup, c.joint.warmup = 0, 200
+  c.train.ema = c.adapt.ema = c.path.ema = c.joint.ema = 0.999
+  c.path.kind = 'poly'
+  c.path.bends = 3
+  c.run.log_every = 250
+  c.run.evaluate_every = 2000
+  c.run.checkpoint_every = 500
+  c.run.validate_images = 8
+  c.evaluate.levels = '3,3.25,3.5,3.75,4'
+  c.calibrate.levels = '3:4:0.2'
+  c.calibrate.images = 12
+  return c
