@@ -35,6 +35,15 @@ def here(tmp_path, monkeypatch):
   return tmp_path
 
 
+@pytest.fixture
+def models_here(here):
+  """The same, with a small model file of each task."""
+  import restoring
+
+  for name, model in restoring.MODELS.items():
+    model.save(f'{name}.safetensors')
+
+
 @pytest.fixture(params=['no system', 'no disk'])
 def no_marks(request, monkeypatch):
   """A system, or a disk, that keeps no extended attributes."""

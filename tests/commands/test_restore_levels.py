@@ -1,0 +1,118 @@
+"""`adafm restore` at the level that a picture needs, or none."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+import released
+import restoring
+import tiny_models
+from PIL import Image
+
+from adafm_jax.degrade.level import LevelRange
+from adafm_jax.restore import recipe
+
+pytestmark = pytest.mark.usefixtures('models_here')
+
+
+def test_the_level_is_estimated_by_default(capsys):
+  rng = np.random.default_rng(0)
+  noise = rng.normal(128, 30, (96, 96, 3))
+  Image.fromarray(np.uint8(np.clip(noise, 0, 255))).save('noisy.png')
+  for options in ([], ['--auto']):
+    report = ['--json', 'report.json', '--overwrite']
+    assert restoring.run('noisy.png', 'out', *options, *report) == 0
+    (row,), _ = restoring.report('report.json')
+    assert row['estimated'] is True
+    assert abs(row['level'] - 30) < 6
+    assert row['strength'] == restoring.MODELS['denoise'].strength(row['level'])
+    assert row['how'] in capsys.readouterr().out
+    expected = restoring.MODELS['denoise'].restore(
+      restoring.read('noisy.png'), level=row['level']
+    )
+    np.testing.assert_array_equal(restoring.read('out/noisy.png'), expected)
+
+
+def test_below_the_start_the_result_fades_to_the_picture(capsys):
+  restoring.make('a.png')
+  image = restoring.read('a.png').astype(np.float64)
+  start = (
+    restoring.MODELS['denoise'].restore(np.float32(image / 255), strength=0)
+    * 255
+  )
+  assert restoring.run('a.png', 'b.png', '--level', 5, '--json', 'r.json') == 0
+  expected = image + (start - image) / 3  # 5 of 15
+  assert np.abs(restoring.read('b.png') - expected).max() < 0.51
+  (row,), _ = restoring.report('r.json')
+  assert (row['level'], row['strength'], row['estimated']) == (5, 0, False)
+  assert row['share'] == pytest.approx(1 / 3)
+  assert 'faded to 33%' in capsys.readouterr().out
+  assert restoring.run('a.png', 'c.png', '--level', -1) == 2
+
+
+def test_a_gentler_model_is_named_where_it_serves(
+  monkeypatch, tmp_path, capsys
+):
+  fine = dataclasses.replace(
+    tiny_models.random_model(),
+    levels=LevelRange('denoise', 4, 20),
+    curve=None,
+  )
+  released.make_zoo(tmp_path, monkeypatch, fine, name='fine')
+  restoring.make('a.png')
+  for level, said in ((5, True), (3, False), (15, False)):
+    assert restoring.run('a.png', f'{level}.png', '--level', level) == 0
+    out = capsys.readouterr().out
+    assert ('Model fine is made for it (sigma 4 to sigma 20)' in out) == said
+
+
+def test_what_is_clean_is_left_alone_to_the_byte(capsys):
+  ramp = np.linspace(40, 200, 96)[:, None, None]
+  clean = np.uint8(np.broadcast_to(ramp, (96, 96, 3)))
+  Image.fromarray(clean).save('a.png')
+  Image.fromarray(clean).save('a.jpg', quality=99)
+  for name, model in (('a.png', 'denoise'), ('a.jpg', 'dejpeg')):
+    assert restoring.run(name, 'out', model=model) == 0
+    same = pathlib.Path('out', name).read_bytes()
+    assert same == pathlib.Path(name).read_bytes()
+    out = capsys.readouterr().out
+    assert '1 left alone' in out
+    assert 'Cleaner than the model restores' in out
+  assert restoring.run('a.jpg', 'b.png', model='dejpeg') == 0
+  np.testing.assert_array_equal(
+    restoring.read('b.png'), restoring.read('a.jpg')
+  )
+
+
+def test_a_flat_page_around_a_noisy_photograph_keeps_its_tone():
+  rng = np.random.default_rng(0)
+  page = np.full((120, 128, 3), 240, np.uint8)
+  noise = rng.normal(128, 50, (80, 96, 3)).clip(0, 255)
+  page[20:100, 16:112] = np.rint(noise)
+  Image.fromarray(page).save('a.png')
+  assert restoring.run('a.png', 'out', '--recipe', '--json', 'r.json') == 0
+  restored, around = restoring.read('out/a.png'), np.ones(page.shape[:2], bool)
+  around[20:100, 16:112] = False
+  assert (restored[around] == 240).all()
+  (row,), _ = restoring.report('r.json')
+  expected = restoring.MODELS['denoise'].restore(page, level=row['level'])
+  assert (expected[around] != 240).any()
+  np.testing.assert_array_equal(restored[~around], expected[~around])
+  assert restoring.run('a.png', 'again', '--from-recipe', 'out/a.png') == 0
+  np.testing.assert_array_equal(restoring.read('again/a.png'), restored)
+  # A level that is given is the user's wish, everywhere.
+  assert restoring.run('a.png', 'b.png', '--level', row['level']) == 0
+  np.testing.assert_array_equal(restoring.read('b.png'), expected)
+
+
+def test_a_recipe_of_what_was_left_alone_leaves_it_alone():
+  ramp = np.linspace(40, 200, 96)[:, None, None]
+  clean = np.uint8(np.broadcast_to(ramp, (96, 96, 3)))
+  noise = np.random.default_rng(0).normal(0, 2, clean.shape)
+  Image.fromarray(np.uint8(np.rint(clean + noise))).save('a.png')
+  assert restoring.run('a.png', 'b.png', '--recipe') == 0
+  assert recipe.read('b.png').level > 1
+  assert restoring.run('a.png', 'c.png', '--from-recipe', 'b.png') == 0
+  for name in ('b.png', 'c.png'):
+    np.testing.assert_array_equal(restoring.read(name), restoring.read('a.png'))
