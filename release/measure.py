@@ -130,9 +130,12 @@ def _check_peer(model: Model, other: Model) -> None:
 
 
 def default_levels(model: Model) -> list[float]:
-  """The task's usual levels that lie in the model's range."""
+  """The task's usual levels in the model's range, or five that divide it."""
   usual = LEVELS[model.levels.task]
-  return [float(x) for x in usual if model.levels.contains(x)]
+  found = [float(x) for x in usual if model.levels.contains(x)]
+  if len(found) > 1:
+    return found
+  return [model.levels.level(x / 4) for x in range(5)]
 
 
 def protocols(task: str, set_name: str) -> dict[str, Protocol]:

@@ -19,21 +19,26 @@ fail() {
   exit 2
 }
 
-dedicated= begin=
+dedicated= begin= more=()
 case ${1:-} in
 denoise) sets='cbsd68=CBSD68,set5=Set5,set14=Set14' config=denoise ;;
 denoise-small)
   sets='cbsd68=CBSD68,set5=Set5,set14=Set14' dedicated='35 50'
   config=denoise_small
   ;;
-dejpeg)  # begins with the denoiser in the package
+denoise-fine)
+  sets='cbsd68=CBSD68,set5=Set5,set14=Set14' config=denoise_fine
+  begin=denoise-small more=(--levels 2,5,10,15,20 --no-classical)
+  ;;
+dejpeg)
   sets='live1=LIVE1,set5=Set5,set14=Set14' config=dejpeg begin=denoise
   ;;
 dejpeg-small)
   sets='live1=LIVE1,set5=Set5,set14=Set14' config=dejpeg_small
   ;;
-sr) sets='set5=Set5,set14=Set14' config=sr_small ;;
-*) fail 'Give the model first: denoise, denoise-small, dejpeg, dejpeg-small or sr; then DATA and RUNS.' ;;
+sr) sets='set5=Set5,set14=Set14' config=sr begin=denoise ;;
+sr-small) sets='set5=Set5,set14=Set14' config=sr_small ;;
+*) fail 'Give the model first: denoise, denoise-small, denoise-fine, dejpeg, dejpeg-small, sr or sr-small; then DATA and RUNS.' ;;
 esac
 name=$1
 data=${2:?error: Give the folder of image sets second.}
@@ -55,13 +60,17 @@ stretch() {
   ((code == 0)) || exit "$code"
 }
 
+# Some begin with a model in the package.
 init=()
 if [[ -n $begin ]]; then
-  init=(--config.model.init="$run/luma.safetensors")
-  mkdir -p "$run"
-  [[ -f $run/luma.safetensors ]] ||
-    "$python" -m release.luma "adafm_jax/zoo/$begin.safetensors" \
-      -o "$run/luma.safetensors"
+  file=adafm_jax/zoo/$begin.safetensors
+  if [[ $name == dejpeg ]]; then
+    mkdir -p "$run"
+    [[ -f $run/luma.safetensors ]] ||
+      "$python" -m release.luma "$file" -o "$run/luma.safetensors"
+    file=$run/luma.safetensors
+  fi
+  init=(--config.model.init="$file")
 fi
 if [[ ! -f $run/model.safetensors ]]; then
   stretch -m adafm_jax.main --config "configs/$config.py" \
@@ -82,7 +91,7 @@ done
 joined=$(IFS=, && echo "${beside[*]+"${beside[*]}"}")
 "$python" -m release.evaluate "$name" --sets "$sets" \
   --float32 "$run/model.safetensors" ${joined:+--dedicated "$joined"} \
-  ${PEERS:+--peers "$PEERS"} \
+  ${PEERS:+--peers "$PEERS"} "${more[@]+"${more[@]}"}" \
   -o docs/models
 "$python" -m release.card.card "$name"
 "$python" -m release.same_picture --models "$name"

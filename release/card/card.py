@@ -71,7 +71,9 @@ def render(name: str, folder: pathlib.Path) -> str:
     f'# {name}\n',
     sections.purpose(results),
     '## Use\n',
-    card_words.USAGE[results.task].format(name=name),
+    card_words.USAGE[results.task].format(
+      name=name, middle=results.header.levels.level(0.5)
+    ),
     '## Facts\n',
     card_facts.table(facts),
     *sections.results(results),

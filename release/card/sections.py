@@ -16,6 +16,8 @@ from release.card import results as card_results
 from release.card import words as card_words
 from release.card.results import Results
 
+_WEAK = 5.0  # sigma; photographs have more grain of their own
+
 
 def purpose(results: Results) -> str:
   """What the model is for, in a paragraph."""
@@ -49,6 +51,8 @@ def results(results: Results) -> list[str]:
       card_results.result_table(results, by_level),
       card_results.remarks(results, name, by_level) + '\n',
     ]
+  if results.task == 'denoise' and results.header.levels.start < _WEAK:
+    parts.append(card_words.OWN_GRAIN)
   if table := card_results.float16_table(results):
     parts += [
       'What storing the weights as float16 costs, against the float32 weights'

@@ -10,6 +10,7 @@ import tiny_models
 from adafm_jax import files, zoo
 from adafm_jax.data.image import NamedImage
 from adafm_jax.errors import UserError
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.images import eight_bit as images
@@ -182,6 +183,10 @@ def test_usual_levels_are_those_within_the_range(small):
     model, levels=dataclasses.replace(model.levels, end=3.5), curve=None
   )
   assert measure.default_levels(narrow) == [3, 3.4]
+  weak = dataclasses.replace(
+    model, levels=LevelRange('denoise', 2, 20), curve=None
+  )
+  assert measure.default_levels(weak) == [2, 6.5, 11, 15.5, 20]
 
 
 @pytest.mark.parametrize(

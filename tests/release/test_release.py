@@ -77,11 +77,17 @@ def test_every_step_is_done_once(release, tmp_path):
     'release.card.card',
     'release.same_picture',
   ]
-  for name, config in (('sr', 'sr_small'), ('denoise', 'denoise')):
+  for name, config in (('sr-small', 'sr_small'), ('denoise', 'denoise')):
     _, asked = release(name, data, runs, PEERS='others')
     assert asked[0].split()[3] == f'configs/{config}.py'
     assert '--dedicated' not in asked[2]
     assert '--peers others' in asked[2]
+    assert '--config.model.init' not in asked[0]
+  for name, first in (('sr', 'denoise'), ('denoise-fine', 'denoise-small')):
+    _, asked = release(name, data, runs)
+    given = f'--config.model.init=adafm_jax/zoo/{first}.safetensors'
+    assert given in asked[0].split()
+    assert ('--levels 2,5,10,15,20' in asked[2]) == (name == 'denoise-fine')
   _, asked = release('dejpeg', data, runs)
   luma = f'{runs}/dejpeg/luma.safetensors'
   assert asked[0].split()[1:] == [
