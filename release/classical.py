@@ -45,6 +45,9 @@ class NonLocalMeans(NamedTuple):
 
 CHOSEN: dict[str, dict[float, NonLocalMeans]] = {
   'denoise': {
+    2.0: NonLocalMeans(3, 6, 1.2, 2.0),
+    5.0: NonLocalMeans(3, 6, 3.0, 5.0),
+    10.0: NonLocalMeans(3, 6, 6.0, 8.0),
     15.0: NonLocalMeans(3, 6, 9.0, 12.0),
     25.0: NonLocalMeans(5, 6, 12.5, 25.0),
     35.0: NonLocalMeans(5, 6, 14.0, 35.0),

@@ -23,7 +23,7 @@ from adafm_jax.evaluate.protocol import Case, Protocol, make_cases
 from release import classical
 
 HELD_OUT, TAKEN = 31, 4
-LEVELS = {'denoise': '15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}
+LEVELS = {'denoise': '2,5,10,15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}
 _PATCHES, _REACH = (3, 5), 6
 _H_OF_SIGMA = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 _SIGMA_OF_SIGMA = (0.8, 1.0)  # clipped noise is weaker than its sigma

@@ -30,7 +30,7 @@ def test_settings_between_those_chosen_are_linear(chosen, level, expected):
 
 
 def test_every_usual_level_has_settings_that_rise_with_the_damage():
-  assert set(classical.CHOSEN['denoise']) == {15, 25, 35, 50, 75}
+  assert set(classical.CHOSEN['denoise']) == {2, 5, 10, 15, 25, 35, 50, 75}
   assert set(classical.CHOSEN['dejpeg']) == {80, 60, 40, 30, 20, 10}
   for task, order in (('denoise', 1), ('dejpeg', -1)):
     found = [h for _, h in sorted(classical.CHOSEN[task].items())][::order]
