@@ -5,9 +5,8 @@
 
 A card is NAME.md. It is made from the registry, the model file's header and the
 NAME.json of `release.evaluate` alone, so that a test can find a stale card.
-With it come NAME_levels.png and NAME_gains.png, and its main results are entered
-in the registry. --pictures also makes the contact sheets again, which runs the
-network.
+With it come NAME_levels.png and NAME_gains.png, and the registry gets its main
+results. --pictures also makes the contact sheets again, which runs the network.
 """
 
 from __future__ import annotations

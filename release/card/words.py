@@ -43,10 +43,10 @@ NOTES = {
 }
 
 OWN_GRAIN = """\
-A photograph may have grain of its own: `adafm restore --dry-run` reads sigma 5.6
-in the clean baboon of Set14, 3.0 in its pepper and 2.4 in its lenna. It goes with
-the noise, and counts as an error, which is why such images lose at sigma 2; they
-lose with FFDNet too.
+A photograph may have grain of its own: `adafm restore --dry-run` reads sigma
+5.6 in the clean baboon of Set14, 3.0 in its pepper and 2.4 in its lenna. It
+goes with the noise, and counts as an error, which is why such images lose at
+sigma 2; they lose with FFDNet too.
 """
 
 USAGE = {
@@ -59,7 +59,7 @@ adafm restore -i photos/ -o restored/ -m {name}  # level estimated
 import adafm_jax
 
 model = adafm_jax.load_model('{name}')
-restored = model.restore(image, level={middle:g})  # sigma, of 255; or strength=0.4
+restored = model.restore(image, level={middle:g})  # sigma; or strength=0.4
 ```
 
 `image` is uint8, uint16 or float, [H, W], [H, W, 1] or [H, W, 3]. A grey image
@@ -74,7 +74,7 @@ adafm restore -i photos/ -o restored/ -m {name}  # quality estimated
 import adafm_jax
 
 model = adafm_jax.load_model('{name}')
-restored = model.restore(image, level={middle:g})  # JPEG quality; or strength=0.4
+restored = model.restore(image, level={middle:g})  # quality; or strength=0.4
 ```
 
 `image` is uint8, uint16 or float, [H, W], [H, W, 1] or [H, W, 3], decoded and

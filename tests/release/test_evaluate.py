@@ -9,8 +9,8 @@ import tiny_models
 
 from adafm_jax import files, zoo
 from adafm_jax.data.image import NamedImage
-from adafm_jax.errors import UserError
 from adafm_jax.degrade.level import LevelRange
+from adafm_jax.errors import UserError
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.images import eight_bit as images
