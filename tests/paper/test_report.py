@@ -3,10 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from adafm_jax import cli
-from adafm_jax.paper import blocks, claims, results, tables
+from adafm_jax.images import eight_bit
+from adafm_jax.paper import blocks, claims, filters, results, tables
 from adafm_jax.paper.variation import Variation
 from adafm_jax.report.tables import MISSING
 
@@ -137,6 +139,16 @@ def test_sets_beside_the_papers_are_shown(workdir):
   found = results.load(workdir)
   assert tables.sets(found, 'denoise') == ['cbsd68', 'mine']
   assert tables.sets(found, 'sr') == ['set5', 'div2k']
+
+
+def test_a_sweep_is_named_by_its_own_level(workdir):
+  """A run may be trained before a list asks for its picture."""
+  run = workdir / 'runs' / '0'
+  pixels = np.zeros((2, 2, 3), np.uint8)
+  eight_bit.write_png(run / 'sweep_45.png', pixels)
+  made = list(filters.figure6(results.load(workdir), workdir / 'report'))
+  (caption,) = [x.caption for x in made if isinstance(x, blocks.Picture)]
+  assert caption == 'denoise 15 -> 75, adafm 1x1, an image of sigma 45.'
 
 
 def test_pages_escape_text(tmp_path):
