@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -148,6 +149,8 @@ def _rows(
     protocol = Protocol.of(
       v.task, noise or 'clipped', known.judged(name, v.task)
     )
+    if v.channels == 1:  # what there is
+      protocol = dataclasses.replace(protocol, channels='y')
     each = []
     for image in data.sets[name]:
       cases = make_cases([image], level, protocol)
