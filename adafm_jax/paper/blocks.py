@@ -44,15 +44,22 @@ Block = Heading | Text | Table | Picture
 # How numbers begin, and what stands for a missing one.
 _NUMBER = re.compile(rf'[-{tables.MISSING}+\d]')
 _STYLE = """
-:root{color-scheme:light dark;--line:#8884}
-body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;
+:root{color-scheme:light dark;--line:#8883;--shade:#8881}
+body{font:16px/1.5 system-ui,sans-serif;max-width:68rem;margin:2rem auto;
 padding:0 1rem}
-table{border-collapse:collapse;display:block;overflow-x:auto;margin:1rem 0}
-th,td{border-bottom:1px solid var(--line);padding:.3rem .8rem;text-align:left;
-font-variant-numeric:tabular-nums;white-space:nowrap}
-.number{text-align:right}
+h1{line-height:1.2}h2{margin-top:3rem;border-bottom:1px solid var(--line)}
+nav{columns:20rem;font-size:.9rem}nav a{display:block;color:inherit}
+.wide{overflow-x:auto;margin:1rem 0}
+table{border-collapse:collapse;font-size:.9rem}
+th,td{border-bottom:1px solid var(--line);padding:.25rem .7rem;text-align:left;
+font-variant-numeric:tabular-nums;vertical-align:top}
+th{border-bottom-width:2px}tr:nth-child(even) td{background:var(--shade)}
+.number{text-align:right;white-space:nowrap}td b{font-weight:600}
+.missing,td i{opacity:.6;font-style:normal}
+.yes{color:#0a7d3c}.no{color:#c2410c}
 figure{margin:1.5rem 0}img{max-width:100%;background:#fff}
 figcaption{font-size:.9rem;opacity:.8}
+@media(prefers-color-scheme:dark){.yes{color:#4ade80}.no{color:#fb923c}}
 """
 
 
@@ -75,20 +82,20 @@ def to_markdown(blocks: Sequence[Block], folder: pathlib.Path) -> str:
 
 def to_html(blocks: Sequence[Block], title: str) -> str:
   """One page with its pictures inside; it loads nothing."""
-  body = []
+  body, contents = [], []
   for block in blocks:
     match block:
       case Heading(level, text):
-        body.append(f'<h{level}>{html.escape(text)}</h{level}>')
+        name = ''
+        if level == 2:
+          name = f' id="part{len(contents) + 1}"'
+          link = f'<a href="#part{len(contents) + 1}">{html.escape(text)}</a>'
+          contents.append(link)
+        body.append(f'<h{level}{name}>{html.escape(text)}</h{level}>')
       case Text(text):
         body.append(f'<p>{html.escape(text)}</p>')
       case Table(header, rows):
-        columns = list(zip(*rows, strict=True))
-        right = [all(map(_NUMBER.match, column)) for column in columns]
-        right = right or [False] * len(header)
-        lines = [_line('th', header, right)]
-        lines += [_line('td', row, right) for row in rows]
-        body.append(f'<table>{"".join(lines)}</table>')
+        body.append(_table(header, rows))
       case Picture(path, caption):
         data = base64.b64encode(path.read_bytes()).decode()
         shown = html.escape(caption)
@@ -96,6 +103,7 @@ def to_html(blocks: Sequence[Block], title: str) -> str:
           f'<figure><img alt="{shown}" src="data:image/png;base64,{data}">'
           f'<figcaption>{shown}</figcaption></figure>'
         )
+  body.insert(1, f'<nav>{"".join(contents)}</nav>')  # below the title
   return (
     '<!doctype html><html lang="en"><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width">'
@@ -104,9 +112,31 @@ def to_html(blocks: Sequence[Block], title: str) -> str:
   )
 
 
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  columns = list(zip(*rows, strict=True))
+  right = [all(map(_NUMBER.match, column)) for column in columns]
+  right = right or [False] * len(header)
+  lines = [_line('td', row, right) for row in rows]
+  if any(header):
+    lines.insert(0, _line('th', header, right))
+  return f'<div class=wide><table>{"".join(lines)}</table></div>'
+
+
 def _line(tag: str, cells: Sequence[str], right: Sequence[bool]) -> str:
-  made = [
-    f'<{tag}{" class=number" * number}>{html.escape(cell)}</{tag}>'
-    for cell, number in zip(cells, right, strict=True)
-  ]
+  made = []
+  for cell, number in zip(cells, right, strict=True):
+    kinds = ['number'] * number
+    if tag == 'td':
+      kinds += [cell] * (cell in ('yes', 'no'))
+      kinds += ['missing'] * cell.startswith(tables.MISSING)
+    name = f' class="{" ".join(kinds)}"' if kinds else ''
+    made.append(f'<{tag}{name}>{_shown(cell, tag)}</{tag}>')
   return f'<tr>{"".join(made)}</tr>'
+
+
+def _shown(cell: str, tag: str) -> str:
+  """'ours / paper / difference' with ours in front of the others."""
+  ours, slash, others = html.escape(cell).partition(' / ')
+  if tag == 'th' or not slash:
+    return html.escape(cell)
+  return f'<b>{ours}</b><i> / {others}</i>'

@@ -1,4 +1,4 @@
-"""Figures 5 and 7, and systems side by side over the levels."""
+"""Figure 5, and systems side by side over the levels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from adafm_jax.degrade import level as levels
-from adafm_jax.errors import UserError
-from adafm_jax.model_file import curve as curves
-from adafm_jax.paper import numbers, tables
+from adafm_jax.paper import tables
 from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
-from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
+from adafm_jax.paper.results import FinishedRun, FinishedRuns
 from adafm_jax.report import figures
 
 # Systems with two levels, by the names that the figures give them.
@@ -59,84 +57,6 @@ def figure5(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     yield Picture(path, f'{where}: PSNR on held-out images over the steps.')
 
 
-def figure7(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
-  """The best strength of each level, and the distance there."""
-  yield Heading(2, 'Figure 7: strength by level, and the distance there')
-  yield Text(
-    'The best strength is found on held-out training images, and the curves are'
-    ' fitted to it. The distance is the PSNR of a basic model, trained for the'
-    ' level alone, minus that of AdaFM-Net at its best strength, dB. Every'
-    ' cell: ours / paper / difference.'
-  )
-  for task, start, end in (
-    ('dejpeg', 80, 10),
-    ('dejpeg', 80, 40),
-    ('denoise', 15, 75),
-  ):
-    found = results.find(task=task, start=start, end=end)
-    where = f'{tables.TASKS[task]}, {tables.arrow(task, start, end)}'
-    yield Heading(3, where)
-    if not found:
-      yield Text('Missing.')
-    else:
-      yield from _curve(found[0], where, folder)
-    if (start, end) == (80, 10):
-      yield Text(f"The paper's fit is {numbers.CUBIC}.")
-    paper = numbers.MODULATED.get((start, end), {}) if task == 'dejpeg' else {}
-    for name in tables.sets(results, task):
-      rows = _distances(results, task, start, end, name, paper)
-      header = ['level', 'best strength', 'baseline', 'AdaFM', 'distance']
-      yield Text(f'{tables.set_title(name)}:')
-      yield Table(header, rows)
-
-
-def _distances(results, task, start, end, name, paper) -> list[list[str]]:
-  fields = {'task': task, 'start': start, 'end': end}
-  middle = {row['level'] for run in results.find(**fields) for row in run.rows}
-  rows = []
-  wanted = sorted({start, end, *middle, *paper}, reverse=start > end)
-  for level in wanted:
-    ours = results.rows(name, level, **fields)
-    alone = results.psnr(name, level, task=task, system='basic', start=level)
-    psnr = results.psnr(name, level, **fields)
-    best = Value({s: row['strength'] for s, row in ours.items()})
-    theirs = paper.get(level, (None, None)) if name == 'live1' else (None,) * 2
-    rows.append(
-      [
-        tables.label(task, level),
-        tables.cell(best, theirs[0]),
-        alone.text(),
-        psnr.text(),
-        tables.cell(alone.minus(psnr), theirs[1]),
-      ]
-    )
-  return rows
-
-
-def _curve(
-  run: FinishedRun, where: str, folder: pathlib.Path
-) -> Iterator[Block]:
-  """The fitted cubic and line over the best strengths."""
-  v = run.v
-  assert v.end is not None
-  points = {row['level']: row['strength'] for row in run.rows}
-  if not set(points) - {v.start, v.end}:
-    yield Text('No middle level is measured yet.')
-    return
-  x, y = np.transpose(sorted(points.items()))
-  made = []
-  for order in (3, 1):
-    try:
-      made.append(curves.fit(x, y, v.start, v.end, order=order))
-    except UserError:
-      continue  # too few levels for a cubic
-  path = folder / f'figure7_{v.task}_{v.start:g}_{v.end:g}.png'
-  unit = levels.TASKS[v.task].unit
-  figures.plot_curve(path, made, unit_label=unit, title=where)
-  formula = '; '.join(curve.formula() for curve in made)
-  yield Picture(path, f'Best strength of each level and its fits: {formula}.')
-
-
 def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """Every system that goes from one level to another, level by level."""
   yield Heading(2, 'Beside AdaFM: PSNR over the levels')
@@ -145,6 +65,7 @@ def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     ' PSNR in dB, and in brackets the difference to AdaFM. The basic model of a'
     ' level is trained for it alone.'
   )
+  yield tables.protocols(results, tables.TASKS)
   for task, start, end in tables.RANGES:
     for name in tables.sets(results, task):
       yield from _side_by_side(results, task, start, end, name, folder)
@@ -215,7 +136,7 @@ def _compare(
       [
         title,
         *(
-          x.text() if d.mean is None else f'{x.text()} ({d.mean:+.2f})'
+          x.text() if d.mean is None else f'{x.text()} ({d.text(sign="+")})'
           for x, d in zip(values, apart, strict=True)
         ),
       ]

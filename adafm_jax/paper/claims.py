@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from adafm_jax.paper import numbers, tables
@@ -11,163 +11,271 @@ from adafm_jax.paper.blocks import Block, Heading, Table, Text
 from adafm_jax.paper.results import FinishedRuns, Value
 from adafm_jax.report.tables import MISSING
 
-_FAR = {'sr': (3, 4), 'dejpeg': (80, 10), 'denoise': (15, 75)}
-# From easy to hard and back (Tables 4 and 5).
-_BACK = {'sr': (2, 4), 'dejpeg': (80, 10), 'denoise': (15, 75)}
-# From a small range to a large one.
-_GROWING = {
-  'sr': ((2, 3), (2, 4)),
-  'dejpeg': ((80, 60), (80, 40), (80, 20), (80, 10)),
-  'denoise': ((15, 25), (15, 35), (15, 50), (15, 75)),
+FAR = {task: (start, end) for task, start, end in tables.RANGES}
+# Easy levels and hard ones, adapted there and back (Tables 4 and 5).
+_BACK = {'sr': ((3, 4), (2, 4)), 'dejpeg': ((80, 10),), 'denoise': ((15, 75),)}
+# A range, and one that has a larger distance: longer (section 4.2, "Range") or,
+# in super-resolution, as long and easier.
+_FARTHER = {
+  'sr': (
+    *(((2, 3), (2, 4)), ((3, 4), (3, 5)), ((4, 5), (4, 6))),
+    *(((3, 4), (2, 3)), ((4, 5), (3, 4)), ((5, 6), (4, 5))),
+  ),
+  'dejpeg': tuple(itertools.pairwise((80, x) for x in (60, 40, 20, 10))),
+  'denoise': tuple(itertools.pairwise((15, x) for x in (25, 35, 50, 75))),
 }
+# dB. The paper: "0.3 dB is regarded as a significant PSNR gap", and filters of
+# all sizes are alike if they are "less than 0.1 dB" apart (section 4.2).
+_SIGNIFICANT, _ALIKE = 0.3, 0.1
 
 
 class Claim(NamedTuple):
-  """A claim in one task on one set.
+  """A claim in one task on one set: a difference is above or below a limit.
 
   Attributes:
-    text: the claim as a difference.
-    where: task and set.
+    text: the claim in words.
     paper: the difference in the paper, dB; None if it has none.
     ours: the same, measured here.
-    holds: whether ours agrees; None if it is missing.
+    limit: of the difference, dB.
+    above: whether the claim is that it is above the limit, or below.
   """
 
   text: str
-  where: str
   paper: float | None
   ours: Value
-  holds: bool | None
+  limit: float = 0.0
+  above: bool = True
+
+  @property
+  def holds(self) -> bool | None:
+    """Whether ours agrees, beyond its spread; None if it is missing."""
+    return beyond(self.ours, self.limit, above=self.above)
 
 
 def table(results: FinishedRuns) -> Iterator[Block]:
   """All claims."""
   yield Heading(2, 'What holds at this size')
   yield Text(
-    'Differences of PSNR in dB. A claim holds if the difference has its sign,'
-    ' and with several seeds if it is more than two standard errors from zero.'
+    'Differences of PSNR in dB. A claim holds if the difference is on its side'
+    ' of the limit that it names, or of zero; with several seeds, by more than'
+    ' two standard errors. With one seed, small differences may be chance.'
   )
   rows = []
   for task in tables.TASKS:
     for name in tables.sets(results, task):
       if not any(row['set'] == name for r in results.runs for row in r.rows):
         continue
-      for claim in _claims(results, task, name):
-        rows.append(
-          [
-            claim.text,
-            claim.where,
-            MISSING if claim.paper is None else f'{claim.paper:+.2f}',
-            claim.ours.text(3),
-            {None: MISSING, True: 'yes', False: 'no'}[claim.holds],
-          ]
-        )
+      where = f'{tables.TASKS[task]}, {tables.set_title(name)}'
+      rows += [
+        [
+          claim.text,
+          where,
+          MISSING if claim.paper is None else f'{claim.paper:+.2f}',
+          claim.ours.text(3, sign='+'),
+          {None: MISSING, True: 'yes', False: 'no'}[claim.holds],
+        ]
+        for part in _PARTS
+        for claim in part(results, task, name)
+      ]
   yield Table(['claim', 'task, set', 'paper', 'ours', 'holds'], rows)
 
 
-def positive(value: Value) -> bool | None:
-  """Whether a difference is above zero beyond its spread; None if missing."""
+def beyond(
+  value: Value, limit: float = 0.0, *, above: bool = True
+) -> bool | None:
+  """Whether a value is past a limit by more than two standard errors.
+
+  None if it is missing; with one seed there is no error.
+  """
   if value.mean is None:
     return None
   error = 0.0
   if value.spread is not None:
     error = value.spread / len(value.by_seed) ** 0.5
-  return value.mean > 2 * error
+  apart = value.mean - limit if above else limit - value.mean
+  return apart > 2 * error
 
 
-def _claims(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
-  where = f'{tables.TASKS[task]}, {tables.set_title(name)}'
-  start, end = _FAR[task]
-  fields = {'task': task, 'start': start, 'end': end}
-
-  def at_end(**others) -> Value:
-    return results.psnr(name, end, **(fields | others))
-
-  def claim(text, paper, ours) -> Claim:
-    return Claim(text, where, paper, ours, positive(ours))
-
-  filters = numbers.FILTERS.get(name)
-  yield claim(
-    '7x7 filters adapt better than 1x1',
-    filters and filters[3] - filters[0],
-    at_end(kernel=7).minus(at_end(kernel=1)),
+def _peers(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Table 1."""
+  level, peer = next((x, s) for t, x, s in tables.PEERS if t == task)
+  basic, other = (
+    results.psnr(name, level, task=task, system=system, start=level)
+    for system in ('basic', peer)
   )
-  yield _direction(results, task, name, where)
-  yield from _growth(results, task, name, where)
-  norms = numbers.NORMALISATION.get((name, end))
+  paper = None
+  if name == numbers.SETS[task][0]:
+    known = numbers.PEERS
+    paper = known[task, level, 'basic'] - known[task, level, peer]
+  text = f'the basic model is above {tables.PEER_TITLES[peer]}'
+  yield Claim(text, paper, basic.minus(other))
+
+
+def _filters(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Table 2: filter size matters in super-resolution, and hardly elsewhere."""
+  start, end = FAR[task]
+  large, small = (
+    results.psnr(name, end, task=task, start=start, end=end, kernel=kernel)
+    for kernel in (7, 1)
+  )
+  known = numbers.FILTERS.get(name)
+  paper = known and known[3] - known[0]
+  if task == 'sr':
+    text = f'7x7 filters are above 1x1 by more than {_SIGNIFICANT} dB'
+    yield Claim(text, paper, large.minus(small), _SIGNIFICANT)
+  else:
+    text = f'7x7 filters are above 1x1 by less than {_ALIKE} dB'
+    yield Claim(text, paper, large.minus(small), _ALIKE, above=False)
+
+
+def _accuracy(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Tables 4 and 5: AdaFM comes close to a network of the far end."""
+  paper, ours = _distance(results, task, name, FAR[task])
+  text = (
+    f'{tables.arrow(task, *FAR[task])} has a distance of less than'
+    f' {_SIGNIFICANT} dB'
+  )
+  yield Claim(text, paper, ours, _SIGNIFICANT, above=False)
+
+
+def _direction(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Tables 4 and 5: easy to hard adapts better than hard to easy."""
+  for easy, hard in _BACK[task]:
+    yield _compare(results, task, name, (hard, easy), (easy, hard))
+
+
+def _range(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Tables 4 and 5: larger ranges, and easier starts, are farther."""
+  for near, far in _FARTHER[task]:
+    yield _compare(results, task, name, far, near)
+
+
+def _compare(results, task: str, name: str, far, near) -> Claim:
+  """One range has a larger distance than another."""
+  (a, ours), (b, other) = (
+    _distance(results, task, name, ends) for ends in (far, near)
+  )
+  text = (
+    f'{tables.arrow(task, *far)} has a larger distance than'
+    f' {tables.arrow(task, *near)}'
+  )
+  paper = None if a is None or b is None else a - b
+  return Claim(text, paper, ours.minus(other))
+
+
+def _distance(
+  results: FinishedRuns, task: str, name: str, ends: tuple[int, int]
+) -> tuple[float | None, Value]:
+  """The distance of a range: the paper's, and ours."""
+  known = numbers.ADAPTED.get((name, *ends))
+  ours = tables.adapted_values(results, task, name, *ends)[2]
+  return known and known[0] - known[1], ours
+
+
+def _normalised(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Table 3: the other ways to adapt fail at the far end."""
+  start, end = FAR[task]
+  fields = {'task': task, 'start': start, 'end': end}
+  ours = results.psnr(name, end, **fields)
+  known = numbers.NORMALISATION.get((name, end))
   for i, system in enumerate(('adabn', 'condin')):
     title = ('AdaBN', 'conditional instance norm')[i]
-    yield claim(
-      f'AdaFM is above {title} at the far end',
-      norms and norms[2] - norms[i],
-      at_end().minus(at_end(system=system)),
+    other = results.psnr(name, end, system=system, **fields)
+    yield Claim(
+      f'AdaFM is above {title} at the far end by more than {_SIGNIFICANT} dB',
+      known and known[2] - known[i],
+      ours.minus(other),
+      _SIGNIFICANT,
     )
-  for system in ('interpolate', 'blend'):
-    title = {'interpolate': 'DNI', 'blend': 'blended outputs'}[system]
-    yield claim(
-      f'between the ends AdaFM is above {title} (ours)',
+
+
+def _position(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Section 4.1: layers before the activation are better than after it."""
+  start, end = FAR[task]
+  before, after = (
+    results.psnr(name, end, task=task, start=start, end=end, placement=place)
+    for place in ('block', 'activation')
+  )
+  known = numbers.POSITIONS
+  paper = known['block'] - known['activation'] if name == 'set5' else None
+  text = 'AdaFM layers before the activation are above those after it'
+  yield Claim(text, paper, before.minus(after))
+
+
+def _capacity(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Section 4.2: from scratch, AdaFM layers add nothing."""
+  _, end = FAR[task]
+  scratch = results.psnr(
+    name, end, task=task, system='scratch', start=end, kernel=5
+  )
+  basic = results.psnr(name, end, task=task, system='basic', start=end)
+  paper = numbers.SCRATCH[0] - numbers.SCRATCH[1] if name == 'div2k' else None
+  text = f'AdaFM-Net from scratch is above basic by less than {_ALIKE} dB'
+  yield Claim(text, paper, scratch.minus(basic), _ALIKE, above=False)
+
+
+def _middle(results: FinishedRuns, task: str, name: str) -> Iterator[Claim]:
+  """Figure 7, and what a user with two networks would try."""
+  start, end = FAR[task]
+  fields = {'task': task, 'start': start, 'end': end}
+  paper = None
+  if name == 'live1':
+    known = numbers.MODULATED[start, end].items()
+    paper = max(apart for level, (_, apart) in known if level != end)
+  yield Claim(
+    f'between the ends no distance is above {_SIGNIFICANT} dB (the largest)',
+    paper,
+    _between(results, name, fields, 'basic', most=True),
+    _SIGNIFICANT,
+    above=False,
+  )
+  for system, title in (('interpolate', 'DNI'), ('blend', 'blended outputs')):
+    yield Claim(
+      f'between the ends AdaFM is above {title} (the mean; ours)',
       None,
       _between(results, name, fields, system),
     )
 
 
-def _direction(
-  results: FinishedRuns, task: str, name: str, where: str
-) -> Claim:
-  """Distance from hard to easy, minus that from easy to hard."""
-  easy, hard = _BACK[task]
-  paper, ours = _farther(results, task, name, (hard, easy), (easy, hard))
-  text = 'hard to easy has the larger distance than easy to hard'
-  return Claim(text, where, paper, ours, positive(ours))
-
-
-def _growth(
-  results: FinishedRuns, task: str, name: str, where: str
-) -> Iterator[Claim]:
-  """Each larger range has a larger distance than the one before."""
-  for small, large in itertools.pairwise(_GROWING[task]):
-    paper, ours = _farther(results, task, name, large, small)
-    text = (
-      f'{tables.arrow(task, *large)} has a larger distance than'
-      f' {tables.arrow(task, *small)}'
-    )
-    yield Claim(text, where, paper, ours, positive(ours))
-
-
-def _farther(
-  results: FinishedRuns,
-  task: str,
-  name: str,
-  one: tuple[int, int],
-  other: tuple[int, int],
-) -> tuple[float | None, Value]:
-  """The distance of one range minus that of another: the paper's, and ours."""
-  ours = [
-    tables.adapted_values(results, task, name, *ends)[2]
-    for ends in (one, other)
-  ]
-  paper = None
-  if (name, *one) in numbers.ADAPTED:
-    a, b = numbers.ADAPTED[name, *one]
-    c, d = numbers.ADAPTED[name, *other]
-    paper = (a - b) - (c - d)
-  return paper, ours[0].minus(ours[1])
-
-
 def _between(
-  results: FinishedRuns, name: str, fields: dict, system: str
+  results: FinishedRuns,
+  name: str,
+  fields: dict,
+  system: str,
+  *,
+  most: bool = False,
 ) -> Value:
-  """Mean over the middle levels of AdaFM minus another system."""
-  apart = []
-  found = results.find(**fields, system=system)
+  """AdaFM minus another system over the middle levels: the mean.
+
+  With `most`, the largest distance to networks trained for the level alone.
+  """
+  alone = system == 'basic'
+  found = results.find(**fields, **({} if alone else {'system': system}))
   middle = {row['level'] for run in found for row in run.rows}
+  apart = []
   for level in sorted(middle - {fields['start'], fields['end']}):
     ours = results.psnr(name, level, **fields)
-    other = results.psnr(name, level, **fields, system=system)
-    apart.append(ours.minus(other))
+    if alone:
+      at = {'task': fields['task'], 'system': system, 'start': level}
+      apart.append(results.psnr(name, level, **at).minus(ours))
+    else:
+      other = results.psnr(name, level, **fields, system=system)
+      apart.append(ours.minus(other))
   if not apart:
     return Value({})
   seeds = set.intersection(*(set(x.by_seed) for x in apart))
-  return Value(
-    {s: sum(x.by_seed[s] for x in apart) / len(apart) for s in sorted(seeds)}
-  )
+  join = max if most else lambda x: sum(x) / len(x)
+  return Value({s: join([x.by_seed[s] for x in apart]) for s in sorted(seeds)})
+
+
+_PARTS: tuple[Callable[..., Iterator[Claim]], ...] = (
+  _filters,
+  _direction,
+  _range,
+  _accuracy,
+  _normalised,
+  _middle,
+  _capacity,
+  _position,
+  _peers,
+)

@@ -22,15 +22,20 @@ _FITS = (1, 3, 5)
 def figure6(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """One image at many strengths, by AdaFM and by normalisation."""
   yield Heading(2, 'Figure 6: one image at many strengths')
-  drawn = [x for x in results.runs if (x.path / measure.PICTURE).exists()]
+  drawn = [
+    (run, path)
+    for run in results.runs
+    for path in sorted(run.path.glob(measure.PICTURES))
+  ]
   if not drawn:
     yield Text('Missing.')
-  for run in drawn:
-    path = folder / f'figure6_{run.path.name}.png'
+  for run, drawing in drawn:
+    path = folder / f'figure6_{run.path.name}_{drawing.name}'
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run.path / measure.PICTURE, path)
-    level = tables.label(run.v.task, run.v.picture)
-    yield Picture(path, f'{run.v.title}, an image of {level}.')
+    shutil.copyfile(drawing, path)
+    level = float(drawing.stem.partition('_')[2])
+    label = tables.label(run.v.task, level)
+    yield Picture(path, f'{run.v.title}, an image of {label}.')
 
 
 def observation1(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +25,7 @@ from adafm_jax.paper.variation import Variation
 from adafm_jax.report import experiment
 from adafm_jax.train import logs
 
-PICTURE = 'sweep.png'
+PICTURES = 'sweep_*.png'  # as `picture` names them
 _BEST = 100.0  # dB, the score of an image without any error
 
 
@@ -66,8 +68,13 @@ def missing(
 
 def complete(base: Config, v: Variation, folder: Folder) -> bool:
   """Whether all is measured and drawn."""
-  drawn = not v.picture or (folder.path / PICTURE).exists()
+  drawn = not v.picture or picture(folder, v.picture).exists()
   return drawn and not missing(base, v, folder)
+
+
+def picture(folder: Folder, level: float) -> pathlib.Path:
+  """The file with the sweep of strengths at a level."""
+  return folder.path / f'sweep_{level:g}.png'
 
 
 def measure_all(base: Config, v: Variation, folder: Folder) -> None:
@@ -86,7 +93,7 @@ def measure_all(base: Config, v: Variation, folder: Folder) -> None:
     ]
     kept = folder.read('measured.json', [])
     files.write_json(folder.path / 'measured.json', kept + rows)
-  if v.picture and not (folder.path / PICTURE).exists():
+  if v.picture and not picture(folder, v.picture).exists():
     _draw(config, v, network, folder)
 
 
@@ -101,7 +108,7 @@ def _draw(
   cases = make_cases([image], v.picture, protocol)
   outputs = [scores.restore(network, cases[0], np.array(strengths))]
   experiment.write_sweep(
-    folder.path / PICTURE,
+    picture(folder, v.picture),
     cases,
     outputs,
     strengths,
@@ -142,6 +149,8 @@ def _rows(
     protocol = Protocol.of(
       v.task, noise or 'clipped', known.judged(name, v.task)
     )
+    if v.channels == 1:  # what there is
+      protocol = dataclasses.replace(protocol, channels='y')
     each = []
     for image in data.sets[name]:
       cases = make_cases([image], level, protocol)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adafm_jax.errors import UserError
-from adafm_jax.paper.variation import Variation
+from adafm_jax.paper.variation import CHANNELS, Variation
 from adafm_jax.report.tables import MISSING
 
 
@@ -56,11 +56,11 @@ class Value(NamedTuple):
     both = self.by_seed.keys() & other.by_seed.keys()
     return Value({s: self.by_seed[s] - other.by_seed[s] for s in sorted(both)})
 
-  def text(self, decimals: int = 2) -> str:
-    """'31.44', or '31.44 ± 0.02'."""
+  def text(self, decimals: int = 2, sign: str = '') -> str:
+    """'31.44', or '31.44 ± 0.02'; with sign '+' it has one if positive too."""
     if self.mean is None:
       return MISSING
-    text = f'{self.mean + 0.0:.{decimals}f}'
+    text = f'{round(self.mean, decimals) + 0.0:{sign}.{decimals}f}'
     if self.spread is not None:
       text += f' ± {self.spread:.{decimals}f}'
     return text
@@ -86,6 +86,23 @@ class FinishedRuns(NamedTuple):
     rows = [row for run in self.runs if run.v.task == task for row in run.rows]
     return sorted({row['set'] for row in rows})
 
+  @property
+  def noise(self) -> str:
+    """The noise that all tables show: clipped if it was measured, as theirs."""
+    found = {row['noise'] for run in self.runs for row in run.rows}
+    return 'clipped' if 'clipped' in found else max(found, default='')
+
+  def protocol(self, task: str) -> str:
+    """How the numbers of a task in the tables were measured, in words."""
+    found = {
+      row['protocol']
+      for run in self.runs
+      if run.v.task == task and run.v.channels == CHANNELS[task]
+      for row in run.rows
+      if row['noise'] in ('', self.noise)
+    }
+    return '; '.join(sorted(found))
+
   def find(self, **fields: Any) -> list[FinishedRun]:
     """Runs whose variation has these values, one for each seed."""
     values = Variation(**fields).identity
@@ -98,12 +115,13 @@ class FinishedRuns(NamedTuple):
 
   def rows(self, name: str, level: float, **fields: Any) -> dict[int, dict]:
     """{seed: the result of a variation on a set at a level}."""
-    found = {}
-    for run in self.find(**fields):
-      for row in reversed(run.rows):  # the first noise listed wins
-        if row['set'] == name and row['level'] == level:
-          found[run.v.seed] = row
-    return found
+    noises = ('', self.noise)
+    return {
+      run.v.seed: row
+      for run in self.find(**fields)
+      for row in run.rows
+      if (row['set'], row['level']) == (name, level) and row['noise'] in noises
+    }
 
   def psnr(self, name: str, level: float, **fields: Any) -> Value:
     """PSNR of a variation on a set at a level, dB."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from adafm_jax.degrade import level as levels
 from adafm_jax.paper import numbers
 from adafm_jax.paper.blocks import Block, Heading, Table, Text
-from adafm_jax.paper.results import FinishedRuns, Value
+from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
 from adafm_jax.report.tables import MISSING
 
 TITLES = {
@@ -19,6 +19,13 @@ TITLES = {
 }
 TASKS = {'sr': 'super-resolution', 'dejpeg': 'DeJPEG', 'denoise': 'denoising'}
 KERNELS = (1, 3, 5, 7)
+# Table 1: the level of each task, and the network of its time.
+PEERS = (
+  ('sr', 4, 'srresnet'),
+  ('dejpeg', 10, 'arcnn'),
+  ('denoise', 15, 'dncnn'),
+)
+PEER_TITLES = {'srresnet': 'SRResNet', 'arcnn': 'ARCNN', 'dncnn': 'DnCNN'}
 RANGES = (('sr', 3, 4), ('dejpeg', 80, 10), ('denoise', 15, 75))
 
 
@@ -52,39 +59,61 @@ def arrow(task: str, start: float, end: float) -> str:
   return f'{label(task, start)} → {end:g}'
 
 
+def protocols(results: FinishedRuns, tasks: Iterable[str]) -> Text:
+  """How the numbers of tasks were measured."""
+  found = {TASKS[task]: results.protocol(task) for task in tasks}
+  parts = [f'{task}: {text}' for task, text in found.items() if text]
+  return Text(f'Protocol of {"; ".join(parts) or "nothing yet"}.')
+
+
 def table1(results: FinishedRuns) -> Iterator[Block]:
   """The basic model beside the networks of its time."""
   yield Heading(2, 'Table 1: the basic model and its peers')
   yield Text(
-    'Every cell: ours / paper / difference, PSNR in dB. SRResNet scales up'
+    'Every cell: ours / paper / difference, PSNR in dB. The widths of all'
+    ' networks follow that of the basic model here, as their numbers of weights'
+    " show; the paper's peers have their authors' sizes. SRResNet scales up"
     ' inside; ours gets the low-resolution pixels from the bicubic image that'
     ' all networks here take (the protocol of SRCNN: bicubic first, PSNR on Y).'
   )
+  yield protocols(results, TASKS)
   rows = []
-  for task, level, peer in (
-    ('sr', 4, 'srresnet'),
-    ('dejpeg', 10, 'arcnn'),
-    ('denoise', 15, 'dncnn'),
-  ):
+  for task, level, peer in PEERS:
+    fields = {'task': task, 'start': level}
+    sizes = [
+      parameters(results.find(system=system, **fields))
+      for system in (peer, 'basic')
+    ]
     for name in sets(results, task):
       paper = name == numbers.SETS[task][0]
       found = [
         cell(
-          results.psnr(name, level, task=task, system=system, start=level),
+          results.psnr(name, level, system=system, **fields),
           numbers.PEERS[task, level, system] if paper else None,
         )
         for system in (peer, 'basic')
       ]
-      rows.append(
-        [f'{TASKS[task]} {label(task, level)}, {set_title(name)}', peer, *found]
-      )
-  yield Table(['task, set', 'peer', 'PSNR of the peer', 'basic model'], rows)
+      where = f'{TASKS[task]} {label(task, level)}, {set_title(name)}'
+      rows.append([where, PEER_TITLES[peer], found[0], sizes[0], found[1]])
+      rows[-1].append(sizes[1])
+  yield Table(
+    ['task, set', 'peer', 'its PSNR', 'weights', 'basic model', 'weights'], rows
+  )
+
+
+def parameters(runs: Sequence[FinishedRun]) -> str:
+  """How many a network has; a dash if it is missing."""
+  return f'{runs[0].about["parameters"]:,}' if runs else MISSING
 
 
 def table2(results: FinishedRuns) -> Iterator[Block]:
   """Adaptation by filter size."""
   yield Heading(2, 'Table 2: adaptation by filter size')
-  yield Text('Every cell: ours / paper / difference, PSNR in dB.')
+  yield Text(
+    'PSNR at the end of the range, dB; every cell: ours / paper / difference.'
+    ' The baseline is the basic model, trained for the end alone.'
+  )
+  yield protocols(results, TASKS)
   rows = []
   for task, start, end in RANGES:
     for name in sets(results, task):
@@ -102,7 +131,10 @@ def table2(results: FinishedRuns) -> Iterator[Block]:
 def position(results: FinishedRuns) -> Iterator[Block]:
   """The position of AdaFM layers (section 4.1)."""
   yield Heading(2, 'Section 4.1: the position of AdaFM layers')
-  yield Text('PSNR at the end level; every cell: ours / paper / difference.')
+  yield Text(
+    'PSNR at the end of the range, dB; every cell: ours / paper / difference.'
+  )
+  yield protocols(results, TASKS)
   places = ('everywhere', 'block', 'activation')
   rows = []
   for task, start, end in RANGES:
@@ -134,8 +166,9 @@ def scratch(results: FinishedRuns) -> Iterator[Block]:
   yield Heading(2, 'Section 4.2: AdaFM-Net trained from scratch')
   yield Text(
     'All weights of AdaFM-Net with 5x5 filters learn one level. Every cell:'
-    ' ours / paper / difference.'
+    ' ours / paper / difference, PSNR in dB.'
   )
+  yield protocols(results, TASKS)
   rows = []
   for task, _, end in RANGES:
     for name in sets(results, task):
@@ -161,7 +194,11 @@ def scratch(results: FinishedRuns) -> Iterator[Block]:
 def table3(results: FinishedRuns) -> Iterator[Block]:
   """AdaFM beside adaptive normalisation."""
   yield Heading(2, 'Table 3: AdaBN, conditional instance norm and AdaFM')
-  yield Text('Every cell: ours / paper / difference, PSNR in dB.')
+  yield Text(
+    'Every cell: ours / paper / difference, PSNR in dB. At the first level of'
+    ' each range the three are the networks that adaptation starts from.'
+  )
+  yield protocols(results, TASKS)
   rows = []
   for task, start, end in RANGES:
     for name in sets(results, task):
@@ -191,6 +228,7 @@ def adapted(
     'Every cell: ours / paper / difference, in dB. The distance is the PSNR of'
     ' the baseline, trained for the end alone, minus that of AdaFM-Net.'
   )
+  yield protocols(results, tasks)
   rows = []
   for task in tasks:
     first = numbers.SETS[task][0]

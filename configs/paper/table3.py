@@ -7,15 +7,16 @@ Command:
 
 AdaBN measures the means and variances of batch norm again at the end level.
 CondIN learns another gain and offset there. Middle levels are measured as well,
-each at its best strength, and one image is drawn at many strengths.
+each at its best strength, and one image is drawn at many strengths, of the
+levels that the paper draws.
 """
 
 from adafm_jax.paper.variation import Variation
 
 RANGES = (
-  ('denoise', 15, 75, (25, 35, 50)),
-  ('dejpeg', 80, 10, (60, 40, 20)),
-  ('sr', 3, 4, (3.4,)),
+  ('denoise', 15, 75, (25, 35, 50), 45),
+  ('dejpeg', 80, 10, (60, 40, 20), 30),
+  ('sr', 3, 4, (3.4,), 3.4),
 )
 
 
@@ -27,8 +28,8 @@ def get_variations():
       start=start,
       end=end,
       levels=middle,
-      picture=middle[-1],
+      picture=picture,
     )
-    for task, start, end, middle in RANGES
+    for task, start, end, middle, picture in RANGES
     for system in ('adafm', 'adabn', 'condin')
   ]

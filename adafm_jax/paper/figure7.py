@@ -1,0 +1,148 @@
+"""Figure 7: the best strength of each level, and the distance there."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from adafm_jax.degrade import level as levels
+from adafm_jax.errors import UserError
+from adafm_jax.model_file import curve as curves
+from adafm_jax.paper import numbers, tables
+from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
+from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
+from adafm_jax.report import figures
+
+# {level: (best strength, distance)} of the paper.
+Published = Mapping[int, tuple[float, float]]
+_RANGES = (('dejpeg', 80, 10), ('dejpeg', 80, 40), ('denoise', 15, 75))
+
+
+def figure7(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
+  """Curves of strength by level, and the distances, of every range."""
+  yield Heading(2, 'Figure 7: strength by level, and the distance there')
+  yield Text(
+    'The best strength is found on held-out training images, and the curves are'
+    ' fitted to it. The distance is the PSNR of a basic model, trained for the'
+    ' level alone, minus that of AdaFM-Net at its best strength, dB. Cells with'
+    ' three numbers: ours / paper / difference.'
+  )
+  yield tables.protocols(results, ('dejpeg', 'denoise'))
+  for task, start, end in _RANGES:
+    found = results.find(task=task, start=start, end=end)
+    where = f'{tables.TASKS[task]}, {tables.arrow(task, start, end)}'
+    paper = numbers.MODULATED.get((start, end), {}) if task == 'dejpeg' else {}
+    yield Heading(3, where)
+    if not found:
+      yield Text('Missing.')
+    else:
+      yield from _curve(found[0], where, paper, folder)
+    if (start, end) == (80, 10):
+      yield Text(f"The paper's fit is {numbers.CUBIC}.")
+    for name in tables.sets(results, task):
+      theirs = paper if name == 'live1' else {}
+      yield Text(f'{tables.set_title(name)}:')
+      at = _levels(results, task, start, end, paper)
+      yield from _distances(results, task, (start, end), name, at, theirs)
+      yield from _bars(results, task, (start, end), name, at, theirs, folder)
+
+
+def _levels(results, task, start, end, paper: Published) -> list[float]:
+  """All levels of a range that were measured, or are in the paper."""
+  found = results.find(task=task, start=start, end=end)
+  middle = {row['level'] for run in found for row in run.rows}
+  return sorted({start, end, *middle, *paper}, reverse=start > end)
+
+
+def _distance(results, task, ends, name, level) -> Value:
+  alone = results.psnr(name, level, task=task, system='basic', start=level)
+  ours = results.psnr(name, level, task=task, start=ends[0], end=ends[1])
+  return alone.minus(ours)
+
+
+def _distances(
+  results, task, ends, name, at: Sequence[float], paper: Published
+) -> Iterator[Block]:
+  fields = {'task': task, 'start': ends[0], 'end': ends[1]}
+  rows = []
+  for level in at:
+    ours = results.rows(name, level, **fields)
+    alone = results.psnr(name, level, task=task, system='basic', start=level)
+    best = Value({s: row['strength'] for s, row in ours.items()})
+    theirs = paper.get(level, (None, None))
+    rows.append(
+      [
+        tables.label(task, level),
+        tables.cell(best, theirs[0]),
+        alone.text(),
+        results.psnr(name, level, **fields).text(),
+        tables.cell(_distance(results, task, ends, name, level), theirs[1]),
+      ]
+    )
+  yield Table(['level', 'best strength', 'baseline', 'AdaFM', 'distance'], rows)
+
+
+def _bars(
+  results, task, ends, name, at, paper: Published, folder: pathlib.Path
+) -> Iterator[Block]:
+  """The distances as bars, the paper's beside them."""
+  ours = [_distance(results, task, ends, name, level) for level in at]
+  if all(x.mean is None for x in ours):
+    return
+  where = f'{tables.arrow(task, *ends)}, {tables.set_title(name)}'
+  unit = levels.TASKS[task].unit
+  figure, axes = figures.new_figure(where, unit, 'distance (dB)')
+  places = np.arange(len(at))
+  series = [('here', [x.mean for x in ours], [x.spread or 0 for x in ours])]
+  if paper:
+    theirs = [paper.get(level, (0, np.nan))[1] for level in at]
+    series.append(('paper', theirs, [0] * len(at)))
+  width = 0.8 / len(series)
+  for i, (label, heights, errors) in enumerate(series):
+    axes.bar(
+      places + (i - (len(series) - 1) / 2) * width,
+      [np.nan if x is None else x for x in heights],
+      width,
+      yerr=errors if any(errors) else None,
+      color=figures.COLORS[i],
+      label=label,
+    )
+  axes.set_xticks(places, [f'{level:g}' for level in at])
+  figure.legend(loc='outside right upper', frameon=False)
+  path = folder / f'figure7_{task}_{ends[0]}_{ends[1]}_{name}.png'
+  figures.save(figure, path)
+  yield Picture(path, f'{where}: distance to a network of each level.')
+
+
+def _curve(
+  run: FinishedRun, where: str, paper: Published, folder: pathlib.Path
+) -> Iterator[Block]:
+  """The fitted cubic and line over the best strengths."""
+  v = run.v
+  assert v.end is not None
+  points = {row['level']: row['strength'] for row in run.rows}
+  if not set(points) - {v.start, v.end}:
+    yield Text('No middle level is measured yet.')
+    return
+  x, y = np.transpose(sorted(points.items()))
+  made = []
+  for order in (3, 1):
+    try:
+      made.append(curves.fit(x, y, v.start, v.end, order=order))
+    except UserError:
+      continue  # too few levels for a cubic
+  path = folder / f'figure7_{v.task}_{v.start:g}_{v.end:g}.png'
+  unit = levels.TASKS[v.task].unit
+  figure = figures.plot_curve(path, made, unit_label=unit, title=where)
+  if paper:
+    best = [strength for strength, _ in paper.values()]
+    figure.axes[0].plot(
+      list(paper), best, 'x', color=figures.COLORS[3], label='paper'
+    )
+    figure.legends.clear()
+    figure.legend(loc='outside lower center', ncols=3, frameon=False)
+    figures.save(figure, path)
+  formula = '; '.join(curve.formula() for curve in made)
+  yield Picture(path, f'Best strength of each level and its fits: {formula}.')
