@@ -266,7 +266,9 @@ def test_the_command_writes_cards_and_keeps_what_was_written_by_hand(folder):
   assert (folder / 'small.md').read_text() == card.render('small', folder)
   index = folder / 'README.md'
   assert '[small](small.md)' in index.read_text()
-  assert ': sigma 15 30.85, sigma 35 30.65, sigma 75 30.25 dB' in index.read_text()
+  assert (
+    ': sigma 15 30.85, sigma 35 30.65, sigma 75 30.25 dB' in index.read_text()
+  )
   index.write_text(index.read_text() + '\n## Settings\n\nBy hand.\n')
   assert card.main(['small', '-o', str(folder)]) == 0
   assert index.read_text().endswith('\n## Settings\n\nBy hand.\n')
