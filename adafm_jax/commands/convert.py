@@ -65,12 +65,7 @@ def run(options: argparse.Namespace) -> None:
   output = os.path.realpath(options.output)
   if output in map(os.path.realpath, options.file):
     raise UserError(f'{options.output} is the file to convert; give another.')
-  output = pathlib.Path(options.output)
-  if overwrite.Existing(replace=options.overwrite).blocking(output):
-    raise UserError(
-      f'{output} exists, and {overwrite.unknown(output)}; give --overwrite or'
-      ' another --output.'
-    )
+  overwrite.refuse([pathlib.Path(options.output)], replace=options.overwrite)
   if _is_model(options.file[0]):
     _to_authors(options)
   else:

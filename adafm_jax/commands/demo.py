@@ -12,7 +12,6 @@ import threading
 import webbrowser
 
 from adafm_jax.errors import UserError
-from adafm_jax.restore.overwrite import Existing
 
 _HOST = '127.0.0.1'
 _PORT = 7860
@@ -61,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
   if options.build:
     folder = pathlib.Path(options.build)
     pages = site.pages(models, server=False, image=image)
-    site.build(folder, pages, Existing(replace=options.overwrite))
+    site.build(folder, pages, replace=options.overwrite)
     print(f'wrote {folder}: serve it with python -m http.server -d {folder}')
     return
   pages = {} if options.no_ui else site.pages(models, server=True, image=image)

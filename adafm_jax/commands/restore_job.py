@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import pathlib
 from typing import Any
 
@@ -46,7 +48,7 @@ def make_job(options: argparse.Namespace):
     mask_sha256=mask_checksum,
     quality=options.quality,
     recipe=options.recipe,
-    gentler=_gentler(model.levels),
+    gentler=functools.cache(lambda: _gentler(model.levels)),
   )
   _check_range(job)
   return job
@@ -73,14 +75,18 @@ def _network(options: argparse.Namespace, model, device, self_ensemble: bool):
 
 
 def _gentler(levels: LevelRange) -> dict[str, LevelRange]:
-  """Released models of the same task that begin below these levels."""
+  """Released models of the same task that begin below these levels.
+
+  They are only named to the user: one that can't be read is left out.
+  """
   from adafm_jax import zoo
   from adafm_jax.model_file import file as model_file
 
-  found = {
-    entry.name: model_file.read_header(entry.path).levels
-    for entry in zoo.entries().values()
-  }
+  found = {}
+  with contextlib.suppress(UserError):
+    for entry in zoo.entries().values():
+      with contextlib.suppress(UserError):
+        found[entry.name] = model_file.read_header(entry.path).levels
   return {
     name: x
     for name, x in found.items()

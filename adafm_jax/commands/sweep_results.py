@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from adafm_jax import files
-from adafm_jax.errors import UserError
 from adafm_jax.evaluate import metrics
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import write as photo_write
@@ -95,13 +94,8 @@ def check(
   names = [SHEET, *((_TABLE, _PLOT) if referred else ())]
   for stem in stems:
     names += [_name(stem, x) for x in coefficient_names(strengths)]
-  existing = overwrite.Existing(replace=replace)
-  if taken := existing.blocking(*(folder / name for name in names)):
-    raise UserError(
-      f'{taken} exists, where a result would go, and'
-      f' {overwrite.unknown(taken, "sweep")}; give --overwrite or another'
-      ' --output.'
-    )
+  paths = (folder / name for name in names)
+  overwrite.refuse(paths, replace=replace, earlier='sweep')
 
 
 def _name(stem: str, coefficient: str) -> str:

@@ -159,24 +159,26 @@ def pages(
 def build(
   folder: pathlib.Path,
   found: Mapping[str, bytes],
-  existing: overwrite.Existing = overwrite.REFUSE,
+  *,
+  replace: bool = False,
 ) -> None:
   """Writes the page as files that any web host serves.
 
   Args:
     folder: where.
     found: the files, by their path below it.
-    existing: what becomes of files of these names.
+    replace: whether files of these names may be replaced, whatever they are.
 
   Raises:
     UserError: the folder can't be written to, or holds a file of another
       program of the name of one of them.
   """
-  if taken := existing.blocking(*(folder / name for name in found)):
-    raise UserError(
-      f'{taken} exists, and {overwrite.unknown(taken, "--build")}; give'
-      ' --overwrite or another folder.'
-    )
+  overwrite.refuse(
+    (folder / name for name in found),
+    replace=replace,
+    earlier='--build',
+    other='folder',
+  )
   for name, data in found.items():
     files.write_bytes(folder / name, data, own.mark)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +44,8 @@ class Job:
     mask_sha256: of the mask's file.
     quality: of files with loss, 1 to 100.
     recipe: whether results carry a recipe.
-    gentler: levels of other models, by name, that begin below this one.
+    gentler: gives levels of other models, by name, that begin below this one;
+      called where a photograph needs less than this one.
   """
 
   header: Header
@@ -58,7 +59,7 @@ class Job:
   mask_sha256: str | None = None
   quality: int = 95
   recipe: bool = False
-  gentler: Mapping[str, LevelRange] = dataclasses.field(default_factory=dict)
+  gentler: Callable[[], Mapping[str, LevelRange]] = dict
 
   @property
   def arch(self) -> Architecture:
@@ -142,9 +143,9 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
   else:
     text = f'{sentence} Strength {value:.3g}.'.lstrip()
   if level is not None and share < 1 and not found.faint[0]:
-    fits = [name for name, x in job.gentler.items() if x.contains(level)]
+    fits = [item for item in job.gentler().items() if item[1].contains(level)]
     if fits:
-      text += f' Model {fits[0]} is made for it ({job.gentler[fits[0]]}).'
+      text += ' Model {} is made for it ({}).'.format(*fits[0])
   if found.gain[0] != 1 and share:
     text += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   known = None if level is None else estimated

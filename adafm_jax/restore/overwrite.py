@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from adafm_jax.errors import raise_all
+from adafm_jax.errors import UserError, raise_all
 from adafm_jax.restore import own
 from adafm_jax.restore.pairs import Pair
 
@@ -40,13 +40,33 @@ class Existing(NamedTuple):
 REFUSE = Existing()
 
 
-def unknown(path: pathlib.Path, earlier: str = 'call') -> str:
-  """Why a file is not replaced, as the second half of a sentence.
+def refuse(
+  paths: Iterable[pathlib.Path],
+  *,
+  replace: bool,
+  earlier: str = 'call',
+  other: str = '--output',
+) -> None:
+  """Refuses to write files where others are that nobody gave up.
 
   Args:
-    path: of the file, see `Existing.blocking`.
-    earlier: what would have written it.
+    paths: to be written.
+    replace: whether anything may be replaced.
+    earlier: what may have written them before.
+    other: what the user can give another of.
+
+  Raises:
+    UserError: a file that no earlier call wrote would be replaced.
   """
+  if taken := Existing(replace=replace).blocking(*paths):
+    raise UserError(
+      f'{taken} exists, and {_unknown(taken, earlier)}; give --overwrite or'
+      f' another {other}.'
+    )
+
+
+def _unknown(path: pathlib.Path, earlier: str = 'call') -> str:
+  """Why a file is not replaced, as the second half of a sentence."""
   if own.can_tell(path):
     return f'no earlier {earlier} wrote it as it is'
   return 'this system or its disk keeps no marks, so its origin is not known'
@@ -98,7 +118,7 @@ def check(
     elif taken := existing.blocking(target, beside):
       problems.append(
         f'{taken} exists, where the result of {source} would go, and'
-        f' {unknown(taken)}; give --skip-existing, --overwrite or another -o.'
+        f' {_unknown(taken)}; give --skip-existing, --overwrite or another -o.'
       )
     made[target] = source
   raise_all(problems, limit=5)

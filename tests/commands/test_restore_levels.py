@@ -11,6 +11,7 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax.degrade.level import LevelRange
+from adafm_jax.model_file import file as model_file
 from adafm_jax.restore import recipe
 
 pytestmark = pytest.mark.usefixtures('models_here')
@@ -65,6 +66,27 @@ def test_a_gentler_model_is_named_where_it_serves(
     assert restoring.run('a.png', f'{level}.png', '--level', level) == 0
     out = capsys.readouterr().out
     assert ('Model fine is made for it (sigma 4 to sigma 20)' in out) == said
+
+
+def test_other_models_are_read_where_they_may_be_named_and_may_be_broken(
+  monkeypatch, tmp_path, capsys
+):
+  model = tiny_models.random_model()
+  released.make_zoo(tmp_path, monkeypatch, model, name='fine')
+  (tmp_path / 'zoo' / 'fine.safetensors').write_bytes(b'broken')
+  read, read_header = [], model_file.read_header
+
+  def watched(path):
+    read.append(path)
+    return read_header(path)
+
+  monkeypatch.setattr(model_file, 'read_header', watched)
+  restoring.make('a.png')
+  assert restoring.run('a.png', 'b.png', '--level', 40) == 0
+  assert not read
+  assert restoring.run('a.png', 'c.png', '--level', 5) == 0
+  assert [path.name for path in read] == ['fine.safetensors']
+  assert 'faded to 33%' in capsys.readouterr().out
 
 
 def test_what_is_clean_is_left_alone_to_the_byte(capsys):

@@ -44,7 +44,7 @@ def test_depthwise_equals_numpy(size, lowering):
 
 @pytest.mark.parametrize('lowering', ['auto', 'train'])
 @pytest.mark.parametrize(
-  'size, filters, grouped',
+  ('size', 'filters', 'grouped'),
   [(3, (), True), (3, (1,), True), (3, (2,), False), (1, (), False)],
 )
 def test_accelerators_group_shared_filters_of_several_taps(
