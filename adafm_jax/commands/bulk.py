@@ -155,7 +155,7 @@ def _check_results(
     for name in written[result]
   )
   restore.check_results(options, pairs, claimed)
-  restore.make_folder(options.output)
+  files.make_folder(options.output)
   if journal.begun:
     files.remove_leftovers(
       output / name for names in written.values() for name in names
