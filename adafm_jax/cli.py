@@ -54,14 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     return training.main(given[1:])
   parser = argparse.ArgumentParser(
     prog='adafm',
-    description='Restore images; one strength goes from one level to another.',
+    description='Restore photographs with networks whose strength is a number:'
+    ' from the noise, JPEG quality or scale a network starts at to the one it'
+    ' ends at. Train, measure and export such networks.',
   )
   parser.add_argument(
     '--version', action='version', version=f'adafm {__version__}'
   )
   commands = parser.add_subparsers(metavar='COMMAND')
   for name, (text, module) in COMMANDS.items():
-    command = commands.add_parser(name, help=text, description=text)
+    about = f'{text[0].upper()}{text[1:]}.'
+    command = commands.add_parser(name, help=text, description=about)
     if given[:1] == [name]:
       made = importlib.import_module(module)
       made.arguments(command)

@@ -112,6 +112,22 @@ def check_place(path: str | os.PathLike[str]) -> None:
     raise UserError(f'Cannot write {path}: there is no space left.')
 
 
+def make_folder(folder: str | os.PathLike[str]) -> None:
+  """Makes a folder for results, so that a wrong one fails before any work.
+
+  Raises:
+    UserError: it can't be made or written to.
+  """
+  try:
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise UserError(
+      f'Cannot make the folder {folder}: {error.strerror}.'
+    ) from error
+  if not os.access(folder, os.W_OK):
+    raise UserError(f'The folder {folder} cannot be written to.')
+
+
 @contextlib.contextmanager
 def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
   """Holds a lock, which the system releases however the process ends.

@@ -44,6 +44,14 @@ def models_here(here):
     model.save(f'{name}.safetensors')
 
 
+@pytest.fixture(scope='session')
+def swept(tmp_path_factory):
+  """A folder of a model and images to sweep, the model, and the images."""
+  import sweeping
+
+  return sweeping.make_folder(tmp_path_factory.mktemp('sweep'))
+
+
 @pytest.fixture(params=['no system', 'no disk'])
 def no_marks(request, monkeypatch):
   """A system, or a disk, that keeps no extended attributes."""

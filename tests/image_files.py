@@ -44,6 +44,17 @@ def png(*chunks, samples=RGB, **options):
   return data[:33] + b''.join(chunks) + data[33:]
 
 
+def deep_png(samples, *chunks):
+  """A PNG file of 16 bits with chunks behind its header."""
+  height, width, channels = samples.shape
+  colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+  header = struct.pack('>IIBBBBB', width, height, 16, colour_type, 0, 0, 0)
+  rows = b''.join(b'\0' + row.tobytes() for row in samples.astype('>u2'))
+  parts = [chunk(b'IHDR', header), *chunks]
+  parts += [chunk(b'IDAT', zlib.compress(rows)), chunk(b'IEND', b'')]
+  return b'\x89PNG\r\n\x1a\n' + b''.join(parts)
+
+
 def segment(marker, body):
   """A segment of a JPEG file."""
   return struct.pack('>BBH', 0xFF, marker, len(body) + 2) + body

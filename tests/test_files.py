@@ -125,6 +125,19 @@ def test_text_and_json(tmp_path):
   assert (tmp_path / 'a.json').read_text() == text
 
 
+def test_a_folder_for_results_is_made_or_refused(tmp_path):
+  files.make_folder(tmp_path / 'new' / 'folder')
+  files.make_folder(tmp_path / 'new' / 'folder')
+  assert (tmp_path / 'new' / 'folder').is_dir()
+  (tmp_path / 'file').write_bytes(b'')
+  for folder, why in (('file', 'File exists'), ('file/in', 'Not a directory')):
+    with pytest.raises(UserError, match=f'Cannot make .*{folder}: {why}'):
+      files.make_folder(tmp_path / folder)
+  if os.path.isdir('/sys/kernel') and not os.access('/sys/kernel', os.W_OK):
+    with pytest.raises(UserError, match='/sys/kernel cannot be written to'):
+      files.make_folder('/sys/kernel')
+
+
 def test_a_place_that_takes_no_file_is_reported_beforehand(
   tmp_path, monkeypatch
 ):

@@ -16,7 +16,7 @@ import numpy as np
 from adafm_jax.calibrate import peak
 from adafm_jax.data.image import NamedImage
 from adafm_jax.engine.run import Network
-from adafm_jax.evaluate import scores
+from adafm_jax.evaluate import metrics, scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file import curve as curves
 from adafm_jax.train import mesh as meshes
@@ -25,7 +25,6 @@ from adafm_jax.train import mesh as meshes
 # the same number, so that it is compiled once per image size.
 _FINER = 7
 _DECIMALS = 6  # strengths are rounded, so that equal ones compare equal
-_BEST = 100.0  # dB, the score of an image without any error
 
 
 class Measurement(NamedTuple):
@@ -86,7 +85,7 @@ def measure(
   def mean_psnr(strengths):
     own = scores.psnr_grid(network, cases, strengths, protocol, level)
     table = np.stack(meshes.together(own.T.tolist()), axis=1)
-    return np.minimum(table, _BEST).mean(axis=1)
+    return np.minimum(table, metrics.BEST).mean(axis=1)
 
   coarse = np.unique(np.asarray(grid, float).round(_DECIMALS))
   psnr = mean_psnr(coarse)

@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser = argparse.ArgumentParser(
     prog='python -m adafm_jax.restore.bulk',
     description='Restores photographs on the machines of a Ray cluster, or on'
-    ' this one; they may lie in an object store (s3://bucket/folder). See'
-    ' docs/bulk.md.',
+    ' this one; they may lie in an object store (s3://bucket/folder). It needs'
+    ' --manifest; --json, --skip-existing and --dry-run are of `adafm restore`'
+    ' alone. See docs/bulk.md.',
   )
   restore_options.arguments(parser)
   add = parser.add_argument_group('Ray').add_argument
@@ -155,7 +156,7 @@ def _check_results(
     for name in written[result]
   )
   restore.check_results(options, pairs, claimed)
-  restore.make_folder(options.output)
+  files.make_folder(options.output)
   if journal.begun:
     files.remove_leftovers(
       output / name for names in written.values() for name in names

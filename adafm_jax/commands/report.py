@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import sys
-from collections.abc import Sequence
-
-from adafm_jax.errors import entry_point
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-  """Adds the command's arguments."""
+  """Declares the command's options."""
   parser.add_argument(
-    'workdir', type=pathlib.Path, help='of the lists in configs/paper'
+    'workdir',
+    type=pathlib.Path,
+    help='folder in which the lists of configs/paper run, or ran',
   )
   parser.add_argument(
     '-o',
@@ -31,17 +29,3 @@ def run(options: argparse.Namespace) -> int:
   for path in report.write(options.workdir, output):
     print(f'written: {path}')
   return 0
-
-
-@entry_point
-def main(argv: Sequence[str] | None = None) -> int:
-  """The command `python -m adafm_jax.commands.report`."""
-  parser = argparse.ArgumentParser(
-    prog='python -m adafm_jax.commands.report', description=__doc__
-  )
-  arguments(parser)
-  return run(parser.parse_args(argv))
-
-
-if __name__ == '__main__':
-  sys.exit(main())

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from adafm_jax import errors, files
 from adafm_jax.commands import restore_job, restore_options
 from adafm_jax.commands.restore_options import arguments as arguments
-from adafm_jax.errors import UserError
 from adafm_jax.restore import overwrite, recipe
 from adafm_jax.restore import pairs as pairing
 
@@ -138,18 +137,6 @@ def check_results(
   return existing
 
 
-def make_folder(folder: str | pathlib.Path) -> None:
-  """Makes the folder of results, so that a wrong -o fails at once."""
-  try:
-    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise UserError(
-      f'Cannot make the folder {folder}: {error.strerror}.'
-    ) from error
-  if not os.access(folder, os.W_OK):
-    raise UserError(f'The folder {folder} cannot be written to.')
-
-
 def _restore_all(
   job,
   pairs: Sequence[pairing.Pair],
@@ -161,7 +148,7 @@ def _restore_all(
   from adafm_jax.restore import manifest, report
 
   if not options.dry_run:
-    make_folder(pairs[0].target.parent if pairs else options.output)
+    files.make_folder(pairs[0].target.parent if pairs else options.output)
   began, output = time.monotonic(), pathlib.Path(options.output)
   outcomes: list[Outcome] = []
   with report.opened(options.json) as lines:

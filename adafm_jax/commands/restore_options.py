@@ -42,9 +42,14 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
     '--level',
     type=float,
     help="how degraded the pictures are, in the model's unit: noise sigma (of"
-    ' 255), JPEG quality, or the scale to enlarge by (which is required)',
+    ' 255) or JPEG quality; to enlarge, the scale, which is required',
   )
-  add('--strength', type=float, help='0 (start level) to 1 (end level) instead')
+  add(
+    '--strength',
+    type=float,
+    help="instead of a level: 0 (the model's start level) to 1 (its end level);"
+    ' 0 is its lightest setting, and not off',
+  )
   add(
     '--auto',
     action='store_true',
@@ -53,7 +58,7 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
   add(
     '--from-recipe',
     metavar='FILE',
-    help='as a picture was restored that carries a recipe',
+    help='restore as that picture was, which carries a recipe (see --recipe)',
   )
   add(
     '--mask',
@@ -71,7 +76,11 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
 def _result_arguments(group: argparse._ArgumentGroup) -> None:
   """The results' names, their format, and those that exist already."""
   add = group.add_argument
-  add('--suffix', default='', help='behind the names of results: _restored')
+  add(
+    '--suffix',
+    default='',
+    help='goes behind the names of results, such as _restored (default: none)',
+  )
   add(
     '--ext',
     default='auto',
@@ -134,7 +143,8 @@ def _running_arguments(group: argparse._ArgumentGroup) -> None:
     '--tile',
     default='auto',
     metavar='auto|N',
-    help='side of the tiles that large pictures are cut into, in pixels',
+    help='side of the tiles that large pictures are cut into, in pixels (auto,'
+    ' the default: as memory allows)',
   )
   add(
     '--jobs',
@@ -142,13 +152,19 @@ def _running_arguments(group: argparse._ArgumentGroup) -> None:
     default=min(4, os.cpu_count() or 1),
     help='threads that read, and as many that write (default %(default)s)',
   )
-  add('--device', default='auto', help='cpu, gpu or tpu; gpu:1 is the second')
+  add(
+    '--device',
+    default='auto',
+    help='cpu, gpu or tpu; gpu:1 is the second (default: a GPU or TPU if there'
+    ' is one)',
+  )
   add(
     '--runtime',
     default='jax',
     choices=['jax', 'openvino'],
-    help='openvino is faster on CPUs with bfloat16 units, and differs by a step'
-    ' of 255 here and there (extra openvino)',
+    help='what computes (default: jax); openvino is faster on CPUs with'
+    ' bfloat16 units, and differs by a step of 255 here and there (extra'
+    ' openvino)',
   )
   add('--dry-run', action='store_true', help='only say what would be done')
 

@@ -29,31 +29,16 @@ from adafm_jax.images.folder import find_images
 def arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the tool's options."""
   add = parser.add_argument
-  add('-m', '--model', required=True, help='model file, or a name')
+  add(
+    *('-m', '--model'),
+    required=True,
+    help='a released model by name (see `adafm models`), or a model file',
+  )
   add(
     '-i', '--input', required=True, nargs='+', help='images, or folders of them'
   )
   add('-o', '--output', required=True, help='folder for the results')
-  add(
-    '--lambdas',
-    help='strengths 0 to 1, as 0:1:0.1 or 0,0.3,1 (default 0:1:0.1)',
-  )
-  add(
-    '--levels',
-    help="levels in the model's unit instead, as 15,25,35: each at the strength"
-    ' that the lambda curve gives',
-  )
-  add(
-    '--path',
-    help='line: straight between the two trained levels, as in the paper'
-    " (default: the model's own path; see `adafm info`)",
-  )
-  add(
-    '--scale',
-    type=float,
-    help='super-resolution: enlarge the input by this factor first; 1 if it has'
-    ' been enlarged already',
-  )
+  _strength_arguments(parser.add_argument_group('how strong'))
   add(
     '--references',
     help='clean images of the same names, file or folder, for PSNR',
@@ -73,7 +58,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     '--runtime',
     default='jax',
     choices=['jax', 'openvino'],
-    help='openvino is faster on CPUs with bfloat16 units (extra openvino)',
+    help='what computes (default: jax); openvino is faster on CPUs with'
+    ' bfloat16 units (extra openvino)',
+  )
+
+
+def _strength_arguments(group: argparse._ArgumentGroup) -> None:
+  add = group.add_argument
+  add(
+    '--lambdas',
+    help='strengths 0 to 1, as 0:1:0.1 or 0,0.3,1 (default 0:1:0.1)',
+  )
+  add(
+    '--levels',
+    help="levels in the model's unit instead, as 15,25,35: each at the strength"
+    ' that the lambda curve gives',
+  )
+  add(
+    '--path',
+    help='line: straight between the two trained levels, as in the paper'
+    " (default: the model's own path; see `adafm info`)",
+  )
+  add(
+    '--scale',
+    type=float,
+    help='super-resolution: enlarge the input by this factor first; 1 if it has'
+    ' been enlarged already',
   )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 
-from adafm_jax import zoo
+from adafm_jax import files, zoo
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import memory as memories
 from adafm_jax.engine.run import Network
@@ -71,13 +71,7 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     raise UserError(f'--scale is {options.scale:g}; it must be 1 to 16.')
   if not options.output:
     raise UserError('--output is empty; give a folder for the results.')
-  output = pathlib.Path(options.output)
-  try:
-    output.mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise UserError(
-      f'Cannot make the folder {output}: {error.strerror}.'
-    ) from error
+  files.make_folder(options.output)
   return SweepJob(
     network=Network(
       model.arch,
@@ -89,7 +83,7 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     strengths=strengths,
     labels=labels,
     scale=options.scale or 1.0,
-    output=output,
+    output=pathlib.Path(options.output),
   )
 
 

@@ -22,7 +22,6 @@ SHEET = 'contact_sheet.png'
 _TABLE, _PLOT = 'psnr.csv', 'psnr.png'
 MAX_ROWS = 12  # of the contact sheet
 _DETAIL = 160  # pixels, side of the window it shows
-_BEST = 100.0  # dB, what an image without any error counts as
 
 
 class Reference(NamedTuple):
@@ -166,7 +165,7 @@ def _psnr(reference: Reference, output: np.ndarray) -> float:
     border=reference.border,
     channels=reference.channels,
   )
-  return min(psnr, _BEST)
+  return min(psnr, metrics.BEST)
 
 
 def write_sheet(

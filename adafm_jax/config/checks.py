@@ -10,7 +10,6 @@ from adafm_jax.errors import UserError
 # A mistake: the fields involved, and a sentence.
 Problem = tuple[tuple[str, ...], str]
 
-
 _RANGE = ('task', 'start', 'end')
 
 
@@ -102,8 +101,8 @@ def _protocol_problems(config: Config) -> list[Problem]:
     )
     return [((name, 'task'), sentence)]
   listed = text.split(',')
-  known = set(levels.NOISE_PROTOCOLS)
-  if not set(listed) <= known or len(set(listed)) < len(listed):
+  legal = set(levels.NOISE_PROTOCOLS)
+  if not set(listed) <= legal or len(set(listed)) < len(listed):
     sentence = (
       f'{name} is {text!r}; it may be clipped, float, or clipped,float.'
     )

@@ -28,6 +28,7 @@ from adafm_jax.images import eight_bit as images
 INDEX = 'images.json'
 # Version of the index; raised when its content changes.
 FORMAT = 1
+VERSION = '1.0.0'  # of the TFDS data set
 _HOME = '~/tensorflow_datasets'
 
 
@@ -53,7 +54,7 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     return None
   try:
     index: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    files, made = index['files'], index['format']
+    listed, made = index['files'], index['format']
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise UserError(f'Cannot read {path}; {_again(name)}.') from error
   if made != FORMAT:
@@ -61,7 +62,7 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
       f'{path.parent} was prepared by another version of adafm_jax (format'
       f' {made}, not {FORMAT}); {_again(name)}.'
     )
-  for file, wanted in files.items():
+  for file, wanted in listed.items():
     record = path.parent / file
     size = record.stat().st_size if record.exists() else 0
     if size != wanted['bytes']:
@@ -262,9 +263,6 @@ class Entry(NamedTuple):
   def seen(self, channels: int = 3) -> Seen:
     """What `overlap` compares, in luma (1 channel) or RGB (3)."""
     return Seen(self.name, self.luma if channels == 1 else self.pixels)
-
-
-VERSION = '1.0.0'
 
 
 def partner_set(base: str, task: str, channels: int) -> str:

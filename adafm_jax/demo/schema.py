@@ -28,7 +28,9 @@ class Image(pydantic.BaseModel):
   id: str
   width: int
   height: int
-  expires_in: float = pydantic.Field(description='seconds since its last use')
+  expires_in: float = pydantic.Field(
+    description='it goes so many seconds after its last use'
+  )
 
 
 class Level(pydantic.BaseModel):

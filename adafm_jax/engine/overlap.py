@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adafm_jax.engine import line_buffers as stream
+from adafm_jax.engine import line_buffers, plan
 from adafm_jax.engine import memory as memories
-from adafm_jax.engine import plan
 from adafm_jax.errors import UserError
 from adafm_jax.models.architecture import Architecture
 
@@ -71,7 +70,7 @@ def reach(arch: Architecture) -> int:
   """Pixels around a pixel that its result depends on, even."""
   # Outputs lag by what the network sees below them; above it is one pixel
   # more, by the convolution at stride 2.
-  return stream.lag(arch).full + 2
+  return line_buffers.lag(arch).full + 2
 
 
 def choose_side(
@@ -89,5 +88,6 @@ def choose_side(
       return tried
   raise UserError(
     f'Tiles of {tried} pixels take {memories.show(each)}, and only'
-    f' {memories.show(memory)} may be used; allow more.'
+    f' {memories.show(memory)} may be used; allow more'
+    + (' or make the tiles smaller.' if side else '.')
   )

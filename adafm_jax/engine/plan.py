@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 
-from adafm_jax.engine import line_buffers as stream
+from adafm_jax.engine import line_buffers
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models.architecture import Architecture
@@ -113,7 +113,7 @@ def tile_bytes(arch: Architecture, side: int, width: int) -> int:
   The sum of a tile's features, the line buffers that it reads and writes, and
   the line buffers across the whole width of the image.
   """
-  carry = stream.carry_shapes(arch, side)
+  carry = line_buffers.carry_shapes(arch, side)
   above, left = (sum(x.size * x.dtype.itemsize for x in part) for part in carry)
-  across = -(-(width + stream.lag(arch).full) // side)
+  across = -(-(width + line_buffers.lag(arch).full) // side)
   return whole_bytes(arch, side, side) + 2 * (above + left) + above * across

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adafm_jax.engine import line_buffers as stream
+from adafm_jax.engine import line_buffers
 from adafm_jax.images.eight_bit import to_uint8
 from adafm_jax.models import strength as strengths
 from adafm_jax.models.architecture import Architecture
@@ -34,8 +34,8 @@ class Tiler(NamedTuple):
 
   arch: Architecture
   side: int
-  lag: stream.Lag
-  step: stream.Step
+  lag: line_buffers.Lag
+  step: line_buffers.Step
   dtype: np.dtype
 
 
@@ -43,8 +43,8 @@ def make_tiler(
   arch: Architecture, side: int, *, dtype: jax.typing.DTypeLike = jnp.float32
 ) -> Tiler:
   """Prepares tiles of `side` x `side` pixels; compiles when first used."""
-  step = jax.jit(stream.make_step(arch, dtype=dtype))
-  return Tiler(arch, side, stream.lag(arch), step, jnp.dtype(dtype))
+  step = jax.jit(line_buffers.make_step(arch, dtype=dtype))
+  return Tiler(arch, side, line_buffers.lag(arch), step, jnp.dtype(dtype))
 
 
 def restore(
@@ -98,16 +98,16 @@ def _run(
         params,
         tile,
         part,
-        stream.Place(top, left, *even),
-        stream.Carry(above[j], beside),
+        line_buffers.Place(top, left, *even),
+        line_buffers.Carry(above[j], beside),
       )
       above[j], beside = carry
       yield (top - lag, left - lag), output
 
 
-def _no_carry(tiler: Tiler, batch: int) -> stream.Carry:
+def _no_carry(tiler: Tiler, batch: int) -> line_buffers.Carry:
   """The zeros beyond the upper and left edge of the image."""
-  shapes = stream.carry_shapes(tiler.arch, tiler.side, tiler.dtype)
+  shapes = line_buffers.carry_shapes(tiler.arch, tiler.side, tiler.dtype)
   return jax.tree.map(
     lambda x: jnp.zeros((batch, *x.shape[1:]), x.dtype), shapes
   )

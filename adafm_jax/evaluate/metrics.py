@@ -19,6 +19,7 @@ from adafm_jax.errors import UserError
 
 CHANNELS = ('rgb', 'y')
 SSIM_WINDOW = 11
+BEST = 100.0  # dB, what an image without any error counts as in a mean
 # A row of w pixels adds up to w * 255**2, which must fit into an int32.
 _WIDEST_ROW = (2**31 - 1) // 255**2
 

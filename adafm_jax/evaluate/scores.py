@@ -240,5 +240,4 @@ def _noisy_input(case: Case, protocol: Protocol, row: tuple) -> tuple:
 
 
 def _finite(psnr: float) -> float:
-  """An image restored without any error counts as 100 dB."""
-  return min(psnr, 100.0)
+  return min(psnr, metrics.BEST)

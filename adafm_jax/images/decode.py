@@ -25,7 +25,7 @@ class Decoded(NamedTuple):
     samples: [H, W, N] uint8, uint16 or float32: grey, grey and alpha, RGB, or
       RGB and alpha; alpha is straight.
     highest: the sample that means 1.
-    depth: 8, 16 or 32.
+    depth: see `Photo`.
     metadata: see `Photo`.
     orientation: EXIF orientation of the samples, 1 to 8.
     jpeg_tables: see `Photo`.

@@ -15,8 +15,7 @@ import numpy as np
 
 from adafm_jax.restore import pipeline
 
-# Outliers, a hot pixel or a lamp, don't count. docs/restore.md has the
-# measurements.
+# Outliers, a hot pixel or a lamp, don't count.
 _QUANTILES = (0.001, 0.999)
 _MAX_SAMPLES = 1_000_000
 _MAX_STRETCHED = 0.25  # of the range: what uses more is taken as it is

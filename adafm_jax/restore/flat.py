@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-_SIDE = 7  # of the smallest square that counts; noise never spares so many
-_MIN_SHARE = (
-  1e-3  # share of pixels that equal their neighbours, to look further
-)
+# Side of the smallest square of pixels that equal the next ones in both
+# directions: 8 pixels with those. Noise never spares so many.
+_SIDE = 7
+# Share of such pixels from which on squares are looked for.
+_MIN_SHARE = 1e-3
 
 
 def keep(image: np.ndarray, output: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def read(path: str) -> np.ndarray:
   if np.ptp(pixels, axis=-1).any():
     raise UserError(
       f'The mask {path} is in colour; it must be grey: white for full strength,'
-      ' black for none.'
+      ' black for strength 0.'
     )
   return pixels[..., 0]
 

@@ -183,7 +183,7 @@ def check(name: str, pairs: Sequence[Pair]) -> None:
   if os.path.realpath(path) in pictures:
     raise UserError(f'--json {path} would overwrite a picture.')
   if path.is_dir():
-    raise UserError(f'--json {name!r} is not a file name.')
+    raise UserError(f'--json {path} is a folder; give a file name.')
   if not os.path.lexists(path):
     files.check_place(path)
   elif not _is_stream(path) and not _is_report(path):

@@ -158,8 +158,6 @@ def join_processes(
       f'--coordinator is {coordinator!r}; it must be HOST:PORT, for example'
       ' 10.0.0.1:1234.'
     )
-  import jax
-
   os.environ.setdefault('GLOG_minloglevel', '2')
   # Without cluster detection: under SLURM and the like, JAX would hide all but
   # one device of each process.

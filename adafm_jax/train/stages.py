@@ -233,11 +233,7 @@ def _loop(
   validate = run.make_validate(
     arch, float(points.level[middle]), float(points.strength[middle])
   )
-  per_call = config.run.steps_per_dispatch or (
-    1 if jax.default_backend() == 'cpu' else 100
-  )
-  if config.data.placement == 'stream':
-    per_call = 1  # the host hands over every batch
+  per_call = _steps_per_call(config)
   index = list(FIELDS).index(name)  # each stage draws from keys of its own
   key = jax.random.fold_in(jax.random.key(config.seed), 1 + index)
   with (
@@ -263,3 +259,11 @@ def _loop(
       validate=validate,
     )
     return stage_loop.run(state, opened)
+
+
+def _steps_per_call(config: Config) -> int:
+  """At most how many steps run in one compiled call."""
+  if config.data.placement == 'stream':
+    return 1  # the host hands over every batch
+  usual = 1 if jax.default_backend() == 'cpu' else 100
+  return config.run.steps_per_dispatch or usual

@@ -4,8 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from adafm_jax.engine import line_buffers as stream
-from adafm_jax.engine import plan
+from adafm_jax.engine import line_buffers, plan
 from adafm_jax.errors import UserError
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
@@ -67,8 +66,8 @@ def test_what_is_planned_covers_what_xla_needs(batch):
   shapes = restorer.parameter_shapes(arch)
   tile = np.zeros((batch, side, side, 3), np.float32)
   strength = np.zeros((1, 1, 1, 1, 1), np.float32)
-  place = stream.Place(0, 0, side, side)
-  step = jax.jit(stream.make_step(arch))
+  place = line_buffers.Place(0, 0, side, side)
+  step = jax.jit(line_buffers.make_step(arch))
   _, carry = jax.eval_shape(step, shapes, tile, strength, place, None)
   needs = (
     step.lower(shapes, tile, strength, place, carry).compile().memory_analysis()

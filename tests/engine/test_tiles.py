@@ -9,7 +9,7 @@ import tiny_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adafm_jax.engine import line_buffers as stream
+from adafm_jax.engine import line_buffers
 from adafm_jax.engine import tiles as tiling
 from adafm_jax.images.eight_bit import to_uint8
 from adafm_jax.models import restorer
@@ -114,7 +114,7 @@ def test_uint8_in_and_out():
 def test_the_lag_is_how_far_the_network_looks_ahead(kernel):
   """By the gradient: the last input row that an output row depends on."""
   arch, params, _ = _network(kernel)
-  size = 2 * stream.lag(arch).full + 8
+  size = 2 * line_buffers.lag(arch).full + 8
   image = np.random.default_rng(3).random((1, size, 2, 3), np.float32)
   apply = restorer.make_apply(arch)
 
@@ -124,4 +124,4 @@ def test_the_lag_is_how_far_the_network_looks_ahead(kernel):
   reached = np.flatnonzero(
     np.abs(jax.jit(jax.grad(row))(image)[0]).sum(axis=(1, 2))
   )
-  assert reached[-1] - 1 == stream.lag(arch).full
+  assert reached[-1] - 1 == line_buffers.lag(arch).full
