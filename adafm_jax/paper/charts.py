@@ -21,6 +21,8 @@ SYSTEMS = {
   'poly': 'AdaFM, polynomial path',
   'interpolate': 'all weights interpolated (DNI)',
   'blend': 'outputs of both ends blended',
+  'batch_tuned': 'batch norm, fine-tuned',
+  'sft': 'SFT layers',
   'condin': 'conditional instance norm',
   'adabn': 'AdaBN',
 }
@@ -31,6 +33,7 @@ _FAR_BELOW = (SYSTEMS['condin'], SYSTEMS['adabn'])
 def figure5(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """PSNR of held-out images while AdaFM layers of each size learn."""
   yield Heading(2, 'Figure 5: learning the AdaFM layers, by filter size')
+  yield Text('PSNR on held-out training images; the paper plots that on Set5.')
   for task, start, end in tables.RANGES:
     series = {}
     for kernel in tables.KERNELS:
@@ -65,7 +68,7 @@ def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     ' PSNR in dB, and in brackets the difference to AdaFM. The basic model of a'
     ' level is trained for it alone.'
   )
-  yield tables.protocols(results, tables.TASKS)
+  yield from tables.protocols(results, tables.TASKS)
   for task, start, end in tables.RANGES:
     for name in tables.sets(results, task):
       yield from _side_by_side(results, task, start, end, name, folder)
@@ -136,7 +139,9 @@ def _compare(
       [
         title,
         *(
-          x.text() if d.mean is None else f'{x.text()} ({d.text(sign="+")})'
+          x.text()
+          if title == 'AdaFM' or d.mean is None
+          else f'{x.text()} ({d.text(sign="+")})'
           for x, d in zip(values, apart, strict=True)
         ),
       ]

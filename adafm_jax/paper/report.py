@@ -58,6 +58,7 @@ def _body(found: FinishedRuns, pictures: pathlib.Path) -> Iterator[Block]:
   yield from figure7.figure7(found, pictures)
   yield from charts.systems(found, pictures)
   yield from filters.figure6(found, pictures)
+  yield from tables.layers(found)
   yield from tables.position(found)
   yield from tables.scratch(found)
   yield from filters.observation1(found, pictures)
