@@ -55,6 +55,7 @@ table{border-collapse:collapse;font-size:.9rem}
 th,td{border-bottom:1px solid var(--line);padding:.25rem .7rem;text-align:left;
 font-variant-numeric:tabular-nums;vertical-align:top}
 th{border-bottom-width:2px}tr:nth-child(even) td{background:var(--shade)}
+td:first-child{min-width:11rem}
 .number{text-align:right;white-space:nowrap}td b{font-weight:600}
 td i{font-style:normal}.missing,td i{color:#6b7280}
 .yes{color:#0a7d3c}.no{color:#c2410c}

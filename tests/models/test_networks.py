@@ -186,11 +186,13 @@ def test_sft_layers_have_gains_of_each_pixel():
   basic = restorer.make_apply(network.basic)
   expected = basic(params, IMAGE, 0.0)
   np.testing.assert_array_equal(apply(params, IMAGE, 0.0), expected)
+
   # Its own network at zero but for biases: AdaFM layers with 1x1 filters.
-  same = jax.tree_util.tree_map_with_path(
-    lambda path, x: x * (path[-2].key != 'change' or path[-1].key == 'bias'),
-    params,
-  )
+  def constant(path, x):
+    names = [entry.key for entry in path[-2:]]
+    return jnp.zeros_like(x) if names == ['change', 'kernel'] else x
+
+  same = jax.tree_util.tree_map_with_path(constant, params)
   layers = {'block_00': {}, 'block_01': {}}
   for name, block in layers.items():
     for i in (1, 2):
@@ -199,10 +201,10 @@ def test_sft_layers_have_gains_of_each_pixel():
       block |= {f'conv_{i}': same[name][f'conv_{i}'], f'adafm_{i}': adafm}
   arch = Architecture(features=4, blocks=2, kernel=1)
   adafm = restorer.make_apply(arch)({**same, **layers}, IMAGE, 0.5)
-  constant = apply(same, IMAGE, 0.5)
-  np.testing.assert_allclose(constant, adafm, rtol=1e-5, atol=1e-5)
+  expected = apply(same, IMAGE, 0.5)
+  np.testing.assert_allclose(expected, adafm, rtol=1e-5, atol=1e-5)
   # What it is told is the image: it changes with the image alone.
-  assert np.abs(apply(params, IMAGE, 0.5) - constant).max() > 1e-3
+  assert np.abs(apply(params, IMAGE, 0.5) - expected).max() > 1e-3
   ones = np.full(IMAGE.shape[:3], 0.5, 'f4')
   np.testing.assert_allclose(
     apply(params, IMAGE, ones),
