@@ -29,19 +29,22 @@ class Bank(NamedTuple):
     offset: int32 [I], each image's first row in `pixels`.
     height: int32 [I].
     width: int32 [I].
+    grid: int32 [], pixels: patches begin at multiples of it.
   """
 
   pixels: jax.Array | np.ndarray
   offset: jax.Array | np.ndarray
   height: jax.Array | np.ndarray
   width: jax.Array | np.ndarray
+  grid: jax.Array | np.ndarray
 
 
-def build(images: Sequence[np.ndarray]) -> Bank:
+def build(images: Sequence[np.ndarray], grid: int = 1) -> Bank:
   """Joins images into a bank, on the host.
 
   Args:
     images: uint8 [H, W, C] each, of any sizes, C the same for all.
+    grid: of the places of patches, pixels.
 
   Returns:
     A bank of NumPy arrays.
@@ -63,6 +66,7 @@ def build(images: Sequence[np.ndarray]) -> Bank:
     offset=(np.cumsum(counts) - counts).astype(np.int32),
     height=sizes[:, 0].astype(np.int32),
     width=sizes[:, 1].astype(np.int32),
+    grid=np.asarray(grid, np.int32),
   )
 
 
@@ -84,8 +88,8 @@ def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:
   which, rows, cols, symmetry = jax.random.split(key, 4)
   image = jax.random.randint(which, (batch,), 0, bank.offset.shape[0])
   width = jnp.take(bank.width, image)
-  top = _below(rows, jnp.take(bank.height, image) - patch + 1)
-  left = _below(cols, width - patch + 1)
+  top = _place(rows, jnp.take(bank.height, image) - patch, bank.grid)
+  left = _place(cols, width - patch, bank.grid)
   turns = jax.random.bernoulli(symmetry, 0.5, (3, batch, 1, 1))
   along = jnp.arange(patch, dtype=jnp.int32)
   y, x = along[None, :, None], along[None, None, :]
@@ -97,6 +101,6 @@ def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:
   return jnp.take(bank.pixels, index, axis=0)
 
 
-def _below(key: jax.Array, bound: jax.Array) -> jax.Array:
-  """One int32 in [0, bound) for each bound."""
-  return jax.random.randint(key, bound.shape, 0, bound)
+def _place(key: jax.Array, last: jax.Array, grid: jax.Array) -> jax.Array:
+  """One multiple of `grid` in [0, last], int32, for each `last`."""
+  return grid * jax.random.randint(key, last.shape, 0, last // grid + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from adafm_jax.degrade import resize
 from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images.folder import find_images
+
+# `load`, or a function of the same arguments.
+Load = Callable[..., list[NamedImage]]
 
 # Photographs in scikit-image's wheel, free to use, by their use in the
 # quickstart. No photograph is in two splits.

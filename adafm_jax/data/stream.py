@@ -49,7 +49,11 @@ def record_at(seed: tuple[int, ...], position: int, count: int) -> int:
 
 
 def cut_patch(
-  pixels: np.ndarray, seed: tuple[int, ...], position: int, side: int
+  pixels: np.ndarray,
+  seed: tuple[int, ...],
+  position: int,
+  side: int,
+  grid: int = 1,
 ) -> np.ndarray:
   """Cuts the patch of a position, flipped or rotated one of the eight ways.
 
@@ -58,14 +62,15 @@ def cut_patch(
     seed: of the stage.
     position: in the sequence of epochs.
     side: of the patch, pixels.
+    grid: the patch begins at a multiple of it, pixels.
 
   Returns:
     uint8 [side, side, C]; a view.
   """
   draw = np.random.default_rng([*seed, _PATCH, position])
   height, width = pixels.shape[:2]
-  top = draw.integers(height - side + 1)
-  left = draw.integers(width - side + 1)
+  top = grid * draw.integers((height - side) // grid + 1)
+  left = grid * draw.integers((width - side) // grid + 1)
   patch = pixels[top : top + side, left : left + side]
   turned, upside_down, mirrored = draw.integers(2, size=3)
   if turned:
@@ -90,6 +95,7 @@ class Batches:
     patch: int,
     steps: int,
     rows: Sequence[int] | None = None,
+    grid: int = 1,
   ):
     """Describes the batches; reads nothing yet.
 
@@ -100,9 +106,11 @@ class Batches:
       patch: side of a patch, pixels.
       steps: of the stage.
       rows: rows of the batch that this process needs; None is all.
+      grid: see `cut_patch`.
     """
     self._records, self._seed = records, seed
     self._batch, self._patch, self._steps = batch, patch, steps
+    self._grid = grid
     self._rows = range(batch) if rows is None else rows
 
   def __len__(self) -> int:
@@ -114,7 +122,8 @@ class Batches:
     for row in self._rows:
       position = step * self._batch + row
       pixels = self._records[record_at(self._seed, position, count)]
-      patches.append(cut_patch(pixels, self._seed, position, self._patch))
+      cut = (self._seed, position, self._patch, self._grid)
+      patches.append(cut_patch(pixels, *cut))
     return np.stack(patches)
 
 

@@ -39,7 +39,8 @@ def fit(t: np.ndarray, s: np.ndarray, order: int) -> np.ndarray:
   # Between grid points the slope may be slightly negative. Mixing in a little
   # of the line, which has slope 1 and the same ends, lifts it to zero.
   dip = max(0.0, -lowest_slope(f))
-  return polynomial.polyadd(f, dip * np.array(_LINE)) / (1 + dip)
+  f = polynomial.polyadd(f, dip * np.array(_LINE)) / (1 + dip)
+  return np.pad(f, (0, order + 1 - len(f)))  # sums drop zeros at the end
 
 
 def constrained_least_squares(a, b, g, h) -> np.ndarray:

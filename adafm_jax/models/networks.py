@@ -19,6 +19,7 @@ from adafm_jax.models import (
   layers,
   normalization,
   restorer,
+  sft,
   srresnet,
 )
 from adafm_jax.models import strength as strengths
@@ -79,18 +80,22 @@ def _srresnet(peer: Peer, dtype, learning: bool) -> Made:
   return Made(module, arguments)
 
 
-def _normalised(peer: Peer, dtype, layer) -> Made:
-  """The basic model with a layer after every conv of the residual blocks."""
+def _layered(peer: Peer, dtype, layer, called: str, *, shown=False) -> Made:
+  """The basic model with a layer after every conv of the residual blocks.
+
+  With `shown`, layers are given the image beside the strength.
+  """
   arch = dataclasses.replace(peer.basic, kernel=1)
 
   def make(arch, lowering, name):
-    return layer(name=name.replace('adafm', 'norm'))
+    return layer(name=name.replace('adafm', called))
 
   module = restorer.Restorer(arch, dtype, layer=make)
 
   def arguments(image, strength):
     spread = strengths.spread(strength, arch.adafm_layers, image.shape)
-    return layers.pad_to_even(image), spread, WholeImage()
+    even = layers.pad_to_even(image)
+    return even, sft.give(spread, even) if shown else spread, WholeImage()
 
   return Made(module, arguments)
 
@@ -105,13 +110,24 @@ KINDS: dict[str, Callable[[Peer, Any, bool], Made]] = {
     lambda image, strength: (image,),
   ),
   'srresnet': _srresnet,
-  'batch': lambda peer, dtype, learning: _normalised(
-    peer, dtype, lambda name: normalization.BatchNorm(learning, name=name)
+  'batch': lambda peer, dtype, learning: _layered(
+    peer,
+    dtype,
+    lambda name: normalization.BatchNorm(learning, name=name),
+    'norm',
   ),
-  'instance': lambda peer, dtype, _: _normalised(
+  'instance': lambda peer, dtype, _: _layered(
     peer,
     dtype,
     lambda name: normalization.ConditionalInstanceNorm(name=name),
+    'norm',
+  ),
+  'sft': lambda peer, dtype, _: _layered(
+    peer,
+    dtype,
+    lambda name: sft.SpatialTransform(name=name),
+    'sft',
+    shown=True,
   ),
 }
 

@@ -33,10 +33,11 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-  """A PNG file and what it shows."""
+  """A PNG file and what it shows; a wide one has the width of the page."""
 
   path: pathlib.Path
   caption: str
+  wide: bool = False
 
 
 Block = Heading | Text | Table | Picture
@@ -54,12 +55,15 @@ table{border-collapse:collapse;font-size:.9rem}
 th,td{border-bottom:1px solid var(--line);padding:.25rem .7rem;text-align:left;
 font-variant-numeric:tabular-nums;vertical-align:top}
 th{border-bottom-width:2px}tr:nth-child(even) td{background:var(--shade)}
+td:first-child{min-width:11rem}
 .number{text-align:right;white-space:nowrap}td b{font-weight:600}
-.missing,td i{opacity:.6;font-style:normal}
+td i{font-style:normal}.missing,td i{color:#6b7280}
 .yes{color:#0a7d3c}.no{color:#c2410c}
-figure{margin:1.5rem 0}img{max-width:100%;background:#fff}
+figure{margin:1.5rem 0}img{max-width:min(100%,46rem);background:#fff}
+figure.wide img{max-width:100%}
 figcaption{font-size:.9rem;opacity:.8}
-@media(prefers-color-scheme:dark){.yes{color:#4ade80}.no{color:#fb923c}}
+@media(prefers-color-scheme:dark){.missing,td i{color:#9ca3af}
+.yes{color:#4ade80}.no{color:#fb923c}}
 """
 
 
@@ -74,7 +78,7 @@ def to_markdown(blocks: Sequence[Block], folder: pathlib.Path) -> str:
         parts.append(f'{text}\n')
       case Table(header, rows):
         parts.append(tables.markdown_table(header, rows))
-      case Picture(path, caption):
+      case Picture(path, caption, _):
         name = path.relative_to(folder).as_posix()
         parts.append(f'![{caption}]({name})\n\n{caption}\n')
   return '\n'.join(parts)
@@ -96,11 +100,12 @@ def to_html(blocks: Sequence[Block], title: str) -> str:
         body.append(f'<p>{html.escape(text)}</p>')
       case Table(header, rows):
         body.append(_table(header, rows))
-      case Picture(path, caption):
+      case Picture(path, caption, wide):
         data = base64.b64encode(path.read_bytes()).decode()
         shown = html.escape(caption)
         body.append(
-          f'<figure><img alt="{shown}" src="data:image/png;base64,{data}">'
+          f'<figure{" class=wide" * wide}>'
+          f'<img alt="{shown}" src="data:image/png;base64,{data}">'
           f'<figcaption>{shown}</figcaption></figure>'
         )
   body.insert(1, f'<nav>{"".join(contents)}</nav>')  # below the title

@@ -21,16 +21,20 @@ SYSTEMS = {
   'poly': 'AdaFM, polynomial path',
   'interpolate': 'all weights interpolated (DNI)',
   'blend': 'outputs of both ends blended',
+  'batch_tuned': 'batch norm, fine-tuned',
+  'sft': 'SFT layers',
   'condin': 'conditional instance norm',
   'adabn': 'AdaBN',
 }
-# Left out of the figure: they would make all else one line.
-_FAR_BELOW = (SYSTEMS['condin'], SYSTEMS['adabn'])
+# Left out of the figure: the first two are so far below that they would make
+# all else one line, and there are no more colours for the others.
+_NOT_DRAWN = [SYSTEMS[x] for x in ('condin', 'adabn', 'batch_tuned', 'sft')]
 
 
 def figure5(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """PSNR of held-out images while AdaFM layers of each size learn."""
   yield Heading(2, 'Figure 5: learning the AdaFM layers, by filter size')
+  yield Text('PSNR on held-out training images; the paper plots that on Set5.')
   for task, start, end in tables.RANGES:
     series = {}
     for kernel in tables.KERNELS:
@@ -65,7 +69,7 @@ def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     ' PSNR in dB, and in brackets the difference to AdaFM. The basic model of a'
     ' level is trained for it alone.'
   )
-  yield tables.protocols(results, tables.TASKS)
+  yield from tables.protocols(results, tables.TASKS)
   for task, start, end in tables.RANGES:
     for name in tables.sets(results, task):
       yield from _side_by_side(results, task, start, end, name, folder)
@@ -86,8 +90,10 @@ def _side_by_side(
     and run.v.identity == run.v.but(kernel=0, placement='block').identity
     and run.v.system in SYSTEMS
   ]
+  # Figure 7 has AdaFM at more levels: here are those of the others.
+  beside = [run for run in runs if run.v.system != 'adafm'] or runs
   middle = {
-    row['level'] for run in runs for row in run.rows if row['set'] == name
+    row['level'] for run in beside for row in run.rows if row['set'] == name
   }
   where = f'{tables.arrow(task, start, end)}, {tables.set_title(name)}'
   yield Heading(3, where)
@@ -136,11 +142,13 @@ def _compare(
       [
         title,
         *(
-          x.text() if d.mean is None else f'{x.text()} ({d.text(sign="+")})'
+          x.text()
+          if title == 'AdaFM' or d.mean is None
+          else f'{x.text()} ({d.text(sign="+")})'
           for x, d in zip(values, apart, strict=True)
         ),
       ]
     )
-    if title not in _FAR_BELOW:
+    if title not in _NOT_DRAWN:
       series[title] = [np.nan if d.mean is None else d.mean for d in apart]
   return rows, series

@@ -29,7 +29,7 @@ def figure7(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     ' level alone, minus that of AdaFM-Net at its best strength, dB. Cells with'
     ' three numbers: ours / paper / difference.'
   )
-  yield tables.protocols(results, ('dejpeg', 'denoise'))
+  yield from tables.protocols(results, ('dejpeg', 'denoise'))
   for task, start, end in _RANGES:
     found = results.find(task=task, start=start, end=end)
     where = f'{tables.TASKS[task]}, {tables.arrow(task, start, end)}'

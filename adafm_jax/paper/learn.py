@@ -15,6 +15,7 @@ import jax
 from adafm_jax import files
 from adafm_jax.calibrate import curves
 from adafm_jax.config.fields import Config
+from adafm_jax.data import prepared, sources
 from adafm_jax.data.image import NamedImage
 from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import scores
@@ -47,9 +48,32 @@ def load(base: Config, v: Variation) -> sets.Data:
   )
 
 
+# Levels of a prepared set differ, but not the images held out and measured.
+_read = functools.cache(sources.load)
+
+
 @functools.cache
 def _load(config: Config) -> sets.Data:
-  return sets.load(config)
+  return sets.load(config, read=_read)
+
+
+def place(
+  config: Config, system: systems.System, data: sets.Data, workdir: pathlib.Path
+) -> str:
+  """Where training images are kept, see `train.images.place`.
+
+  Args:
+    config: of the variation.
+    system: of the variation.
+    data: its images.
+    workdir: of the list. It keeps a choice for each source: tasks may train on
+      different prepared sets, and paths need degraded copies of more levels.
+  """
+  train, name = data.learnt.train, f'{config.model.channels}'
+  if isinstance(train, prepared.Split):
+    name = f'{train.name}-{name}-{system.stage}'
+  placement, _ = training.place(config, data.learnt, workdir / 'data' / name)
+  return placement
 
 
 def learn(
@@ -77,9 +101,7 @@ def learn(
   network = system.network(config)
   params = system.begin(config, network, parents)
   if system.stage:
-    placement, _ = training.place(
-      config, data.learnt, workdir / 'data' / f'{v.channels}'
-    )
+    placement = place(config, system, data, workdir)
     config = dataclasses.replace(
       config, data=dataclasses.replace(config.data, placement=placement)
     )
@@ -141,7 +163,8 @@ def _open(
 
     return validate
 
-  return stages.Run(config, folder.path, data.learnt.train, make_validate)
+  grid = systems.SYSTEMS[v.system].grid
+  return stages.Run(config, folder.path, data.learnt.train, make_validate, grid)
 
 
 def _validation(

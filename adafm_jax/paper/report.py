@@ -58,6 +58,7 @@ def _body(found: FinishedRuns, pictures: pathlib.Path) -> Iterator[Block]:
   yield from figure7.figure7(found, pictures)
   yield from charts.systems(found, pictures)
   yield from filters.figure6(found, pictures)
+  yield from tables.layers(found)
   yield from tables.position(found)
   yield from tables.scratch(found)
   yield from filters.observation1(found, pictures)
@@ -69,10 +70,10 @@ def _about(found: FinishedRuns) -> Iterator[Block]:
   yield _settings(found)
   yield Text(
     'The paper trained 64 features and 16 blocks on DIV2K, the basic model for'
-    ' 1M steps and AdaFM for 500k. A dash is a missing cell: that run is not'
-    ' done. Numbers with ± are means and standard deviations over the seeds.'
-    ' Where noisy images were measured clipped and unclipped, all tables show'
-    ' clipped ones, as in the paper.'
+    ' 1M steps and AdaFM for 500k. A dash is a missing number: that run is'
+    ' not done, or the paper has none. Numbers with ± are means and standard'
+    ' deviations over the seeds. Where noisy images were measured clipped and'
+    ' unclipped, all tables show clipped ones, as in the paper.'
   )
   if found.failed:
     yield Table(

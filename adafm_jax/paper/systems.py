@@ -16,11 +16,11 @@ import jax
 from adafm_jax.config.fields import Config
 from adafm_jax.data.image import NamedImage
 from adafm_jax.errors import UserError
-from adafm_jax.models import networks, normalization, restorer
+from adafm_jax.models import networks, normalization, sft, srresnet
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.networks import Peer
 from adafm_jax.models.restorer import Params
-from adafm_jax.paper import observation, patches
+from adafm_jax.paper import observation, weights
 from adafm_jax.paper.variation import Variation
 from adafm_jax.train import optim
 
@@ -45,6 +45,7 @@ class System(NamedTuple):
     needs: the variations whose weights it starts from.
     begin: makes the weights that training starts with.
     finish: adds what is measured on images after training; None: nothing.
+    grid: patches to learn from begin at multiples of it, pixels.
   """
 
   network: Callable[[Config], Architecture]
@@ -56,6 +57,7 @@ class System(NamedTuple):
     jax.random.key(config.seed), network, scale=config.model.init_scale
   )
   finish: Finish | None = None
+  grid: int = 1
 
 
 def one_level(v: Variation, system: str, level: float | None) -> Variation:
@@ -80,39 +82,13 @@ def _peer(kind: str, more: int = 0) -> Callable[[Config], Peer]:
   )
 
 
-def _with_adafm(_, network: Architecture, parents: Sequence[Params]) -> Params:
-  return restorer.insert_adafm(parents[0], network)
-
-
-def _first(config, network, parents: Sequence[Params]) -> Params:
-  return parents[0]
-
-
-def _two_ends(config, network, parents: Sequence[Params]) -> Params:
-  return {'start': parents[0], 'end': parents[-1]}
-
-
-def _measured(config, network, params, parents, images) -> Params:
-  """Means and variances at the level that a network has learnt."""
-  found = patches.cut(images, config, config.start)
-  return networks.measure_statistics(network, params, found)
-
-
-def _measured_again(config, network, params, parents, images) -> Params:
-  """AdaBN: means and variances at the end level."""
-  found = patches.cut(images, config, config.end)
-  network = dataclasses.replace(network, kind='batch')
-  end = networks.measure_statistics(network, params['end'], found)
-  return {'start': params['start'], 'end': end}
-
-
 def _bent() -> System:
   return System(
     network=lambda config: config.bent,
     stage='path',
     two_levels=True,
     needs=lambda v: [v.but(system='adafm', bends=0)],
-    begin=_with_adafm,
+    begin=weights.with_adafm,
   )
 
 
@@ -128,7 +104,7 @@ SYSTEMS: dict[str, System] = {
     'adapt',
     two_levels=True,
     needs=_basic,
-    begin=_with_adafm,
+    begin=weights.with_adafm,
   ),
   # AdaFM-Net whose weights are all trained for one level (section 4.2).
   'scratch': System(lambda config: config.arch, 'basic', _ALL),
@@ -137,19 +113,27 @@ SYSTEMS: dict[str, System] = {
   'poly': _bent(),
   # Table 1. DnCNN has 20 convolutions where the basic model has 16 blocks.
   'arcnn': System(_peer('arcnn'), 'basic', _ALL),
-  'dncnn': System(_peer('dncnn', 4), 'basic', _BUT_MEASURED, finish=_measured),
+  'dncnn': System(
+    _peer('dncnn', 4), 'basic', _BUT_MEASURED, finish=weights.measured
+  ),
   'srresnet': System(
-    _peer('srresnet'), 'basic', _BUT_MEASURED, finish=_measured
+    _peer('srresnet'),
+    'basic',
+    _BUT_MEASURED,
+    finish=weights.measured,
+    grid=srresnet.SCALE,  # it sees each small pixel where it will later
   ),
   # Table 3.
-  'batch': System(_peer('batch'), 'basic', _BUT_MEASURED, finish=_measured),
+  'batch': System(
+    _peer('batch'), 'basic', _BUT_MEASURED, finish=weights.measured
+  ),
   'adabn': System(
     _peer('adabn'),
     '',
     two_levels=True,
     needs=lambda v: [one_level(v, 'batch', v.start)],
-    begin=_two_ends,
-    finish=_measured_again,
+    begin=weights.two_ends,
+    finish=weights.measured_again,
   ),
   'instance': System(_peer('instance'), 'basic', (('freeze', _CHANGES), *_ALL)),
   'condin': System(
@@ -158,7 +142,23 @@ SYSTEMS: dict[str, System] = {
     (('train', _CHANGES), ('freeze', '.*')),
     two_levels=True,
     needs=lambda v: [one_level(v, 'instance', v.start)],
-    begin=_first,
+    begin=weights.first,
+  ),
+  # Section 3.3: gains and offsets of batch norm, fine-tuned; SFT layers.
+  'batch_tuned': System(
+    lambda config: config.arch,
+    'adapt',
+    two_levels=True,
+    needs=lambda v: [one_level(v, 'batch', v.start)],
+    begin=weights.as_adafm,
+  ),
+  'sft': System(
+    _peer('sft'),
+    'adapt',
+    (('train', sft.PARAMETERS), ('freeze', '.*')),
+    two_levels=True,
+    needs=_basic,
+    begin=weights.with_sft,
   ),
   # What a user with two networks would try.
   'further': System(
@@ -167,21 +167,21 @@ SYSTEMS: dict[str, System] = {
     _ALL,
     two_levels=True,
     needs=_basic,
-    begin=_first,
+    begin=weights.first,
   ),
   'interpolate': System(
     _peer('interpolate'),
     '',
     two_levels=True,
     needs=lambda v: [*_basic(v), v.but(system='further', kernel=0)],
-    begin=_two_ends,
+    begin=weights.two_ends,
   ),
   'blend': System(
     _peer('blend'),
     '',
     two_levels=True,
     needs=lambda v: [*_basic(v), one_level(v, 'basic', v.end)],
-    begin=_two_ends,
+    begin=weights.two_ends,
   ),
   # Observation 1 (section 3.2).
   'arcnn_further': System(
@@ -190,7 +190,7 @@ SYSTEMS: dict[str, System] = {
     _ALL,
     two_levels=True,
     needs=lambda v: [one_level(v, 'arcnn', v.start)],
-    begin=_first,
+    begin=weights.first,
   ),
   'arcnn_fit': System(
     lambda config: dataclasses.replace(
@@ -202,7 +202,7 @@ SYSTEMS: dict[str, System] = {
       one_level(v, 'arcnn', v.start),
       v.but(system='arcnn_further', kernel=0),
     ],
-    begin=_first,
+    begin=weights.first,
     finish=observation.fit,
   ),
 }
@@ -222,6 +222,11 @@ def check(v: Variation) -> None:
     raise UserError(f'{v.title}: a system {v.system} has {wanted}.')
   if v.system == 'srresnet' and (v.task, v.start) != ('sr', 4):
     raise UserError(f'{v.title}: srresnet is made for sr at scale 4.')
+  if v.system == 'batch_tuned' and v.kernel != 1:
+    raise UserError(
+      f'{v.title}: kernel is {v.kernel}; batch_tuned has kernel 1, as batch'
+      ' norm has one gain a channel.'
+    )
   if (v.system in ('hats', 'poly')) != bool(v.bends):
     raise UserError(
       f'{v.title}: bends is {v.bends}; hats and poly have one or more, other'

@@ -35,6 +35,7 @@ def open_feed(
   index: int,
   start: int,
   mesh: Mesh,
+  grid: int = 1,
 ) -> Iterator[Feed]:
   """Opens the training images for one stage.
 
@@ -46,6 +47,8 @@ def open_feed(
       gets a degraded partner per level.
     index: number of the stage, part of the seed of its batches.
     start: the first step.
+    mesh: of devices.
+    grid: patches begin at multiples of it, pixels.
 
   Yields:
     A bank on every device, or the batches of the steps from `start` on.
@@ -53,11 +56,11 @@ def open_feed(
   paired = Degradation(config.task).whole_image
   if not isinstance(images, prepared.Split):
     partners = levels if paired else ()
-    yield meshes.replicate(_bank(config, images, partners), mesh)
+    yield meshes.replicate(_bank(config, images, partners, grid), mesh)
     return
   records = images.records(config.model.channels, levels if paired else ())
   if config.data.placement == 'device':
-    yield meshes.replicate(banks.build(list(records)), mesh)
+    yield meshes.replicate(banks.build(list(records), grid), mesh)
     return
   sharding = NamedSharding(mesh, PartitionSpec('data'))
   batches = stream.Batches(
@@ -67,6 +70,7 @@ def open_feed(
     patch=stage.patch,
     steps=stage.steps,
     rows=local_rows(sharding, stage.batch),
+    grid=grid,
   )
   workers = config.run.workers
   workers = stream.default_workers() if workers < 0 else workers
@@ -94,7 +98,10 @@ def _to_device(
 
 
 def _bank(
-  config: Config, images: Sequence[NamedImage], levels: Sequence[float]
+  config: Config,
+  images: Sequence[NamedImage],
+  levels: Sequence[float],
+  grid: int,
 ) -> banks.Bank:
   """Training images, each with one degraded partner per level."""
   degradation = Degradation(config.task)
@@ -109,5 +116,6 @@ def _bank(
       for image in tqdm.tqdm(
         images, desc='degrading', unit='image', disable=quiet
       )
-    ]
+    ],
+    grid,
   )

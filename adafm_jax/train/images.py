@@ -52,8 +52,12 @@ def identity(seen: Sequence[Seen]) -> str:
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load(config: Config) -> Training:
+def load(config: Config, read: sources.Load = sources.load) -> Training:
   """Opens the training images of an experiment.
+
+  Args:
+    config: of the experiment.
+    read: `sources.load`, or what remembers its results.
 
   Raises:
     UserError: there are no images, one is smaller than a patch, or
@@ -66,7 +70,7 @@ def load(config: Config) -> Training:
     train, seen = ours, ours.seen(config.model.channels)
     sizes = ours.sizes
   else:
-    train = _load(config, config.data.train, _FIELD)
+    train = _load(config, config.data.train, _FIELD, read)
     if not heldout:
       train, rest = _hold_out(config, train)
     seen = identify(train)
@@ -76,12 +80,15 @@ def load(config: Config) -> Training:
   patch = max(getattr(config, name).patch for name in config.used_stages)
   sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
   if heldout:
-    return Training(train, _load(config, heldout, 'data.heldout'), seen)
+    rest = _load(config, heldout, 'data.heldout', read)
+    return Training(train, rest, seen)
   return Training(train, sources.shrink(rest, config.data.shrink), seen)
 
 
-def _load(config: Config, source: str, field: str) -> list[NamedImage]:
-  return sources.load(
+def _load(
+  config: Config, source: str, field: str, read: sources.Load
+) -> list[NamedImage]:
+  return read(
     source,
     field=field,
     channels=config.model.channels,

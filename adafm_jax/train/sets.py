@@ -37,13 +37,18 @@ class Data:
   sets: dict[str, list[NamedImage]]
 
 
-def load(config: Config) -> Data:
-  """Loads all images of the experiment, so that missing ones show early."""
-  learnt = training.load(config)
+def load(config: Config, read: sources.Load = sources.load) -> Data:
+  """Loads all images of the experiment, so that missing ones show early.
+
+  Args:
+    config: of the experiment.
+    read: `sources.load`, or what remembers its results.
+  """
+  learnt = training.load(config, read)
   sets = {_HELDOUT: learnt.heldout}
   for name, source in configs.evaluation_sets(config).items():
     data_dir = config.data.data_dir
-    sets[name] = sources.load(
+    sets[name] = read(
       source or sources.named(name, data_dir),
       field=f'evaluate.sets={name}',
       channels=config.model.channels,

@@ -47,12 +47,14 @@ class Run:
       `events`).
     images: training images.
     make_validate: makes the function that measures weights during a stage.
+    grid: patches begin at multiples of it, pixels.
   """
 
   config: Config
   workdir: pathlib.Path
   images: Images
   make_validate: MakeValidate
+  grid: int = 1
 
 
 def train(run: Run) -> restorer.Params:
@@ -246,6 +248,7 @@ def _loop(
       index=index,
       start=start,
       mesh=constants.mesh,
+      grid=run.grid,
     ) as opened,
   ):
     stage_loop = loop.Loop(

@@ -9,11 +9,11 @@ from adafm_jax.data import bank as banks
 from adafm_jax.errors import UserError
 
 
-def _draw(seed, batch, images=IMAGES, partners=None, patch=PATCH):
+def _draw(seed, batch, images=IMAGES, partners=None, patch=PATCH, grid=1):
   if partners is not None:
     pairs = zip(images, partners, strict=True)
     images = [np.concatenate(pair, axis=-1) for pair in pairs]
-  bank = jax.tree.map(jax.numpy.asarray, banks.build(images))
+  bank = jax.tree.map(jax.numpy.asarray, banks.build(images, grid))
   drawn = jax.jit(banks.sample, static_argnums=(2, 3))(
     jax.random.key(seed), bank, batch, patch
   )
@@ -50,6 +50,17 @@ def test_every_place_is_reached_equally_up_to_the_edges(origins, image):
   assert sorted(set(places)) == list(range(rows * cols))
   if rows * cols > 1:
     assert _uniform(places, rows * cols)
+
+
+def test_patches_begin_on_the_grid():
+  origins = [coded_images.identify(x) for x in _draw(2, 2000, grid=3)]
+  found = {(image, top, left) for image, top, left, _ in origins}
+  assert found == {
+    (i, top, left)
+    for i, (height, width) in enumerate(SIZES)
+    for top in range(0, height - PATCH + 1, 3)
+    for left in range(0, width - PATCH + 1, 3)
+  }
 
 
 def test_draws_are_independent_of_each_other(origins):

@@ -88,6 +88,17 @@ def test_patches_are_crops_flipped_or_rotated():
     coded_images.identify(patch)
 
 
+def test_patches_begin_on_the_grid():
+  drawn = _batches(batch=2000, grid=3)[0]
+  places = {coded_images.identify(patch)[:3] for patch in drawn}
+  assert places == {
+    (i, top, left)
+    for i, (height, width) in enumerate(SIZES)
+    for top in range(0, height - PATCH + 1, 3)
+    for left in range(0, width - PATCH + 1, 3)
+  }
+
+
 def test_partners_stay_with_their_images():
   pairs = [np.concatenate([i, 255 - i], axis=-1) for i in IMAGES]
   drawn = _batches(pairs)[11]

@@ -63,6 +63,12 @@ def test_rising_fit_equals_plain_least_squares(order):
   np.testing.assert_allclose(curve.coefficients, expected, atol=1e-9)
 
 
+def test_points_on_the_straight_line_have_a_cubic_too():
+  curve = curves.fit([30, 45], [0.25, 0.5], 15, 75, order=3)
+  np.testing.assert_allclose(curve.coefficients, [0, 1, 0, 0], atol=1e-12)
+  assert curve.formula() == 'lambda = -0.25 + 0.01667 L'
+
+
 def test_constrained_fit_is_the_best_rising_one():
   # The best pinned parabola through these points dips below 0; f = t + c t(1-t)
   # rises for |c| <= 1, so the rising one must sit at c = -1: f = t^2.

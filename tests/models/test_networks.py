@@ -90,7 +90,9 @@ def test_srresnet_sees_the_pixels_that_bicubic_started_from():
   assert np.corrcoef(np.ravel(found), np.ravel(small))[0, 1] > 0.99
 
 
-@pytest.mark.parametrize('kind', ['srresnet', 'batch', 'instance', 'arcnn'])
+@pytest.mark.parametrize(
+  'kind', ['srresnet', 'batch', 'instance', 'sft', 'arcnn']
+)
 def test_any_size_comes_out_as_it_went_in(kind):
   network = peer(kind)
   out = networks.make_apply(network)(fresh(network), IMAGE[:, :13, :17], 0.5)
@@ -175,6 +177,45 @@ def test_conditional_instance_norm_moves_from_one_level_to_the_other():
     apply(params, IMAGE, 0.25), expected, rtol=1e-5, atol=1e-5
   )
   assert np.abs(apply(params, IMAGE, 0.0) - expected).max() > 1e-3
+
+
+def test_sft_layers_have_gains_of_each_pixel():
+  network = peer('sft')
+  params = fresh(network)
+  apply = networks.make_apply(network)
+  basic = restorer.make_apply(network.basic)
+  expected = basic(params, IMAGE, 0.0)
+  np.testing.assert_array_equal(apply(params, IMAGE, 0.0), expected)
+
+  # Its own network at zero but for biases: AdaFM layers with 1x1 filters.
+  def constant(path, x):
+    names = [entry.key for entry in path[-2:]]
+    return jnp.zeros_like(x) if names == ['change', 'kernel'] else x
+
+  same = jax.tree_util.tree_map_with_path(constant, params)
+  layers = {'block_00': {}, 'block_01': {}}
+  for name, block in layers.items():
+    for i in (1, 2):
+      gain, bias = np.split(same[name][f'sft_{i}']['change']['bias'], 2)
+      adafm = {'kernel': gain[None, None, None], 'bias': bias}
+      block |= {f'conv_{i}': same[name][f'conv_{i}'], f'adafm_{i}': adafm}
+  arch = Architecture(features=4, blocks=2, kernel=1)
+  adafm = restorer.make_apply(arch)({**same, **layers}, IMAGE, 0.5)
+  expected = apply(same, IMAGE, 0.5)
+  np.testing.assert_allclose(expected, adafm, rtol=1e-5, atol=1e-5)
+  # What it is told is the image: it changes with the image alone.
+  assert np.abs(apply(params, IMAGE, 0.5) - expected).max() > 1e-3
+  ones = np.full(IMAGE.shape[:3], 0.5, 'f4')
+  np.testing.assert_allclose(
+    apply(params, IMAGE, ones),
+    apply(params, IMAGE, 0.5),
+    rtol=1e-5,
+    atol=1e-5,
+  )
+  swept = list(Network(network, params).sweep(IMAGE, np.array([0.0, 0.5])))
+  np.testing.assert_allclose(
+    np.concatenate(swept)[1], apply(params, IMAGE, 0.5), rtol=1e-4, atol=1e-4
+  )
 
 
 @pytest.mark.parametrize('way', ['interpolate', 'blend'])

@@ -1,5 +1,6 @@
 """All lists of one task from start to end, as a user runs them."""
 
+import json
 import os
 import re
 import shutil
@@ -95,3 +96,21 @@ def test_a_killed_list_goes_on_to_the_same_weights(tmp_path):
   assert expected.keys() == actual.keys()
   for name, value in expected.items():
     np.testing.assert_array_equal(actual[name], value)
+
+
+def test_two_processes_share_a_list(tmp_path):
+  """Each run is trained and measured by one of them, once."""
+  config, workdir = tmp_path / 'two.py', tmp_path / 'w'
+  config.write_text(
+    LIST.replace(
+      'end=75)]', "end=75), Variation(task='denoise', start=15, end=25)]"
+    )
+  )
+  both = [start(command(config, workdir)) for _ in range(2)]
+  texts = [process.communicate(timeout=1800)[0] for process in both]
+  assert [process.returncode for process in both] == [0, 0], texts
+  begun = re.findall('^(basic|adapt): .* are trained', '\n'.join(texts), re.M)
+  assert sorted(begun) == ['adapt', 'adapt', 'basic']
+  for run in (workdir / 'runs').glob('denoise-adafm-*'):
+    rows = json.loads((run / 'measured.json').read_text())
+    assert len(rows) == len({(row['set'], row['level']) for row in rows}) == 2

@@ -1,10 +1,15 @@
 """What may change in a workdir of lists, and what may not."""
 
+import pathlib
+
 import pytest
 
 from adafm_jax.errors import UserError
 from adafm_jax.paper import folder as folders
 from adafm_jax.paper import lists
+from adafm_jax.paper.variation import Variation
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 LIST = """
 from adafm_jax.paper.variation import Variation
@@ -40,6 +45,20 @@ def test_what_would_give_a_cell_two_numbers_is_refused(
   folders.open_workdir(tmp_path / 'w', 'tiny', base())
   with pytest.raises(UserError, match=f'{field}: '):
     folders.open_workdir(tmp_path / 'w', 'tiny', base(**{field: value}))
+
+
+@pytest.mark.parametrize(
+  ('fields', 'name'),
+  [
+    ({'system': 'basic', 'start': 15}, 'denoise-basic-15-seed0-ebf0b48f'),
+    ({'start': 15, 'end': 75}, 'denoise-adafm-15-75-k1-seed0-eff6fb5c'),
+  ],
+)
+def test_names_stay(fields, name):
+  """Others would train again what is done; add no field without need."""
+  overrides = {'preset': 'small', 'tasks': 'denoise', 'data.train': 'images'}
+  base = lists.read(str(ROOT / 'configs/paper/table5.py'), overrides).base
+  assert folders.name(base, Variation(task='denoise', **fields)) == name
 
 
 def test_one_more_set_or_protocol_is_taken(tmp_path, base):

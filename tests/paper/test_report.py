@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adafm_jax import cli
-from adafm_jax.images import eight_bit
+from adafm_jax.images import eight_bit as images
 from adafm_jax.paper import blocks, claims, filters, results, tables
 from adafm_jax.paper.variation import Variation
 from adafm_jax.report.tables import MISSING
@@ -208,6 +208,12 @@ def test_differences_between_systems_carry_their_spread(workdir):
   text = (workdir / 'report.md').read_text()
   row = row_of(text, 'outputs of both ends blended')
   # 25.5 - 26.0 and 25.8 - 26.2
+  assert len(row) == 4  # and its name
+  write_run(workdir, {15: 33.0, 35: 29.0, 75: 26.4}, start=15, end=75, seed=3)
+  assert cli.main(['report', str(workdir)]) == 0
+  again = (workdir / 'report.md').read_text()
+  assert row_of(again, 'outputs of both ends blended')[:3] == row[:3]
+  assert len(row_of(again, 'outputs of both ends blended')) == 4
   assert row[3] == '25.65 ± 0.21 (-0.45 ± 0.07)'
 
 
@@ -224,7 +230,7 @@ def test_a_sweep_is_named_by_its_own_level(workdir):
   """A run may be trained before a list asks for its picture."""
   run = workdir / 'runs' / '0'
   pixels = np.zeros((2, 2, 3), np.uint8)
-  eight_bit.write_png(run / 'sweep_45.png', pixels)
+  images.write_png(run / 'sweep_45.png', pixels)
   made = list(filters.figure6(results.load(workdir), workdir / 'report'))
   (caption,) = [x.caption for x in made if isinstance(x, blocks.Picture)]
   assert caption == 'denoise 15 -> 75, adafm 1x1, an image of sigma 45.'

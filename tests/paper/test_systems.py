@@ -1,16 +1,22 @@
 """What each system trains, starts from and measures."""
 
+import functools
+import pathlib
+
 import jax
 import numpy as np
 import pytest
 from small_configs import parse
 from small_sets import smooth_pixels
 
+from adafm_jax.data import prepared
 from adafm_jax.data.image import NamedImage
+from adafm_jax.errors import UserError
 from adafm_jax.models import networks
-from adafm_jax.paper import patches, systems
+from adafm_jax.paper import learn, patches, systems
 from adafm_jax.paper.variation import Variation
-from adafm_jax.train import optim
+from adafm_jax.train import optim, sets
+from adafm_jax.train.images import Training
 
 BASE = parse(model__features=4, model__blocks=1)
 
@@ -50,6 +56,8 @@ def trained(system):
     ('dncnn', 'norm_01/shift', 'norm_01/variance'),
     ('instance', 'block_00/norm_1/scale', 'block_00/norm_1/scale_change'),
     ('condin', 'block_00/norm_2/shift_change', 'block_00/norm_2/shift'),
+    ('batch_tuned', 'block_00/adafm_2/bias', 'block_00/conv_2/bias'),
+    ('sft', 'block_00/sft_1/change/kernel', 'block_00/conv_1/kernel'),
     ('further', 'tail/bias', None),
     ('arcnn_further', 'conv_1/kernel', None),
   ],
@@ -101,6 +109,97 @@ def test_adabn_measures_the_end_level_again():
   np.testing.assert_array_equal(
     found['end']['head']['kernel'], params['head']['kernel']
   )
+
+
+def begun(system, parent):
+  """What a system computes before it learns, and its parent: (f, g)."""
+  v = variation(system)
+  config, made = systems.configure(BASE, v), systems.SYSTEMS[system]
+  network = made.network(config)
+  before = systems.SYSTEMS[parent].network(config)
+  weights = networks.init(jax.random.key(1), before, scale=1.0)
+  rng = np.random.default_rng(2)
+  weights = jax.tree.map(
+    lambda x: x + rng.uniform(0.05, 0.3, x.shape).astype('f4'), weights
+  )
+  params = made.begin(config, network, [weights])
+  image = images(1)[0].pixels[None, :32, :36] / np.float32(255)
+  return (
+    lambda strength: networks.make_apply(network)(params, image, strength),
+    networks.make_apply(before)(weights, image, 0.0),
+  )
+
+
+def test_batch_norm_is_tuned_from_the_network_that_has_it():
+  apply, parent = begun('batch_tuned', 'batch')
+  for strength in (0.0, 1.0):  # nothing is learnt yet
+    np.testing.assert_allclose(apply(strength), parent, rtol=1e-4, atol=1e-4)
+  with pytest.raises(UserError, match='batch_tuned has kernel 1'):
+    systems.check(variation('batch_tuned', kernel=3))
+
+
+def test_sft_layers_begin_with_the_basic_model():
+  apply, parent = begun('sft', 'basic')
+  np.testing.assert_array_equal(apply(0.0), parent)
+  np.testing.assert_array_equal(apply(1.0), parent)
+
+
+def split(name, **index):
+  """A split of a prepared set, of which only the index exists."""
+  entry = {'name': 'a', 'path': 'a.png', 'height': 40, 'width': 40}
+  entry |= dict.fromkeys(('sha256', 'pixels', 'luma'), '00')
+  values = {'side': 0, 'step': 0, 'task': '', 'levels': [], 'channels': 3}
+  values |= {'splits': {'train': [entry]}, **index}
+  where = pathlib.Path(name) / '1.0.0'
+  return prepared.Split(where, values, 'train')
+
+
+def test_tasks_may_learn_from_different_prepared_sets(tmp_path):
+  """One workdir, three channels: the images are not those of the other task."""
+  config = parse(data__placement='device')
+  basic = systems.SYSTEMS['basic']
+
+  def place(train):
+    data = sets.Data(Training(train, [], train.seen()), {})
+    return learn.place(config, basic, data, tmp_path)
+
+  noise = split('div2k')
+  assert place(noise) == 'device'
+  levels = {'task': 'sr', 'levels': [3.0, 4.0]}
+  assert place(split('div2k_sr_rgb', **levels)) == 'device'
+  with pytest.raises(UserError, match='have changed'):
+    place(split('div2k', side=20, step=20))
+
+
+def test_images_of_all_variations_are_read_once():
+  """Of a prepared set each pair of levels is another config."""
+  pixels = {name: [x] for name, x in zip('abc', images(), strict=True)}
+  asked = []
+
+  @functools.cache
+  def read(source, **_):
+    asked.append(source)
+    return pixels[source]
+
+  loaded = [
+    sets.load(
+      parse(
+        data__train='a',
+        data__heldout='b',
+        evaluate__sets='c=c',
+        evaluate__ssim=False,
+        train__patch=16,
+        adapt__patch=16,
+        end=end,
+      ),
+      read,
+    )
+    for end in (50.0, 75.0)
+  ]
+  assert asked == ['a', 'b', 'c']
+  for one in loaded:
+    assert one.learnt.train[0].pixels is pixels['a'][0].pixels
+    assert one.sets == {'heldout': pixels['b'], 'c': pixels['c']}
 
 
 def test_patches_are_degraded_to_the_level():
