@@ -101,6 +101,8 @@ def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:
   return jnp.take(bank.pixels, index, axis=0)
 
 
-def _place(key: jax.Array, last: jax.Array, grid: jax.Array) -> jax.Array:
+def _place(
+  key: jax.Array, last: jax.Array, grid: jax.Array | np.ndarray
+) -> jax.Array:
   """One multiple of `grid` in [0, last], int32, for each `last`."""
-  return grid * jax.random.randint(key, last.shape, 0, last // grid + 1)
+  return jax.random.randint(key, last.shape, 0, last // grid + 1) * grid

@@ -86,7 +86,8 @@ def to_markdown(blocks: Sequence[Block], folder: pathlib.Path) -> str:
 
 def to_html(blocks: Sequence[Block], title: str) -> str:
   """One page with its pictures inside; it loads nothing."""
-  body, contents = [], []
+  body: list[str] = []
+  contents: list[str] = []
   for block in blocks:
     match block:
       case Heading(level, text):

@@ -16,7 +16,7 @@ from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
 from adafm_jax.report import figures
 
 # {level: (best strength, distance)} of the paper.
-Published = Mapping[int, tuple[float, float]]
+Published = Mapping[float, tuple[float, float]]
 _RANGES = (('dejpeg', 80, 10), ('dejpeg', 80, 40), ('denoise', 15, 75))
 
 
@@ -95,15 +95,16 @@ def _bars(
   unit = levels.TASKS[task].unit
   figure, axes = figures.new_figure(where, unit, 'distance (dB)')
   places = np.arange(len(at))
-  series = [('here', [x.mean for x in ours], [x.spread or 0 for x in ours])]
+  heights = [np.nan if x.mean is None else x.mean for x in ours]
+  series = [('here', heights, [x.spread or 0.0 for x in ours])]
   if paper:
     theirs = [paper.get(level, (0, np.nan))[1] for level in at]
-    series.append(('paper', theirs, [0] * len(at)))
+    series.append(('paper', theirs, [0.0] * len(at)))
   width = 0.8 / len(series)
   for i, (label, heights, errors) in enumerate(series):
     axes.bar(
       places + (i - (len(series) - 1) / 2) * width,
-      [np.nan if x is None else x for x in heights],
+      heights,
       width,
       yerr=errors if any(errors) else None,
       color=figures.COLORS[i],

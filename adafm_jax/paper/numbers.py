@@ -73,7 +73,7 @@ ADAPTED = {
 }
 
 # Figure 7: {(start, end): {quality: (best strength, distance)}}.
-MODULATED = {
+MODULATED: dict[tuple[int, int], dict[float, tuple[float, float]]] = {
   (80, 10): {
     80: (0.0, 0.0),
     70: (0.07, 0.03),

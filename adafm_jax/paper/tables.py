@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from adafm_jax.degrade import level as levels
 from adafm_jax.paper import numbers
@@ -236,7 +237,7 @@ def layers(results: FinishedRuns) -> Iterator[Block]:
   rows = []
   for task, start, end in RANGES:
     fields = {'task': task, 'start': start, 'end': end}
-    systems = [
+    systems: list[dict[str, Any]] = [
       {'system': 'adafm', 'kernel': 1},
       {'system': 'batch_tuned', 'kernel': 1},
       {'system': 'sft'},
