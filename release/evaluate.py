@@ -109,7 +109,7 @@ def _levels(
   """The levels to measure, which hold those of the dedicated networks."""
   chosen = list(wanted) or measure.default_levels(model)
   for level in (*chosen, *dedicated):
-    model.levels.check(level)
+    measure.setting_for(model, level)
   if missing := sorted(set(dedicated) - set(chosen)):
     raise UserError(
       f'A dedicated network is given for level {missing[0]:g}, which is not one'

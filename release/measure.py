@@ -26,27 +26,44 @@ from adafm_jax.errors import UserError
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Case, Protocol
 from adafm_jax.evaluate.scores import Score
+from adafm_jax.images.eight_bit import to_uint8
 from adafm_jax.model import Model
+from adafm_jax.restore import setting
 from release import classical, peers
 
 LEVELS = {
   'denoise': (15, 25, 35, 50, 75),
-  'dejpeg': (80, 60, 40, 30, 20, 10),
-  'sr': (3, 3.4, 4),
+  'dejpeg': (95, 90, 85, 80, 70, 60, 50, 40, 30, 20, 10),
+  'sr': (3, 3.25, 3.4, 3.5, 3.75, 4),
 }
 _TIMED = (512, 512)  # pixels of the image that is timed
 _REPEATS = 9
 
 
 def restore(model: Model, case: Case, level: float) -> np.ndarray:
-  """Restores a case at the model's strength for a level.
+  """Restores a case for a level.
+
+  What is cleaner than the model's start fades, as in `adafm restore`.
 
   Returns:
     uint8 [H, W, C].
   """
-  tried = np.array([model.strength(level)])
+  chosen = setting_for(model, level)
   network = Network(model.arch, model.params)
-  return scores.restore(network, case, tried)[0]
+  output = scores.restore(network, case, chosen.strength[None])[0]
+  if chosen.share == 1:
+    return output
+  mixed = setting.fade(case.degraded, output / np.float32(255), chosen.share)
+  return to_uint8(mixed)
+
+
+def setting_for(model: Model, level: float) -> setting.Setting:
+  """How `adafm restore` restores a level.
+
+  Raises:
+    UserError: the model does not serve it.
+  """
+  return setting.choose(model, level, None, channels=model.arch.channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,9 +147,16 @@ def _check_peer(model: Model, other: Model) -> None:
 
 
 def default_levels(model: Model) -> list[float]:
-  """The task's usual levels in the model's range, or five that divide it."""
-  usual = LEVELS[model.levels.task]
-  found = [float(x) for x in usual if model.levels.contains(x)]
+  """The task's usual levels that the model serves, or five of its range.
+
+  Those cleaner than its start fade, unless they are sizes.
+  """
+  span = model.levels
+  found = [
+    float(x)
+    for x in LEVELS[span.task]
+    if span.contains(x) or (span.task != 'sr' and span.position(x) < 0)
+  ]
   if len(found) > 1:
     return found
   return [model.levels.level(x / 4) for x in range(5)]
@@ -172,7 +196,7 @@ def methods(
     def run(case: Case, one: Model = one) -> np.ndarray:
       return restore(one, case, level)
 
-    found[name] = (float(one.strength(level)), run)
+    found[name] = (float(setting_for(one, level).strength), run)
   return found
 
 

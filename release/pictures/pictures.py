@@ -78,7 +78,7 @@ def write_scenes(path: pathlib.Path, scenes: Sequence[Scene]) -> dict[str, Any]:
 def write_sheet(taken: Studio, path: pathlib.Path) -> dict[str, Any]:
   """Writes photographs at three levels by every method, not scaled."""
   model = taken.model
-  known = measure.default_levels(model)
+  known = [x for x in measure.default_levels(model) if model.levels.contains(x)]
   chosen = [known[0], known[len(known) // 2], known[-1]]
   label = levels.TASKS[model.levels.task].label
   subjects = measure.make_subjects(model)

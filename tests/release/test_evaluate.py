@@ -182,11 +182,26 @@ def test_usual_levels_are_those_within_the_range(small):
   narrow = dataclasses.replace(
     model, levels=dataclasses.replace(model.levels, end=3.5), curve=None
   )
-  assert measure.default_levels(narrow) == [3, 3.4]
+  assert measure.default_levels(narrow) == [3, 3.25, 3.4, 3.5]
   weak = dataclasses.replace(
     model, levels=LevelRange('denoise', 2, 20), curve=None
   )
   assert measure.default_levels(weak) == [2, 6.5, 11, 15.5, 20]
+  jpeg = tiny_models.random_model('dejpeg', channels=1)
+  assert measure.default_levels(jpeg)[:4] == [95, 90, 85, 80]
+
+
+@pytest.mark.parametrize('quality', [95, 90, 80, 45])
+def test_what_is_cleaner_than_the_start_fades_as_for_users(quality):
+  model = tiny_models.random_model('dejpeg', channels=1)
+  clean = [NamedImage('a', _pixels(0, channels=1))]
+  (case,) = make_cases(clean, quality, Protocol.of('dejpeg'))
+  found = measure.restore(model, case, quality).astype(float)
+  users = np.rint(model.restore(case.degraded, level=quality) * 255)
+  np.testing.assert_allclose(found, users, atol=1)
+  moved = np.abs(found - case.degraded * 255).max()
+  full = measure.restore(model, case, 80).astype(float) - case.degraded * 255
+  assert (moved < 0.5 * np.abs(full).max()) == (quality > 80)
 
 
 @pytest.mark.parametrize(
