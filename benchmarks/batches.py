@@ -30,7 +30,9 @@ def one_by_one(network: Network, images: np.ndarray) -> np.ndarray:
 def main() -> None:
   """Measures and prints."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-  parser.add_argument('--models', nargs='*', default=['denoise-small', 'sr'])
+  parser.add_argument(
+    '--models', nargs='*', default=['denoise-small', 'sr-small']
+  )
   parser.add_argument('--repeats', type=int, default=7)
   options = parser.parse_args()
   for name in options.models:

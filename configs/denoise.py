@@ -9,14 +9,14 @@ Time: some nine hours, over several sessions: the run was cut into pieces, each
   from the weights of the one before (`--config.model.init`).
 Result (CBSD68, RGB, noise clipped to 8 bits):
   sigma         15     25     35     50     75
-  PSNR (dB)  33.83  31.23  29.59  27.93  26.11
+  PSNR (dB)  33.81  31.22  29.60  27.95  26.15
 All tables and pictures: docs/models/denoise.md.
 
 Noise is of both kinds, clipped to 8 bits and unclipped. After the paper's two
 stages and the path, all weights learn together: strong noise gains most.
 Trained on 400 of the 431 images of BSD; settings were chosen on the other 31.
-Those images were JPEG files of halved chroma. Copies that are reduced have chroma
-as fine as luma; the last 10,000 steps had them too (`data.scales`).
+Those images were JPEG files of halved chroma. Reduced copies, whose chroma is as
+fine as luma, were learnt from too in the last 10,000 steps (`data.scales`).
 """
 
 from adafm_jax import config

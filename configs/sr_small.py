@@ -8,8 +8,8 @@ Hardware: one core of an AMD EPYC, up to 24 steps/s.
 Time: 45 minutes for both stages.
 Result (Set5, Y, border of the scale cropped):
   scale         x3   x3.4     x4
-  PSNR (dB)  32.88  31.94  30.60
-All tables and pictures: docs/models/sr.md.
+  PSNR (dB)  32.88  31.95  30.60
+All tables and pictures: docs/models/sr-small.md.
 
 How width, depth and the optimizer were chosen: docs/models/README.md.
 """
