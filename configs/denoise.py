@@ -15,8 +15,8 @@ All tables and pictures: docs/models/denoise.md.
 Noise is of both kinds, clipped to 8 bits and unclipped. After the paper's two
 stages and the path, all weights learn together: strong noise gains most.
 Trained on 400 of the 431 images of BSD; settings were chosen on the other 31.
-Those images were JPEG files of halved chroma. Reduced copies, whose chroma is as
-fine as luma, were learnt from too in the last 10,000 steps (`data.scales`).
+Those images were JPEG files of halved chroma. Reduced copies, whose chroma is
+as fine as luma, were learnt from too in the last 10,000 steps (`data.scales`).
 """
 
 from adafm_jax import config
