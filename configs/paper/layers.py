@@ -28,12 +28,8 @@ def get_variations():
       start=start,
       end=end,
       levels=middle,
-      **fields,
+      kernel=kernel,
     )
     for task, start, end, middle in RANGES
-    for system, fields in (
-      ('adafm', {'kernel': 1}),
-      ('batch_tuned', {'kernel': 1}),
-      ('sft', {}),
-    )
+    for system, kernel in (('adafm', 1), ('batch_tuned', 1), ('sft', 0))
   ]
