@@ -50,6 +50,7 @@ def footprint(network, size):
   return seen.max() - seen.min() + 1
 
 
+@pytest.mark.slow
 def test_receptive_fields_of_the_originals():
   assert (
     footprint(networks.Peer(kind='arcnn', features=8, channels=1), 41) == 19

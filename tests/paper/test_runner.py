@@ -13,6 +13,7 @@ from adafm_jax.paper import learn, lists, runner, systems
 from adafm_jax.paper.folder import Folder
 from adafm_jax.paper.variation import Variation
 
+pytestmark = pytest.mark.slow  # trains several networks
 LIST = """
 from adafm_jax.paper.variation import Variation
 

@@ -12,7 +12,11 @@ from release.pictures import pictures, studio
 
 @pytest.mark.parametrize(
   ('task', 'channels', 'rows'),
-  [('denoise', 3, 5), ('dejpeg', 1, 4), ('sr', 3, 4)],
+  [
+    pytest.param('denoise', 3, 5, marks=pytest.mark.slow),
+    pytest.param('dejpeg', 1, 4, marks=pytest.mark.slow),
+    ('sr', 3, 4),
+  ],
 )
 def test_every_task_has_its_pictures(
   task, channels, rows, tmp_path, monkeypatch
