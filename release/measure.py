@@ -159,7 +159,7 @@ def default_levels(model: Model) -> list[float]:
   ]
   if len(found) > 1:
     return found
-  return [model.levels.level(x / 4) for x in range(5)]
+  return [span.level(x / 4) for x in range(5)]
 
 
 def protocols(task: str, set_name: str) -> dict[str, Protocol]:

@@ -125,12 +125,26 @@ def measured(model: headers.Header) -> str:
   first = (others or rows)[0]
   label = levels.TASKS[model.levels.task].label
   same = [
-    f'{label(row["level"])} {row["psnr"]:.2f}'
+    (label(row['level']), row['psnr'])
     for row in rows
     if all(row.get(key) == first.get(key) for key in ('set', 'protocol'))
   ]
-  protocol = f' ({first["protocol"]})' if first.get('protocol') else ''
-  return f'{first["set"]}{protocol}: {", ".join(same)} dB'
+  return line(first['set'], first.get('protocol'), same)
+
+
+def line(
+  name: str, protocol: str | None, scores: Sequence[tuple[str, float]]
+) -> str:
+  """What was measured, in one line.
+
+  Args:
+    name: of the set.
+    protocol: how it was measured; none: unknown.
+    scores: a level in words, and PSNR in dB.
+  """
+  told = f' ({protocol})' if protocol else ''
+  values = ', '.join(f'{level} {psnr:.2f}' for level, psnr in scores)
+  return f'{name}{told}: {values} dB'
 
 
 @entry_point

@@ -168,7 +168,7 @@ def _distance(
 ) -> tuple[float | None, Value]:
   """The distance of a range: the paper's, and ours."""
   known = numbers.ADAPTED.get((name, *ends))
-  ours = tables.adapted_values(results, task, name, *ends)[2]
+  ours = tables.adapted_values(results, task, name, ends, ends[1])[2]
   return known and known[0] - known[1], ours
 
 
@@ -254,10 +254,11 @@ def _between(
   middle = {row['level'] for run in found for row in run.rows}
   apart = []
   for level in sorted(middle - {fields['start'], fields['end']}):
-    ours = results.psnr(name, level, **fields)
+    _, ours, distance = tables.adapted_values(
+      results, fields['task'], name, (fields['start'], fields['end']), level
+    )
     if alone:
-      at = {'task': fields['task'], 'system': system, 'start': level}
-      apart.append(results.psnr(name, level, **at).minus(ours))
+      apart.append(distance)
     else:
       other = results.psnr(name, level, **fields, system=system)
       apart.append(ours.minus(other))

@@ -41,10 +41,10 @@ def figure7(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
       yield from _curve(found[0], where, paper, folder)
     if (start, end) == (80, 10):
       yield Text(f"The paper's fit is {numbers.CUBIC}.")
+    at = _levels(results, task, start, end, paper)
     for name in tables.sets(results, task):
       theirs = paper if name == 'live1' else {}
       yield Text(f'{tables.set_title(name)}:')
-      at = _levels(results, task, start, end, paper)
       yield from _distances(results, task, (start, end), name, at, theirs)
       yield from _bars(results, task, (start, end), name, at, theirs, folder)
 
@@ -56,29 +56,22 @@ def _levels(results, task, start, end, paper: Published) -> list[float]:
   return sorted({start, end, *middle, *paper}, reverse=start > end)
 
 
-def _distance(results, task, ends, name, level) -> Value:
-  alone = results.psnr(name, level, task=task, system='basic', start=level)
-  ours = results.psnr(name, level, task=task, start=ends[0], end=ends[1])
-  return alone.minus(ours)
-
-
 def _distances(
   results, task, ends, name, at: Sequence[float], paper: Published
 ) -> Iterator[Block]:
-  fields = {'task': task, 'start': ends[0], 'end': ends[1]}
   rows = []
   for level in at:
-    ours = results.rows(name, level, **fields)
-    alone = results.psnr(name, level, task=task, system='basic', start=level)
-    best = Value({s: row['strength'] for s, row in ours.items()})
+    found = results.rows(name, level, task=task, start=ends[0], end=ends[1])
+    best = Value({s: row['strength'] for s, row in found.items()})
+    alone, ours, apart = tables.adapted_values(results, task, name, ends, level)
     theirs = paper.get(level, (None, None))
     rows.append(
       [
         tables.label(task, level),
         tables.cell(best, theirs[0]),
         alone.text(),
-        results.psnr(name, level, **fields).text(),
-        tables.cell(_distance(results, task, ends, name, level), theirs[1]),
+        ours.text(),
+        tables.cell(apart, theirs[1]),
       ]
     )
   yield Table(['level', 'best strength', 'baseline', 'AdaFM', 'distance'], rows)
@@ -88,7 +81,9 @@ def _bars(
   results, task, ends, name, at, paper: Published, folder: pathlib.Path
 ) -> Iterator[Block]:
   """The distances as bars, the paper's beside them."""
-  ours = [_distance(results, task, ends, name, level) for level in at]
+  ours = [
+    tables.adapted_values(results, task, name, ends, level)[2] for level in at
+  ]
   if all(x.mean is None for x in ours):
     return
   where = f'{tables.arrow(task, *ends)}, {tables.set_title(name)}'
@@ -136,14 +131,7 @@ def _curve(
       continue  # too few levels for a cubic
   path = folder / f'figure7_{v.task}_{v.start:g}_{v.end:g}.png'
   unit = levels.TASKS[v.task].unit
-  figure = figures.plot_curve(path, made, unit_label=unit, title=where)
-  if paper:
-    best = [strength for strength, _ in paper.values()]
-    figure.axes[0].plot(
-      list(paper), best, 'x', color=figures.COLORS[3], label='paper'
-    )
-    figure.legends.clear()
-    figure.legend(loc='outside lower center', ncols=3, frameon=False)
-    figures.save(figure, path)
+  theirs = {level: strength for level, (strength, _) in paper.items()}
+  figures.plot_curve(path, made, unit_label=unit, title=where, published=theirs)
   formula = '; '.join(curve.formula() for curve in made)
   yield Picture(path, f'Best strength of each level and its fits: {formula}.')

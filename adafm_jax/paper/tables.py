@@ -274,7 +274,7 @@ def adapted(
     for name in sets(results, task):
       for start, end in pairs:
         paper = numbers.ADAPTED.get((name, start, end), (None, None))
-        ours = adapted_values(results, task, name, start, end)
+        ours = adapted_values(results, task, name, (start, end), end)
         theirs = [*paper, None]
         if paper[0] is not None:
           theirs[2] = paper[0] - paper[1]
@@ -284,9 +284,13 @@ def adapted(
 
 
 def adapted_values(
-  results: FinishedRuns, task: str, name: str, start: float, end: float
+  results: FinishedRuns,
+  task: str,
+  name: str,
+  ends: tuple[float, float],
+  level: float,
 ) -> tuple[Value, Value, Value]:
-  """PSNR at the end of a range: of the baseline, of AdaFM, and the distance."""
-  alone = results.psnr(name, end, task=task, system='basic', start=end)
-  ours = results.psnr(name, end, task=task, start=start, end=end)
+  """PSNR at a level of a range: of the baseline, of AdaFM, and the distance."""
+  alone = results.psnr(name, level, task=task, system='basic', start=level)
+  ours = results.psnr(name, level, task=task, start=ends[0], end=ends[1])
   return alone, ours, alone.minus(ours)

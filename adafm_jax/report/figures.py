@@ -46,6 +46,7 @@ def plot_curve(
   *,
   unit_label: str,
   title: str,
+  published: Mapping[float, float] | None = None,
 ) -> Figure:
   """Draws fitted curves over their measured points (paper Figure 7, top).
 
@@ -54,6 +55,7 @@ def plot_curve(
     curves: at least one; the start of the first is at the left.
     unit_label: what the level is, e.g. 'JPEG quality q'.
     title: above the figure.
+    published: the paper's strengths by level, drawn as crosses.
 
   Returns:
     The figure. For each curve its axes hold the line, the measured points and
@@ -86,6 +88,9 @@ def plot_curve(
   axes.margins(x=0.08)
   if curves[0].start > curves[0].end:
     axes.invert_xaxis()
+  if published:
+    points = zip(*published.items(), strict=True)
+    axes.plot(*points, 'x', color=COLORS[3], label='paper')
   # The legend fills column by column: one curve a column, or one row.
   columns = 3 if shared or len(curves) == 1 else len(curves)
   figure.legend(loc='outside lower center', ncols=columns, frameon=False)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from adafm_jax.degrade import level as levels
 from adafm_jax.model_file.header import Header
 from adafm_jax.report import tables
-from release import measure
+from release import measure, register
 from release.card import published
 from release.card import words as card_words
 
@@ -71,8 +71,8 @@ class Results(NamedTuple):
     """The main part in one line, as the registry states it."""
     name, _, by_level = self.main()
     rows = [methods[self.default] for methods in by_level.values()]
-    scores = [f'{self.label(x["level"])} {x["psnr"]:.2f}' for x in rows]
-    return f'{name} ({rows[0]["protocol"]}): {", ".join(scores)} dB'
+    scores = [(self.label(x['level']), x['psnr']) for x in rows]
+    return register.line(name, rows[0]['protocol'], scores)
 
 
 def main_noise(header: Header) -> str:
