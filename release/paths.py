@@ -9,9 +9,12 @@ model's backbone and ends are frozen. For comparison, trains AdaFM filters and
 whole networks that serve one level alone: the best that a path could reach.
 With --config.joint.steps, one more row has all weights trained together.
 Half of the held-out images give the lambda curve, the other half compares.
-Writes DIR/paths.json, paths.md and paths.png. The command can be stopped and
-repeated at any time: training is resumed, and the table is written after each
-path.
+Writes DIR/heldout.json, .md and .png. The command can be stopped and repeated
+at any time: training is resumed, and the table is written after each path.
+
+Once all is chosen, the same command with --on cbsd68 and
+--config.evaluate.sets=cbsd68=/path/to/CBSD68 compares on an evaluation set, and
+writes DIR/cbsd68.json, .md and .png; what is trained is not trained again.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from adafm_jax.model import Model
 from adafm_jax.models import restorer
 from adafm_jax.report import figures, tables
 from adafm_jax.train import logs, sets, stages
+from release.image_sets import HELD_OUT
 
 
 class PathRow(NamedTuple):
@@ -58,26 +62,44 @@ class PathRow(NamedTuple):
 
 
 class Study:
-  """A model's line, its calibration, and the images that compare paths."""
+  """A model's line, its calibration, and the images that compare paths.
 
-  def __init__(self, config: Config, model: Model, workdir: pathlib.Path):
+  Args:
+    config: that the model was trained with.
+    model: with the backbone and ends that are kept.
+    workdir: of all runs.
+    on: 'heldout', or one of `config.evaluate.sets`.
+
+  Raises:
+    UserError: the config is another network's, or doesn't name the set.
+  """
+
+  def __init__(
+    self, config: Config, model: Model, workdir: pathlib.Path, on: str
+  ):
     if model.arch.basic != config.arch.basic:
       raise UserError(
         f'The model is a network of {model.arch.basic}, the config trains one'
         f' of {config.arch.basic}; give the config it was trained with.'
       )
-    self.model, self.workdir = model, workdir
+    self.model, self.workdir, self.on = model, workdir, on
     data = sets.load(config)
+    if on not in data.sets:
+      raise UserError(
+        f'--on {on} is none of the sets: {", ".join(data.sets)}; name it in'
+        ' --config.evaluate.sets=NAME=FOLDER.'
+      )
     self._run = sets.open_run(config, data, workdir)
     self.config = self._run.config
     self.line = jax.device_put(model.with_path('line').params)
-    images = data.learnt.heldout[: config.calibrate.images]
+    held = data.learnt.heldout[: config.calibrate.images]
     network = Network(config.arch, self.line)
-    self.found = curves.find_curve(self.config, workdir, network, images)
+    self.found = curves.find_curve(self.config, workdir, network, held)
     self.curve = self.found.released
+    images = held[1::2] or held if on == HELD_OUT else data.sets[on]
     self._protocol = Protocol.of(config.task, config.measured_noise)
     self._cases = {
-      m.level: make_cases(images[1::2] or images, m.level, self._protocol)
+      m.level: make_cases(images, m.level, self._protocol)
       for m in self.found.measurements
     }
 
@@ -88,7 +110,7 @@ class Study:
     return dataclasses.replace(self._run, config=config, workdir=folder)
 
   def psnr(self, network: Network, level: float, strength: float) -> float:
-    """Mean PSNR of the images that calibration did not use, dB."""
+    """Mean PSNR of the images that compare, dB."""
     cases = self._cases[level]
     return scores.mean_psnr(network, cases, strength, self._protocol, level)
 
@@ -143,7 +165,7 @@ def joint(study: Study, name: str) -> PathRow:
 
 def compare(study: Study, jobs: dict[str, Callable[[Study, str], PathRow]]):
   """Runs the jobs that have no row yet, and writes the table after each."""
-  kept = study.workdir / 'paths.json'
+  kept = study.workdir / f'{study.on}.json'
   path = dataclasses.replace(study.config.path, kind='', bends=0)
   asked = {
     'path': dataclasses.asdict(path),
@@ -161,7 +183,7 @@ def compare(study: Study, jobs: dict[str, Callable[[Study, str], PathRow]]):
     values = [row._asdict() for row in rows]
     files.write_json(kept, {'asked': asked, 'rows': values})
     table = _table(study.config, rows)
-    files.write_text(study.workdir / 'paths.md', table)
+    files.write_text(kept.with_suffix('.md'), table)
     logs.say('\n' + table)
   _draw(study, rows)
 
@@ -184,8 +206,9 @@ def _table(config: Config, rows: Sequence[PathRow]) -> str:
 def _draw(study: Study, rows: Sequence[PathRow]) -> None:
   """PSNR of each row above the straight path, over the levels."""
   line = next(row for row in rows if row.name == 'line').psnr
+  where = 'held-out images' if study.on == HELD_OUT else study.on
   figures.plot_levels(
-    study.workdir / 'paths.png',
+    study.workdir / f'{study.on}.png',
     list(line),
     {
       row.name: [row.psnr.get(x, np.nan) - line[x] for x in line]
@@ -193,7 +216,7 @@ def _draw(study: Study, rows: Sequence[PathRow]) -> None:
     },
     xlabel=levels.TASKS[study.config.task].unit,
     ylabel='PSNR above the straight path (dB)',
-    title=f'Paths of {study.config.path.steps:,} steps, held-out images',
+    title=f'Paths of {study.config.path.steps:,} steps, {where}',
     points=[row.name for row in rows if len(row.psnr) == 1],
   )
 
@@ -241,6 +264,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('model', help='name of a released model, or a model file')
   add('--workdir', required=True, type=pathlib.Path, help='for all results')
   add('--paths', default='', help='as in hats:1,hats:2,poly:3')
+  add('--on', default=HELD_OUT, help='images to compare on')
   add('--alone', default='', help='levels to train AdaFM filters for')
   add('--dedicated', default='', help='levels to train whole networks for')
   options = parser.parse_args(others)
@@ -249,7 +273,8 @@ def main(argv: Sequence[str] | None = None) -> None:
       'Give --config, the config that the model was trained with.'
     )
   compile_cache.enable()
-  study = Study(config, zoo.load(options.model), options.workdir)
+  model = zoo.load(options.model)
+  study = Study(config, model, options.workdir, options.on)
   jobs = _jobs(study, options.paths, options.alone, options.dedicated)
   compare(study, jobs)
 
