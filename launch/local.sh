@@ -63,13 +63,13 @@ codes=() # exit codes of ended processes
 stop_all() {
   # SIGKILL: JAX's preemption service catches SIGTERM, and a run killed at any
   # moment resumes exactly.
-  # bash would report each death whenever it notices it: not to the user.
-  {
-    for ((i = 0; i < count; i++)); do
-      [[ -n ${pids[i]:-} ]] && kill -KILL "${pids[i]}"
-    done
-    wait
-  } 2>/dev/null
+  # bash reports a death to the user, unless it waits for that very process.
+  for ((i = 0; i < count; i++)); do
+    [[ -n ${pids[i]:-} ]] && kill -KILL "${pids[i]}"
+  done 2>/dev/null
+  for ((i = 0; i < count; i++)); do
+    [[ -n ${pids[i]:-} ]] && wait "${pids[i]}"
+  done 2>/dev/null
 }
 trap 'stop_all; rm -rf "$logs"' EXIT
 trap 'exit 130' INT

@@ -7,6 +7,7 @@ import json
 
 import jax
 import numpy as np
+import pytest
 import tiny_models
 
 from adafm_jax import zoo
@@ -38,6 +39,15 @@ def small(task):
   """The name of the smallest released model of a task, which tests run."""
   names = [name for name in zoo.entries() if name.partition('-')[0] == task]
   return min(names, key=lambda name: zoo.entries()[name].path.stat().st_size)
+
+
+def each():
+  """Every released model's name; tests of the larger ones are slow."""
+  smallest = {small(name.partition('-')[0]) for name in zoo.entries()}
+  return [
+    name if name in smallest else pytest.param(name, marks=pytest.mark.slow)
+    for name in zoo.entries()
+  ]
 
 
 def make_zoo(tmp_path, monkeypatch, model, name='small', dtype='float32'):

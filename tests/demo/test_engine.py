@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+import released
 import tiny_models
 from skimage import data
 
@@ -14,8 +15,6 @@ from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.restore import pipeline
 from release.browser import Wish
-
-RELEASED = list(zoo.entries())
 
 
 def _expected(model, rgb, strength):
@@ -82,10 +81,12 @@ def test_every_kind_of_network_equals_jax(engine, arch):
 @pytest.mark.parametrize(
   'arch',
   [
-    Architecture(6, 1, 3, 1),
+    pytest.param(Architecture(6, 1, 3, 1), marks=pytest.mark.slow),
     Architecture(12, 1, 3, 1, 'block+trunk', 'hats', 3),
     Architecture(8, 1, 1, 5, 'block+trunk', 'poly', 3),
-    Architecture(8, 1, 3, 3, 'activation', 'hats', 1),
+    pytest.param(
+      Architecture(8, 1, 3, 3, 'activation', 'hats', 1), marks=pytest.mark.slow
+    ),
   ],
   ids=str,
 )
@@ -112,7 +113,7 @@ def test_a_map_of_strengths_equals_jax(engine, arch):
   assert np.abs(results[0].pixels.astype(int) - results[1].pixels).max() > 30
 
 
-@pytest.mark.parametrize('name', RELEASED)
+@pytest.mark.parametrize('name', released.each())
 def test_released_models_equal_jax(engine, name):
   model = zoo.load(name)
   rgb = np.ascontiguousarray(data.coffee()[150:195, 300:350])

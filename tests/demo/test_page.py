@@ -9,7 +9,9 @@ from browsers import DESKTOP, PHONE
 from PIL import Image
 
 
-@pytest.mark.parametrize('engine', ['webgpu', 'server'])
+@pytest.mark.parametrize(
+  'engine', [pytest.param('webgpu', marks=pytest.mark.slow), 'server']
+)
 def test_a_visit(visit, address, engine, tmp_path):
   seen = visit(address, viewport=DESKTOP)
   page = seen.page

@@ -81,6 +81,7 @@ def test_without_webgpu_it_says_what_to_do(visit, static):
   assert 'adafm demo' in page.inner_text('#sorry')
 
 
+@pytest.mark.slow
 def test_a_region_is_brushed_without_a_server_of_ours(visit, static, tmp_path):
   seen = visit(static, viewport=DESKTOP)
   page = seen.page

@@ -1,6 +1,7 @@
 """The same picture everywhere: what every engine gives, in steps of 255."""
 
 import functools
+import importlib.util
 import os
 import subprocess
 import sys
@@ -82,9 +83,11 @@ def test_every_engine_gives_a_small_network_alike(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+  not importlib.util.find_spec('openvino'), reason='openvino is not installed'
+)
 def test_rounded_engines_are_shown_with_their_counts():
   """float16 and bfloat16 are not the same picture, and the table says so."""
-  pytest.importorskip('openvino', reason='openvino is not installed')
   pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
   rows = _rows(released.small('denoise'))
   assert rows['onnxruntime, float16'].largest <= 1

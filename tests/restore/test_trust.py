@@ -9,6 +9,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+import released
 import skimage.data
 import tiny_models
 
@@ -30,7 +31,7 @@ def _model(name):
   return zoo.load(name) if name else tiny_models.trained_model()
 
 
-@pytest.fixture(params=[*zoo.entries()] or [''], ids=lambda x: x or 'tiny')
+@pytest.fixture(params=released.each() or [''], ids=lambda x: x or 'tiny')
 def model(request):
   return _model(request.param)
 
