@@ -29,6 +29,7 @@ from adafm_jax.evaluate.scores import Score
 from adafm_jax.images.eight_bit import to_uint8
 from adafm_jax.model import Model
 from adafm_jax.restore import setting
+from benchmarks import timing
 from release import classical, peers
 
 LEVELS = {
@@ -261,8 +262,9 @@ def speed(model: Model) -> dict[str, Any]:
   """How fast the network is, as `adafm restore` runs it.
 
   Returns:
-    Pixels of the image, seconds and megapixels per second. The time is that of
-    the fastest run after compiling: other work on the machine only adds time.
+    Pixels of the image, seconds, megapixels per second, and the GFLOP/s of a
+    `calibration` in the same minute. The time is that of the fastest run after
+    compiling: other work on the machine only adds time.
   """
   network = Network(model.arch, model.params)
   shape = (1, *_TIMED, model.arch.channels)
@@ -278,4 +280,5 @@ def speed(model: Model) -> dict[str, Any]:
     'pixels': list(_TIMED),
     'seconds': round(seconds, 4),
     'megapixels_per_second': round(np.prod(_TIMED) / 1e6 / seconds, 3),
+    'gflops': timing.calibration(),
   }

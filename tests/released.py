@@ -109,6 +109,7 @@ def results(
       'pixels': [512, 512],
       'seconds': 0.25,
       'megapixels_per_second': 1.049,
+      'gflops': {'matrix product': 450.0, 'convolution': 429.6},
     },
     'scores': scores,
     'provenance': {

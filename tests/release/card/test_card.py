@@ -141,6 +141,7 @@ def test_facts_are_those_of_the_model_file(folder):
     '1,234 steps for the backbone, then 567 steps for the AdaFM layers',
     '8 patches of 48 x 48',
     '1.049 megapixels per second',
+    'a 3x3 convolution of 64 features makes 430 GFLOP/s',
     f'at revision {"a" * 12}+changes, JAX 0.9',
   ):
     assert words in text
