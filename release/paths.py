@@ -204,20 +204,28 @@ def _table(config: Config, rows: Sequence[PathRow]) -> str:
 
 
 def _draw(study: Study, rows: Sequence[PathRow]) -> None:
-  """PSNR of each row above the straight path, over the levels."""
+  """PSNR of each row above the straight path, over the levels.
+
+  What serves one level alone is a point; those of a kind are one series.
+  """
   line = next(row for row in rows if row.name == 'line').psnr
+  series: dict[str, dict[float, float]] = {}
+  for row in rows:
+    single = len(row.psnr) == 1
+    name = row.name.split()[0] if single else row.name
+    series[name] = series.get(name, {}) | row.psnr
   where = 'held-out images' if study.on == HELD_OUT else study.on
   figures.plot_levels(
     study.workdir / f'{study.on}.png',
     list(line),
     {
-      row.name: [row.psnr.get(x, np.nan) - line[x] for x in line]
-      for row in rows
+      name: [psnr.get(x, np.nan) - line[x] for x in line]
+      for name, psnr in series.items()
     },
     xlabel=levels.TASKS[study.config.task].unit,
     ylabel='PSNR above the straight path (dB)',
     title=f'Paths of {study.config.path.steps:,} steps, {where}',
-    points=[row.name for row in rows if len(row.psnr) == 1],
+    points=[alone.__name__, dedicated.__name__],
   )
 
 
