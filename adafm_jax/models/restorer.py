@@ -8,6 +8,7 @@ the conversion of the authors' weights depend on them. Backbone: `head`,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -220,8 +221,12 @@ def init(key: jax.Array, arch: Architecture, *, scale: float = 0.1) -> Params:
   return jax.tree.map(lambda leaf: scale * leaf, variables['params'])
 
 
+@functools.lru_cache(maxsize=64)
 def parameter_shapes(arch: Architecture) -> Params:
-  """The parameters' shapes and dtypes, without computing anything."""
+  """The parameters' shapes and dtypes, without computing anything.
+
+  Found once for an architecture: tracing a large network takes 0.2 s.
+  """
   return jax.eval_shape(lambda: init(jax.random.key(0), arch))
 
 
