@@ -107,7 +107,11 @@ def decode_png(data: bytes) -> Decoded:
       notes = (*notes, _TRANSPARENCY_LOST)
   bare = join(chunk for chunk in chunks if chunk[0] in _PICTURE)
   if bits == 16:
-    samples = imagecodecs.png_decode(bare)
+    try:
+      samples = imagecodecs.png_decode(bare)
+    except imagecodecs.PngError as error:
+      # Its words may be gone: libpng keeps them in memory that it gives back.
+      raise ValueError('the picture in it is damaged') from error
     samples = samples.reshape(*samples.shape[:2], -1)
     return Decoded(samples, 65535, 16, metadata, orientation, notes=notes)
   with Image.open(io.BytesIO(bare), formats=('PNG',)) as image:

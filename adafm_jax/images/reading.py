@@ -34,9 +34,10 @@ def explaining(path: str | os.PathLike[str]) -> Iterator[None]:
   except Exception as error:
     # Pillow's words for these name no file, but an object in memory.
     reason = getattr(error, 'strerror', None) or str(error)
-    if isinstance(error, UnidentifiedImageError) or not reason:
-      reason = 'it is damaged, or not an image of a known kind'
     reason = ' '.join(reason.split()).rstrip('.')
+    known = reason and reason.isprintable()
+    if isinstance(error, UnidentifiedImageError) or not known:
+      reason = 'it is damaged, or not an image of a known kind'
     if len(reason) > _MAX_REASON:
       reason = reason[:_MAX_REASON] + '...'
     raise UserError(f'Cannot read the image {path}: {reason}.') from error

@@ -11,6 +11,7 @@ from PIL import Image
 
 from adafm_jax.errors import UserError
 from adafm_jax.images import photo as photos
+from adafm_jax.images import reading
 from adafm_jax.images import write as photo_write
 
 
@@ -115,3 +116,25 @@ def test_text_that_cannot_be_read_is_left_out(tmp_path):
   path.write_bytes(plain[:33] + large + plain[33:-40])  # the picture, too
   with pytest.raises(UserError, match=r'a\.png'):
     photos.read_photo(path)
+
+
+@pytest.mark.parametrize('body', [b'no zlib', zlib.compress(b'short')])
+def test_a_damaged_16_bit_picture_is_said_in_our_words(tmp_path, body):
+  whole = image_files.deep_png(photographs.DEEP[..., :3])
+  end = image_files.chunk(b'IEND', b'')
+  path = tmp_path / 'a.png'
+  path.write_bytes(whole[:33] + image_files.chunk(b'IDAT', body) + end)
+  with pytest.raises(UserError) as caught:
+    photos.read_photo(path)
+  wanted = f'Cannot read the image {path}: the picture in it is damaged.'
+  assert caught.value.problems == [wanted]
+
+
+@pytest.mark.parametrize(
+  ('said', 'shown'),
+  [('bad\nmarker.', 'bad marker.'), ('\0\7', 'it is damaged, or not an image')],
+)
+def test_what_a_decoder_says_is_shown_if_it_can_be_printed(said, shown):
+  matches = f'the image a.jpg: {shown}'
+  with pytest.raises(UserError, match=matches), reading.explaining('a.jpg'):
+    raise ValueError(said)
