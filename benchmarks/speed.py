@@ -228,13 +228,14 @@ def main():
   add('--repeats', type=int, default=9, help='of a 256x256 image')
   add('--output', type=pathlib.Path, help='JSON file for the result')
   options = parser.parse_args()
-  before = _alone(timing.calibration)
+  machine = _alone(timing.machine)
+  print(machine['gflops'])
   rows = measure(options)
   print(table(rows))
   if options.output:
     kept = {
-      **timing.machine(),
-      'gflops_before': before,
+      **machine,
+      'after': _alone(timing.calibration),
       'network': f'{options.features} features x {options.blocks} blocks',
       'seconds': rows,
     }

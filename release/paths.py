@@ -44,7 +44,6 @@ from adafm_jax.model import Model
 from adafm_jax.models import restorer
 from adafm_jax.report import figures, tables
 from adafm_jax.train import logs, sets, stages
-from release.image_sets import HELD_OUT
 
 
 class PathRow(NamedTuple):
@@ -96,7 +95,7 @@ class Study:
     network = Network(config.arch, self.line)
     self.found = curves.find_curve(self.config, workdir, network, held)
     self.curve = self.found.released
-    images = held[1::2] or held if on == HELD_OUT else data.sets[on]
+    images = held[1::2] or held if on == sets.HELDOUT else data.sets[on]
     self._protocol = Protocol.of(config.task, config.measured_noise)
     self._cases = {
       m.level: make_cases(images, m.level, self._protocol)
@@ -214,7 +213,7 @@ def _draw(study: Study, rows: Sequence[PathRow]) -> None:
     single = len(row.psnr) == 1
     name = row.name.split()[0] if single else row.name
     series[name] = series.get(name, {}) | row.psnr
-  where = 'held-out images' if study.on == HELD_OUT else study.on
+  where = 'held-out images' if study.on == sets.HELDOUT else study.on
   figures.plot_levels(
     study.workdir / f'{study.on}.png',
     list(line),
@@ -272,7 +271,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   add('model', help='name of a released model, or a model file')
   add('--workdir', required=True, type=pathlib.Path, help='for all results')
   add('--paths', default='', help='as in hats:1,hats:2,poly:3')
-  add('--on', default=HELD_OUT, help='images to compare on')
+  add('--on', default=sets.HELDOUT, help='images to compare on')
   add('--alone', default='', help='levels to train AdaFM filters for')
   add('--dedicated', default='', help='levels to train whole networks for')
   options = parser.parse_args(others)

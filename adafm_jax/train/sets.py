@@ -21,7 +21,7 @@ from adafm_jax.train import images as training
 from adafm_jax.train import logs, stages
 from adafm_jax.train import mesh as meshes
 
-_HELDOUT = 'heldout'
+HELDOUT = 'heldout'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ def load(config: Config, read: sources.Load = sources.load) -> Data:
     read: `sources.load`, or what remembers its results.
   """
   learnt = training.load(config, read)
-  sets = {_HELDOUT: learnt.heldout}
+  sets = {HELDOUT: learnt.heldout}
   for name, source in configs.evaluation_sets(config).items():
     data_dir = config.data.data_dir
     sets[name] = read(
@@ -75,7 +75,7 @@ def _check_sizes(config: Config, sets: dict[str, list[NamedImage]]) -> None:
       sources.check_sizes(
         [(i.name, *i.pixels.shape[:2]) for i in images],
         inside + 2 * border,
-        field=name if name == _HELDOUT else f'evaluate.sets={name}',
+        field=name if name == HELDOUT else f'evaluate.sets={name}',
         what='the SSIM window and the border' if inside > 1 else 'the border',
       )
     except UserError as error:

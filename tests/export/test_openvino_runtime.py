@@ -1,9 +1,9 @@
 """OpenVINO through the engine, against JAX."""
 
-import importlib.util
 import subprocess
 import sys
 
+import extras
 import numpy as np
 import pytest
 import released
@@ -16,12 +16,6 @@ from adafm_jax.errors import UserError
 from adafm_jax.export import openvino_runtime
 
 STEP = 1 / 255
-
-# To import it here would load its telemetry, which forks this process.
-installed = pytest.mark.skipif(
-  not importlib.util.find_spec('openvino'),
-  reason='the extra openvino is missing',
-)
 
 
 def _network(model, precision='f32', **options):
@@ -41,7 +35,7 @@ def model():
   return released.with_bends()
 
 
-@installed
+@extras.openvino
 @pytest.mark.parametrize('side', [None, 16])
 def test_it_gives_what_jax_gives(model, side):
   strengths = np.array([0.2, 0.9], np.float32)
@@ -52,7 +46,7 @@ def test_it_gives_what_jax_gives(model, side):
   assert np.abs(found[0] - network.restore(_image(), 0.5)[0]).max() > 0.01
 
 
-@installed
+@extras.openvino
 def test_masks_sweeps_and_ensembles_go_through_it(model):
   image = _image(batch=1)
   mask = np.zeros((1, 31, 46), np.float32)
@@ -69,14 +63,14 @@ def test_masks_sweeps_and_ensembles_go_through_it(model):
   assert 1e-6 < np.abs(turned - expected[1]).max() < 0.5
 
 
-@installed
+@extras.openvino
 def test_bfloat16_is_near(model):
   found = _network(model, 'bf16').restore(_image(), 0.5)
   expected = Network(model.arch, model.params).restore(_image(), 0.5)
   assert np.sqrt(np.mean((found - expected) ** 2)) < STEP
 
 
-@installed
+@extras.openvino
 def test_the_command_restores_and_sweeps_with_it(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   model = tiny_models.random_model()
@@ -108,7 +102,7 @@ def test_it_runs_on_the_cpu(capsys):
   assert capsys.readouterr().err
 
 
-@installed
+@extras.openvino
 def test_nothing_is_sent_about_its_use():
   """OpenVINO's telemetry, which forks a process, is not loaded."""
   code = (

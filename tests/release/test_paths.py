@@ -13,6 +13,7 @@ from adafm_jax.models.architecture import Architecture
 from release import paths
 
 pytestmark = pytest.mark.slow
+_PATH = {'steps': 3, 'patch': 16, 'batch': 8, 'learning_rate': 1e-2}
 
 
 @pytest.fixture(scope='module')
@@ -36,9 +37,6 @@ def study(tmp_path_factory):
   rows = ['--paths', 'poly:1,hats:1', '--alone', '45', '--dedicated', '45']
   named = [f'--config.evaluate.sets={sets}', '--workdir', str(folder / 'w')]
   return folder / 'w', [str(file), *config, *named, *rows]
-
-
-_PATH = {'steps': 3, 'patch': 16, 'batch': 8, 'learning_rate': 1e-2}
 
 
 def test_bends_leave_both_ends_and_only_their_own_level_serves_alone(study):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import extras
 import pytest
 import released
 import tiny_models
@@ -48,10 +49,11 @@ ENGINES = {
 @pytest.mark.parametrize('name', zoo.entries())
 def test_every_engine_is_within_one_step(name):
   rows = _rows(name)
+  expected = dict(ENGINES)
   # WebGPU in software is slow; tests/demo has all models.
-  page = {'the page, WebGPU': 'playwright'} if _small(name) else {}
-  page = page if browser.find() else {}
-  for engine, package in (ENGINES | page).items():
+  if _small(name) and browser.find():
+    expected['the page, WebGPU'] = 'playwright'
+  for engine, package in expected.items():
     if not importlib.util.find_spec(package):
       continue
     row = rows[engine]
@@ -83,9 +85,7 @@ def test_every_engine_gives_a_small_network_alike(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-  not importlib.util.find_spec('openvino'), reason='openvino is not installed'
-)
+@extras.openvino
 def test_rounded_engines_are_shown_with_their_counts():
   """float16 and bfloat16 are not the same picture, and the table says so."""
   pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
