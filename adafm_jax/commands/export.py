@@ -7,6 +7,7 @@ import pathlib
 import re
 
 from adafm_jax.errors import UserError
+from adafm_jax.restore import overwrite, own
 
 _SUFFIXES = ('.onnx', '.stablehlo')
 MAX_SIDE = 16384  # of a fixed size, pixels
@@ -48,15 +49,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     help='line: straight between the two trained levels, as in the paper'
     " (default: the model's own path)",
   )
-  add('--overwrite', action='store_true', help='replace the file if it exists')
+  add(
+    '--overwrite',
+    action='store_true',
+    help='replace the file, whatever it is; what an earlier call wrote is'
+    ' replaced without it',
+  )
 
 
 def run(options: argparse.Namespace) -> None:
   """Writes the file.
 
   Raises:
-    UserError: an option is wrong, the model can't be read, or the file can't be
-      written.
+    UserError: an option is wrong, the model can't be read, the file can't be
+      written, or another program's would be overwritten.
   """
   output = pathlib.Path(options.output)
   size = _size(options.static)
@@ -70,7 +76,9 @@ def run(options: argparse.Namespace) -> None:
   if output.suffix == '.stablehlo':
     from adafm_jax.export import stablehlo
 
-    stablehlo.write(output, model, model.params, as_map=options.map)
+    stablehlo.write(
+      output, model, model.params, as_map=options.map, written=own.mark
+    )
     print(f'wrote {output}: {stablehlo.about(model, as_map=options.map)}')
     return
   from adafm_jax.export import onnx_file
@@ -81,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     size=size,
     dtype='float16' if options.float16 else 'float32',
   )
-  onnx_file.write(output, model, model.params, form)
+  onnx_file.write(output, model, model.params, form, own.mark)
   print(f'wrote {output}: {onnx_file.about(model, form)}')
 
 
@@ -101,10 +109,9 @@ def _check(output: pathlib.Path, options: argparse.Namespace) -> None:
         problems.append(f'--{name} is for ONNX files only; leave it out.')
   if output.is_dir():
     problems.append(f'{output} is a folder; give a file name.')
-  elif output.exists() and not options.overwrite:
-    problems.append(f'{output} exists; give --overwrite to replace it.')
   if problems:
     raise UserError(problems)
+  overwrite.refuse([output], replace=options.overwrite, other='file name')
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -53,14 +53,21 @@ class Form:
 
 
 def write(
-  path: str | os.PathLike[str], header: Header, params: Any, form: Form
+  path: str | os.PathLike[str],
+  header: Header,
+  params: Any,
+  form: Form,
+  written: files.Written | None = None,
 ) -> None:
   """Writes an ONNX file, whole or not at all; see `build`.
+
+  `written` is as in `files.atomic_path`.
 
   Raises:
     UserError: see `build`, or the file can't be written.
   """
-  files.write_bytes(path, build(header, params, form).SerializeToString())
+  data = build(header, params, form).SerializeToString()
+  files.write_bytes(path, data, written)
 
 
 def build(header: Header, params: Any, form: Form) -> Any:

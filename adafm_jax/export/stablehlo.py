@@ -26,7 +26,12 @@ _HALF = 'floordiv(mod({0}, 2) + {0} - 2, 2) == floordiv({0} + 1, 2) - 1'
 
 
 def write(
-  path: str | os.PathLike[str], header: Header, params: Any, *, as_map: bool
+  path: str | os.PathLike[str],
+  header: Header,
+  params: Any,
+  *,
+  as_map: bool,
+  written: files.Written | None = None,
 ) -> None:
   """Writes the network, whole or not at all.
 
@@ -35,6 +40,7 @@ def write(
     header: of the model.
     params: its weights.
     as_map: whether strength is a map [B, H, W], and not one value an image.
+    written: see `files.atomic_path`.
 
   Raises:
     UserError: the package flatbuffers is missing, or the file can't be written.
@@ -45,7 +51,7 @@ def write(
       " 'adafm_jax[stablehlo]'."
     )
   data = build(header, params, as_map=as_map)
-  files.write_bytes(path, data)
+  files.write_bytes(path, data, written)
 
 
 def build(header: Header, params: Any, *, as_map: bool) -> bytes:

@@ -41,7 +41,7 @@ def test_options_reach_the_graph(capsys):
   assert given.shape == ['batch', 3, 'height', 'width']
 
 
-def test_a_file_is_replaced_only_if_asked(capsys):
+def test_a_file_of_others_is_replaced_only_if_asked(capsys):
   pytest.importorskip('onnx', reason='the extra onnx is not installed')
   path = pathlib.Path('a.onnx')
   path.write_bytes(b'mine')
@@ -50,6 +50,10 @@ def test_a_file_is_replaced_only_if_asked(capsys):
   assert path.read_bytes() == b'mine'
   assert _export('a.onnx', '--overwrite') == 0
   assert len(path.read_bytes()) > 1000
+  assert _export('a.onnx', '--level', '40') == 0
+  path.write_bytes(path.read_bytes() + b'edited')
+  assert _export('a.onnx') == 2
+  assert 'no earlier call wrote it as it is' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
