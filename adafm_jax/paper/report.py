@@ -98,6 +98,9 @@ def _settings(found: FinishedRuns) -> Table:
     )
 
   images = sorted({run.about['training_images'] for run in runs})
+  source = config['data']['train']
+  if ':' not in source:
+    source = pathlib.PurePath(source).name  # reports are passed on
   return Table(
     ['', ''],
     [
@@ -108,7 +111,7 @@ def _settings(found: FinishedRuns) -> Table:
       ['paths', stage('path')],
       [
         'training images',
-        f'{config["data"]["train"]} ({", ".join(map(str, images)) or "none"})',
+        f'{source} ({", ".join(map(str, images)) or "none"})',
       ],
       [
         'evaluation',

@@ -24,7 +24,7 @@ STAGE = {'steps': 5, 'batch': 2, 'patch': 16}
 CONFIG = {
   'preset': 'tiny',
   'model': {'features': 4, 'blocks': 1},
-  'data': {'train': 'somewhere'},
+  'data': {'train': '/home/me/BSD431'},
   'noise': 'clipped',
   **{
     stage: {**STAGE, 'optimizer': 'adam', 'learning_rate': 0.1}
@@ -93,6 +93,7 @@ def test_cells_show_ours_the_papers_and_the_difference(workdir):
   assert row[1] == '26.10 ± 0.14 / 26.35 / -0.25'
   assert row[4] == f'{MISSING} / 26.40 / {MISSING}'
   assert row_of(text, 'preset')[1] == 'tiny'
+  assert row_of(text, 'training images')[1] == 'BSD431 (7)'
 
 
 def test_the_page_loads_nothing_and_shows_the_same(workdir):
