@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adafm_jax.models import convolution
 from adafm_jax.models.border import Extended
 
 _KAIMING_NORMAL = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
@@ -22,6 +23,7 @@ def conv3x3(
   *,
   stride: int = 1,
   dtype: jax.typing.DTypeLike,
+  lowering: str = 'auto',
 ) -> jax.Array:
   """A 3x3 convolution with bias; called inside a linen module.
 
@@ -30,6 +32,8 @@ def conv3x3(
       pixel before is enough. ('SAME' would add the one after.)
     features: channels of the result.
     stride: 1 or 2.
+    lowering: see `modulation.depthwise`; 'train' is `convolution.convolve` on
+      the CPU.
 
   Returns:
     [B, h / stride, w / stride, features].
@@ -38,6 +42,8 @@ def conv3x3(
   # XLA's CPU convolution is 1.4 times faster if it pads. So if there is nothing
   # to pad, pad a row and cut its result.
   spare = stride == 1 and x.padding == (0, 0)
+  parts = lowering == 'train' and stride == 1
+  parts = parts and jax.default_backend() == 'cpu'
   conv = nn.Conv(
     features,
     (3, 3),
@@ -46,6 +52,7 @@ def conv3x3(
     kernel_init=_KAIMING_NORMAL,
     dtype=dtype,
     name=name,
+    conv_general_dilated=convolution.convolve if parts else None,
   )
   return conv(x.full)[:, :-1] if spare else conv(x.full)
 

@@ -54,7 +54,7 @@ class ResidualBlock(nn.Module):
   Attributes:
     arch: the network's sizes.
     dtype: compute dtype.
-    lowering: of the AdaFM filters, see `modulation.depthwise`.
+    lowering: of the filters, see `modulation.depthwise` and `layers.conv3x3`.
     layer: makes what stands where AdaFM layers do.
   """
 
@@ -80,7 +80,9 @@ class ResidualBlock(nn.Module):
 
     def conv(x, name):
       around = border.extend(x, 1, 1)
-      return layers.conv3x3(around, arch.features, name, dtype=self.dtype)
+      return layers.conv3x3(
+        around, arch.features, name, dtype=self.dtype, lowering=self.lowering
+      )
 
     def adafm(x, index):
       name = f'adafm_{index + 1}'
@@ -103,7 +105,7 @@ class Restorer(nn.Module):
   Attributes:
     arch: the network's sizes.
     dtype: compute dtype; parameters, input and output stay float32.
-    lowering: of the AdaFM filters, see `modulation.depthwise`.
+    lowering: of the filters, see `modulation.depthwise` and `layers.conv3x3`.
     layer: makes what stands where AdaFM layers do.
   """
 
@@ -134,7 +136,12 @@ class Restorer(nn.Module):
     def conv(x, features, name, stride=1):
       around = border.extend(x, 1, 2 - stride)
       made = layers.conv3x3(
-        around, features, name, stride=stride, dtype=self.dtype
+        around,
+        features,
+        name,
+        stride=stride,
+        dtype=self.dtype,
+        lowering=self.lowering,
       )
       if not arch.kernel or arch.placement != EVERYWHERE:
         return made
@@ -177,7 +184,7 @@ def make_apply(
   Args:
     arch: the network's sizes.
     dtype: compute dtype, float32 or bfloat16.
-    lowering: of the AdaFM filters, see `modulation.depthwise`.
+    lowering: of the filters, see `modulation.depthwise`.
 
   Returns:
     apply(params, image, strength) -> image. image: [B, H, W, C] float32 in
