@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from adafm_jax.config import command_line
 from adafm_jax.config import parse as configs
+from adafm_jax.engine import huge_pages
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.train import mesh as meshes
 
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   parser = _parser()
   if {'-h', '--help'} & set(arguments):
     parser.parse_args(['--help'])
+  if argv is None:
+    huge_pages.enable()
   path, overrides, others = command_line.separate(arguments)
   if path and command_line.holds_lists(path):
     options = parser.parse_args(others)

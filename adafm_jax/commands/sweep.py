@@ -20,7 +20,7 @@ from adafm_jax.commands import sweep_inputs, sweep_job, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
 from adafm_jax.commands.sweep_job import SweepJob
 from adafm_jax.commands.sweep_results import Kept
-from adafm_jax.engine import compile_cache
+from adafm_jax.engine import compile_cache, huge_pages
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.images.folder import find_images
@@ -198,4 +198,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Restores images at many strengths in one batched pass.',
   )
   arguments(parser)
-  run(parser.parse_args(argv))
+  options = parser.parse_args(argv)
+  if argv is None:
+    huge_pages.enable()
+  run(options)
