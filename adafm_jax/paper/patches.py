@@ -11,33 +11,37 @@ from adafm_jax.data.image import NamedImage
 from adafm_jax.evaluate.protocol import Protocol, make_case
 
 _MAX_PATCHES = 32  # patches of an image
-_SIDE = 48  # pixels
 
 
 def cut(
   images: Sequence[NamedImage], config: Config, level: float
 ) -> list[np.ndarray]:
-  """A batch of patches from each image.
+  """Batches of patches, each with one patch of every image, as in training.
+
+  (Batches of one image would give batch norm the moments of that image.)
 
   Args:
-    images: larger than a patch, or all of one size.
-    config: its task decides how they are degraded.
+    images: of any sizes.
+    config: its task decides how they are degraded, and its basic stage how
+      large patches are; small images make them smaller.
     level: of the degradation.
 
   Returns:
-    float32 [patches, side, side, C] each, all of one shape.
+    float32 [images, side, side, C] each.
   """
-  side = min(_SIDE, *(min(x.pixels.shape[:2]) // 4 * 4 for x in images))
+  sides = [config.train.patch, *(min(x.pixels.shape[:2]) for x in images)]
+  side = min(sides) // 4 * 4
   protocol = Protocol.of(config.task, config.measured_noise)
-  batches = []
+  grids = []
   for image in images:
     degraded = make_case(image, level, protocol).degraded
-    batches.append(np.stack(list(_grid(degraded, side))))
-  fewest = min(_MAX_PATCHES, *map(len, batches))
+    grids.append(list(_grid(degraded, side)))
+  fewest = min(_MAX_PATCHES, *map(len, grids))
   # As many of each, from all over the image.
+  places = np.linspace(0, 1, fewest)
   return [
-    batch[np.linspace(0, len(batch) - 1, fewest).round().astype(int)]
-    for batch in batches
+    np.stack([grid[round(place * (len(grid) - 1))] for grid in grids])
+    for place in places
   ]
 
 

@@ -203,11 +203,14 @@ def test_images_of_all_variations_are_read_once():
 
 
 def test_patches_are_degraded_to_the_level():
-  config = parse()
-  found = patches.cut(images(), config, 50.0)
-  assert {batch.shape for batch in found} == {(2, 48, 48, 3)}
-  clean = images()[0].pixels[:48, :48] / 255.0
-  assert np.std(found[0][0] - clean) == pytest.approx(50 / 255, rel=0.15)
+  found = patches.cut(images(), parse(train__patch=32), 50.0)
+  # Of the smallest image, 60 x 101: three patches, and as many of the others.
+  assert [batch.shape for batch in found] == [(3, 32, 32, 3)] * 3
+  for one, image in zip(found[0], images(), strict=True):  # of every image
+    clean = image.pixels[:32, :32] / 255.0
+    assert np.std(one - clean) == pytest.approx(50 / 255, rel=0.15)
+  (batch,) = patches.cut(images(), parse(train__patch=96), 50.0)
+  assert batch.shape == (3, 60, 60, 3)
 
 
 def test_strengths():
