@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from adafm_jax import errors
-from adafm_jax.engine import huge_pages
 from adafm_jax.version import __version__
 
 # Each module defines `arguments(parser)` and `run(options)`, except that of
@@ -35,8 +34,6 @@ COMMANDS = {
     'adafm_jax.commands.convert',
   ),
 }
-# Commands that run networks.
-_RUNNING = {'restore', 'sweep', 'demo', 'train'}
 
 
 @errors.entry_point
@@ -51,8 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     is reported on stderr.
   """
   given = list(sys.argv[1:] if argv is None else argv)
-  if argv is None and _RUNNING.intersection(given[:1]):
-    huge_pages.enable()
   if given[:1] == ['train']:
     from adafm_jax import main as training
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from adafm_jax.config import command_line
 from adafm_jax.config import parse as configs
-from adafm_jax.engine import huge_pages
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.train import mesh as meshes
 
@@ -45,8 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   parser = _parser()
   if {'-h', '--help'} & set(arguments):
     parser.parse_args(['--help'])
-  if argv is None:
-    huge_pages.enable()
   path, overrides, others = command_line.separate(arguments)
   if path and command_line.holds_lists(path):
     options = parser.parse_args(others)
@@ -64,9 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int | None:
   workdir = command_line.require_workdir(options.workdir, parsed)
   meshes.join_processes(options.coordinator, options.processes, options.process)
   from adafm_jax.commands import train
-  from adafm_jax.engine import compile_cache
+  from adafm_jax.engine import compile_cache, heap
 
   compile_cache.enable()
+  heap.keep()
   train.run(parsed, workdir)
   return None
 

@@ -7,6 +7,7 @@ faster. All functions of a row take turns in one process. PyTorch runs as in the
 authors' tool, eagerly and one strength after another with reloaded weights, in
 its default layout (NCHW) and in the faster channels_last. Each row has its own
 process; one that trains has a device for each core, as `adafm_jax.main` has.
+Memory that was freed is kept, as in our commands; PyTorch gains by it too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.config.fields import StageConfig
+from adafm_jax.engine import heap
 from adafm_jax.engine import tiles as tiling
 from adafm_jax.engine.run import Network
 from adafm_jax.models import restorer
@@ -196,6 +198,7 @@ def _alone(function, *args):
   """The function's result, from a process of its own."""
   context = multiprocessing.get_context('spawn')
   with futures.ProcessPoolExecutor(1, context) as pool:
+    pool.submit(heap.keep).result()
     return pool.submit(function, *args).result()
 
 

@@ -18,7 +18,6 @@ from adafm_jax.restore import own
 
 # Also in the processes that tests start: they leave nothing in a user's cache.
 os.environ['ADAFM_COMPILE_CACHE'] = 'off'
-os.environ['ADAFM_HUGE_PAGES'] = 'off'  # a second start of each of them
 # A shell starts background jobs deaf to Ctrl-C, and their children with them:
 # tests that send it would fail there.
 signal.signal(signal.SIGINT, signal.default_int_handler)

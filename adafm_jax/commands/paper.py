@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping
 
 from adafm_jax import errors
-from adafm_jax.engine import compile_cache
+from adafm_jax.engine import compile_cache, heap
 from adafm_jax.paper import lists, runner
 from adafm_jax.train import logs
 from adafm_jax.train import mesh as meshes
@@ -31,6 +31,7 @@ def run(path: str, overrides: Mapping[str, str], workdir: pathlib.Path) -> int:
   """
   asked = lists.read(path, overrides)
   compile_cache.enable()
+  heap.keep()
   if asked.base.model.features >= 64:  # smaller ones are faster on one core
     fields = (asked.base.train, asked.base.adapt, asked.base.path)
     meshes.use_all_cores([stage.batch for stage in fields])

@@ -20,7 +20,7 @@ from adafm_jax.commands import sweep_inputs, sweep_job, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
 from adafm_jax.commands.sweep_job import SweepJob
 from adafm_jax.commands.sweep_results import Kept
-from adafm_jax.engine import compile_cache, huge_pages
+from adafm_jax.engine import compile_cache, heap
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.images.folder import find_images
@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> None:
       for each image that could not be read or swept.
   """
   compile_cache.enable()
+  heap.keep()
   job = sweep_job.make_job(options)
   paths = find_images(options.input)
   sweep_inputs.check_names(paths, job.output)
@@ -198,7 +199,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     description='Restores images at many strengths in one batched pass.',
   )
   arguments(parser)
-  options = parser.parse_args(argv)
-  if argv is None:
-    huge_pages.enable()
-  run(options)
+  run(parser.parse_args(argv))
