@@ -17,6 +17,8 @@ import jax.numpy as jnp
 from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
+_BAND = 8  # rows
+
 
 def depthwise(
   x: Extended, kernel: jax.Array, lowering: str = 'auto'
@@ -112,17 +114,40 @@ def _shifted_backward(saved, cotangent):
   around = (size - 1, size - 1)
   wide = jnp.pad(cotangent, ((0, 0), around, around, (0, 0)))
   full_gradient = _shifted(wide, kernel[:, ::-1, ::-1])
-  # One reduction for all taps reads the features once. JAX's own derivative has
-  # one per tap, and is eight times slower on the CPU.
-  products = [view * cotangent for _, view in _views(full, size)]
-  sums = jax.lax.reduce(
-    products,
-    [jnp.zeros((), x.dtype) for x in products],
-    lambda a, b: [x + y for x, y in zip(a, b, strict=True)],
-    (0, 1, 2) if count == 1 else (1, 2),
-  )
-  taps = jnp.stack(sums).reshape(size, size, *kernel.shape[:1], 1, -1)
-  return full_gradient, jnp.moveaxis(taps, 2, 0)
+  sums = _tap_sums(full, cotangent, size)
+  sums = sums.sum(0, keepdims=True) if count == 1 else sums
+  return full_gradient, sums.reshape(kernel.shape)
+
+
+def _tap_sums(full: jax.Array, cotangent: jax.Array, size: int) -> jax.Array:
+  """What each tap's view of `full` sums to with `cotangent`: [B, k * k, C].
+
+  One reduction for all taps reads the features once; JAX's own derivative has
+  one per tap, and is eight times slower on the CPU. The loop over bands of rows
+  is there because XLA computes nothing inside it that comes from outside: else
+  it would compute both operands again for every tap. One tap needs no loop.
+  """
+  rows = height = cotangent.shape[1]
+  if size > 1:
+    rows = max(n for n in range(1, _BAND + 1) if height % n == 0)
+
+  def add_band(i, sums):
+    band = [
+      jax.lax.dynamic_slice_in_dim(x, i * rows, rows + more, axis=1)
+      for x, more in ((full, size - 1), (cotangent, 0))
+    ]
+    products = [view * band[1] for _, view in _views(band[0], size)]
+    found = jax.lax.reduce(
+      products,
+      [jnp.zeros((), x.dtype) for x in products],
+      lambda a, b: [x + y for x, y in zip(a, b, strict=True)],
+      (1, 2),
+    )
+    return sums + jnp.stack(found, axis=1)
+
+  batch, *_, channels = full.shape
+  nothing = jnp.zeros((batch, size * size, channels), full.dtype)
+  return jax.lax.fori_loop(0, height // rows, add_band, nothing)
 
 
 _shifted_reverse.defvjp(_shifted_forward, _shifted_backward)

@@ -7,7 +7,7 @@ import tiny_models
 
 from adafm_jax.models import border, modulation, restorer
 
-SHAPE = (2, 6, 9, 5)
+SHAPE = (2, 12, 9, 5)  # two bands of the gradient
 KERNELS = (1, 3, 5, 7)
 
 
