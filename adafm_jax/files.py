@@ -138,7 +138,7 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
 
   Raises:
     BusyError: another process holds the lock.
-    UserError: the folder is not writable.
+    UserError: the folder is not writable, or its disk has no locks.
   """
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,8 +150,12 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
   with lock:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
       raise BusyError(busy) from error
+    except OSError as error:
+      raise UserError(
+        f'Cannot lock {path}: {error.strerror}; its disk needs locks.'
+      ) from error
     yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from adafm_jax.models import (
   ends,
   layers,
   normalization,
+  parameters,
   restorer,
   sft,
   srresnet,
@@ -192,6 +194,18 @@ def init(
     return scale * leaf if path[-1].key == 'kernel' else leaf
 
   return jax.tree_util.tree_map_with_path(scaled, params)
+
+
+def count_weights(network: Architecture, params: restorer.Params) -> int:
+  """How many numbers are trained: without batch norm's means and variances.
+
+  Two ends that differ in those alone count once.
+  """
+  if isinstance(network, Peer) and network.kind == 'adabn':
+    params = params['start']
+  measured = re.compile(normalization.MEASURED_PARAMETERS)
+  flat = parameters.flatten(params)
+  return sum(x.size for name, x in flat.items() if not measured.fullmatch(name))
 
 
 def measure_statistics(

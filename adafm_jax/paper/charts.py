@@ -11,7 +11,8 @@ import numpy as np
 from adafm_jax.degrade import level as levels
 from adafm_jax.paper import tables
 from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
-from adafm_jax.paper.results import FinishedRun, FinishedRuns
+from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
+from adafm_jax.paper.variation import KERNEL, Variation
 from adafm_jax.report import figures
 
 # Systems with two levels, by the names that the figures give them.
@@ -59,6 +60,10 @@ def figure5(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     figure.legend(loc='outside right upper', frameon=False)
     figures.save(figure, path)
     yield Picture(path, f'{where}: PSNR on held-out images over the steps.')
+    if missing := [
+      f'{k}x{k}' for k in tables.KERNELS if f'{k}x{k}' not in series
+    ]:
+      yield Text(f'{where}: {", ".join(missing)} missing.')
 
 
 def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
@@ -67,7 +72,9 @@ def systems(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   yield Text(
     'Each system at the strength that is best for the level on held-out images;'
     ' PSNR in dB, and in brackets the difference to AdaFM. The basic model of a'
-    ' level is trained for it alone.'
+    ' level is trained for it alone, as both ends of the blend are. All others'
+    ' but AdaBN learn for the adaptation too, and sets at middle levels and'
+    ' polynomial paths for the paths on top: see the steps of all runs, below.'
   )
   yield from tables.protocols(results, tables.TASKS)
   for task, start, end in tables.RANGES:
@@ -87,8 +94,8 @@ def _side_by_side(
     run
     for run in results.runs
     if (run.v.task, run.v.start, run.v.end) == (task, start, end)
-    and run.v.identity == run.v.but(kernel=0, placement='block').identity
     and run.v.system in SYSTEMS
+    and run.v.identity == _usual(run.v).identity
   ]
   # Figure 7 has AdaFM at more levels: here are those of the others.
   beside = [run for run in runs if run.v.system != 'adafm'] or runs
@@ -116,6 +123,12 @@ def _side_by_side(
   yield Picture(path, f'{where}: PSNR above AdaFM, by level.')
 
 
+def _usual(v: Variation) -> Variation:
+  """The same with the paper's filters and position; batch norm is 1x1."""
+  kernel = 1 if v.system == 'batch_tuned' else KERNEL[v.task]
+  return v.but(kernel=kernel, placement='block')
+
+
 def _compare(
   results: FinishedRuns,
   runs: Sequence[FinishedRun],
@@ -123,18 +136,22 @@ def _compare(
   at: Sequence[float],
 ) -> tuple[list[list[str]], dict[str, list[float]]]:
   """Rows of the table, and differences to AdaFM for the figure."""
-  first = runs[0].v.but(system='adafm', bends=0).identity
+  v = runs[0].v
+  first = Variation(task=v.task, start=v.start, end=v.end).identity
   del first['seed']
   ours = [results.psnr(name, x, **first) for x in at]
   basic = {k: x for k, x in first.items() if k not in ('system', 'start')}
   basic |= {'end': None, 'system': 'basic'}
   found = {'basic model': [results.psnr(name, x, start=x, **basic) for x in at]}
-  order = list(SYSTEMS)
-  for run in sorted(runs, key=lambda r: (order.index(r.v.system), r.v.bends)):
-    title = SYSTEMS[run.v.system] + (f' ({run.v.bends})' if run.v.bends else '')
-    fields = dataclasses.asdict(run.v)
-    del fields['seed'], fields['levels']
-    found[title] = [results.psnr(name, x, **fields) for x in at]
+  for system, called in SYSTEMS.items():
+    made = [run.v for run in runs if run.v.system == system]
+    if not made:
+      found[called] = [Value({})] * len(at)
+    for v in sorted(made, key=lambda v: v.bends):
+      title = called + (f' ({v.bends})' if v.bends else '')
+      fields = dataclasses.asdict(v)
+      del fields['seed'], fields['levels']
+      found[title] = [results.psnr(name, x, **fields) for x in at]
   rows, series = [], {}
   for title, values in found.items():
     apart = [a.minus(b) for a, b in zip(values, ours, strict=True)]

@@ -24,10 +24,12 @@ def figure7(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   """Curves of strength by level, and the distances, of every range."""
   yield Heading(2, 'Figure 7: strength by level, and the distance there')
   yield Text(
-    'The best strength is found on held-out training images, and the curves are'
-    ' fitted to it. The distance is the PSNR of a basic model, trained for the'
-    ' level alone, minus that of AdaFM-Net at its best strength, dB. Cells with'
-    ' three numbers: ours / paper / difference.'
+    'The best strength is found on held-out training images (the paper: on the'
+    ' test set), and the curves are fitted to it. Ours are 0 and 1 at the ends'
+    " and monotone; the paper's cubic need not be. The distance is the PSNR of"
+    ' a basic model, trained for the level alone, minus that of AdaFM-Net at'
+    ' its best strength, dB. Cells with three numbers: ours / paper /'
+    ' difference.'
   )
   yield from tables.protocols(results, ('dejpeg', 'denoise'))
   for task, start, end in _RANGES:
@@ -133,5 +135,11 @@ def _curve(
   unit = levels.TASKS[v.task].unit
   theirs = {level: strength for level, (strength, _) in paper.items()}
   figures.plot_curve(path, made, unit_label=unit, title=where, published=theirs)
-  formula = '; '.join(curve.formula() for curve in made)
-  yield Picture(path, f'Best strength of each level and its fits: {formula}.')
+  fits = [
+    f'{curve.formula()} (off by {apart.max():.2f} at most)'
+    for curve in made
+    for apart in [np.abs(curve.strength(x) - y)]
+  ]
+  yield Picture(
+    path, f'Best strength of each level and its fits: {"; ".join(fits)}.'
+  )

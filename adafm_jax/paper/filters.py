@@ -17,6 +17,7 @@ from adafm_jax.report import figures
 _SHOWN = 16  # filters in the picture
 _SAME = {'task': 'denoise', 'channels': 1}
 _FITS = (1, 3, 5)
+SWEPT = {'adafm': 'AdaFM', 'adabn': 'AdaBN', 'condin': 'CondIN'}
 
 
 def figure6(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
@@ -27,8 +28,14 @@ def figure6(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
     for run in results.runs
     for path in sorted(run.path.glob(measure.PICTURES))
   ]
-  if not drawn:
-    yield Text('Missing.')
+  there = {(run.v.task, run.v.system) for run, _ in drawn}
+  if missing := [
+    f'{tables.TASKS[task]} by {title}'
+    for task, *_ in tables.RANGES
+    for system, title in SWEPT.items()
+    if (task, system) not in there
+  ]:
+    yield Text(f'Missing: {", ".join(missing)}.')
   for run, drawing in drawn:
     path = folder / f'figure6_{run.path.name}_{drawing.name}'
     path.parent.mkdir(parents=True, exist_ok=True)

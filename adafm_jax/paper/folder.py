@@ -13,6 +13,7 @@ NAME ends in a hash of all that determines the weights.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -37,6 +38,8 @@ _FIXED = (
   *('calibrate.levels', 'calibrate.grid', 'calibrate.images'),
   *('calibrate.kind', 'calibrate.order', 'evaluate.images'),
 )
+
+FAILED = 'failed.txt'
 
 
 def identity(base: Config, v: Variation) -> dict[str, Any]:
@@ -113,6 +116,14 @@ class Folder:
     with files.atomic_path(self.path / 'weights.safetensors') as temporary:
       safetensors.numpy.save_file(parameters.flatten(params), temporary)
     files.write_json(self.path / 'run.json', about)
+
+  def failed_since(self, moment: float) -> str | None:
+    """Why its run failed, if it did after a moment (seconds of the epoch)."""
+    path = self.path / FAILED
+    with contextlib.suppress(FileNotFoundError):
+      if path.stat().st_mtime > moment:
+        return path.read_text('utf-8').strip().splitlines()[-1]
+    return None
 
   def params(self) -> restorer.Params:
     """The final weights."""

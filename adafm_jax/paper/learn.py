@@ -21,7 +21,8 @@ from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file import provenance
-from adafm_jax.models import restorer
+from adafm_jax.models import networks, restorer
+from adafm_jax.models.architecture import Architecture
 from adafm_jax.paper import systems
 from adafm_jax.paper.folder import Folder
 from adafm_jax.paper.variation import Variation
@@ -100,7 +101,9 @@ def learn(
   data = load(base, v)
   network = system.network(config)
   params = system.begin(config, network, parents)
+  resumed = False
   if system.stage:
+    resumed = bool(stages.latest_step(folder.path, system.stage))
     placement = place(config, system, data, workdir)
     config = dataclasses.replace(
       config, data=dataclasses.replace(config.data, placement=placement)
@@ -113,8 +116,11 @@ def learn(
   if system.finish:
     heldout = data.learnt.heldout
     params = system.finish(config, network, params, parents, heldout)
-  about = _about(config, system, params, data)
-  about |= {'seconds': round(time.monotonic() - begun, 1)}
+  about = _about(config, system, network, params, data)
+  about |= {
+    'seconds': round(time.monotonic() - begun, 1),
+    'resumed': resumed,  # then there were seconds before
+  }
   folder.write(params, {'variation': dataclasses.asdict(v), **about})
   shutil.rmtree(folder.path / 'checkpoints', ignore_errors=True)
 
@@ -200,13 +206,14 @@ def _device() -> str:
 def _about(
   config: Config,
   system: systems.System,
+  network: Architecture,
   params: restorer.Params,
   data: sets.Data,
 ) -> dict[str, Any]:
   """What the report says of a run."""
   stage = stages.FIELDS.get(system.stage, '')
   return {
-    'parameters': sum(x.size for x in jax.tree.leaves(params)),
+    'parameters': networks.count_weights(network, params),
     'stage': dataclasses.asdict(getattr(config, stage)) if stage else None,
     'features': config.model.features,
     'blocks': config.model.blocks,

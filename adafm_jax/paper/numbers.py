@@ -99,7 +99,7 @@ CUBIC = 'lambda = 1.51 - 0.0624 L + 0.00101 L^2 - 5.91e-06 L^3'
 # Section 4.1, "The position of AdaFM layers": Set5, x3 -> x4.
 POSITIONS = {'everywhere': 32.01, 'block': 32.00, 'activation': 31.84}
 
-# Section 4.2: DIV2K100, x4: AdaFM-Net trained from scratch, basic model.
+# Section 4.1: DIV2K100, x4: AdaFM-Net trained from scratch, basic model.
 SCRATCH = (30.39, 30.37)
 
 # Section 3.2: mean cosine distance of first-layer filters, ARCNN 15 and 50.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from adafm_jax import files
 from adafm_jax.paper import (
@@ -17,6 +18,9 @@ from adafm_jax.paper import (
 )
 from adafm_jax.paper.blocks import Block, Heading, Table, Text
 from adafm_jax.paper.results import FinishedRuns
+from adafm_jax.paper.systems import SYSTEMS
+from adafm_jax.paper.variation import Variation
+from adafm_jax.train import stages
 
 _TITLE = "AdaFM: the paper's experiments, repeated"
 
@@ -129,16 +133,33 @@ def _settings(found: FinishedRuns) -> Table:
 def _runs(found: FinishedRuns) -> Iterator[Block]:
   """Every run, with what it took."""
   yield Heading(2, 'All runs')
+  yield Text(
+    'Steps in all are those of a run and of what it starts from, the longer of'
+    ' two. The seconds of a run that was stopped and resumed are those since.'
+  )
   rows = []
   for run in found.runs:
     stage = run.about['stage']
+    more = '> ' if run.about.get('resumed') else ''
     rows.append(
       [
         run.v.title,
         f'{stage["steps"]:,}' if stage else '0',
+        f'{_steps(found.config, run.v):,}',
         f'{run.about["parameters"]:,}',
-        f'{run.about["seconds"]:,.0f}',
+        f'{more}{run.about["seconds"]:,.0f}',
         run.about['device'],
       ]
     )
-  yield Table(['run', 'steps', 'parameters', 'seconds', 'device'], rows)
+  yield Table(
+    ['run', 'steps', 'in all', 'parameters', 'seconds', 'device'], rows
+  )
+
+
+def _steps(config: Mapping[str, Any], v: Variation) -> int:
+  """Steps of a variation and of what it starts from."""
+  system = SYSTEMS[v.system]
+  before = max((_steps(config, x) for x in system.needs(v)), default=0)
+  if not system.stage:
+    return before
+  return before + config[stages.FIELDS[system.stage]]['steps']

@@ -18,7 +18,7 @@ from adafm_jax.config.fields import Config
 from adafm_jax.errors import UserError
 from adafm_jax.paper import cost, learn, measure, systems
 from adafm_jax.paper import folder as folders
-from adafm_jax.paper.folder import Folder
+from adafm_jax.paper.folder import FAILED, Folder
 from adafm_jax.paper.lists import Lists
 from adafm_jax.paper.variation import Variation
 from adafm_jax.train import logs
@@ -85,11 +85,14 @@ def run(lists: Lists, workdir: pathlib.Path) -> list[str]:
   nodes = plan(lists, workdir)
   clock = _Progress(lists.base, nodes)
   failed: dict[str, str] = {}
-  pending = list(nodes)
+  pending, waiting = list(nodes), False
   while pending:
     left = [x for x in pending if not _try(lists.base, nodes, x, failed, clock)]
     if len(left) == len(pending):
-      time.sleep(_POLL)  # other processes have what is left
+      if not waiting:
+        logs.say(f'waiting for other processes, which have {len(left)} run(s)')
+      waiting = True
+      time.sleep(_POLL)
     pending = left
   return list(failed.values())
 
@@ -110,6 +113,9 @@ def _try(
     return False
   if _done(base, node):
     return True
+  if why := node.folder.failed_since(clock.begun):
+    failed[name] = f'{node.v.title} failed in another process: {why}'
+    return True
   try:
     path = node.folder.path
     with (
@@ -129,7 +135,7 @@ def _try(
     failed[name] = f'{node.v.title} failed: {error}'
     logs.say(failed[name])
     with contextlib.suppress(UserError):
-      files.write_text(node.folder.path / 'failed.txt', f'{text}\n')
+      files.write_text(node.folder.path / FAILED, f'{text}\n')
   return True
 
 
@@ -146,7 +152,7 @@ def _do(base: Config, node: Planned, parents: list[Folder]) -> None:
     learn.learn(base, node.v, workdir, node.folder, params)
   if node.measured:
     measure.measure_all(base, node.v, node.folder)
-  (node.folder.path / 'failed.txt').unlink(missing_ok=True)
+  (node.folder.path / FAILED).unlink(missing_ok=True)
 
 
 class _Progress:
@@ -156,6 +162,7 @@ class _Progress:
     self._base, self._nodes = base, nodes
     self._expected, self._taken = 0.0, 0.0
     self._now = (0.0, 0.0)
+    self.begun = time.time()
     todo = sum(not _done(base, node) for node in nodes.values())
     logs.say(
       f'{len(nodes)} runs, of which {len(nodes) - todo} are done; about'

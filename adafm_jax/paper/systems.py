@@ -106,7 +106,7 @@ SYSTEMS: dict[str, System] = {
     needs=_basic,
     begin=weights.with_adafm,
   ),
-  # AdaFM-Net whose weights are all trained for one level (section 4.2).
+  # AdaFM-Net whose weights are all trained for one level (section 4.1).
   'scratch': System(lambda config: config.arch, 'basic', _ALL),
   # Sets of AdaFM layers at middle levels (section 3.5), and our polynomials.
   'hats': _bent(),

@@ -7,7 +7,8 @@ Command:
 
 After every conv, in the residual blocks before the activation, and after the
 activation. The paper has x3 -> x4 with 5x5 filters on Set5: 32.01, 32.00 and
-31.84 dB. The other two tasks are ours.
+31.84 dB. Its layers after the activation also follow the two activations
+outside of the blocks; ours do not. The other two tasks are ours.
 """
 
 from adafm_jax.paper.variation import Variation

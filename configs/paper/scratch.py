@@ -1,4 +1,4 @@
-"""Section 4.2: AdaFM-Net trained from scratch has no more capacity.
+"""Section 4.1: AdaFM-Net trained from scratch has no more capacity.
 
 Command:
   python -m adafm_jax.main --config configs/paper/scratch.py --workdir DIR \

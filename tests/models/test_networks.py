@@ -29,7 +29,13 @@ def test_parameters_of_the_originals():
   dncnn = networks.Peer(kind='dncnn', blocks=20)
   filters = 2 * 27 * 64 + 18 * 9 * 64 * 64
   assert count(dncnn, without=(*measured, 'scale', 'shift', 'bias')) == filters
-  assert count(networks.Peer(kind='srresnet'), without=measured) == 1_549_462
+  srresnet = networks.Peer(kind='srresnet')
+  assert count(srresnet, without=measured) == 1_549_462
+  params = networks.init(jax.random.key(0), srresnet)
+  assert networks.count_weights(srresnet, params) == 1_549_462
+  twice = {'start': params, 'end': params}
+  both = networks.Peer(kind='adabn')
+  assert networks.count_weights(both, twice) == 1_549_462
   # The basic model (facts of the paper) and two numbers a channel and layer.
   for kind, each in (('batch', 2), ('instance', 4)):
     found = count(networks.Peer(kind=kind), without=measured)
@@ -57,6 +63,11 @@ def test_receptive_fields_of_the_originals():
   )
   dncnn = networks.Peer(kind='dncnn', features=8, blocks=20, channels=1)
   assert footprint(dncnn, 61) == 41
+  # SRResNet sees 80 small pixels a side of the middle one: 4 of its first
+  # filter, 32 of the blocks, 1 and 1, and 2 or 1 of the two shuffled layers.
+  # Of each it takes the middle half.
+  srresnet = networks.Peer(kind='srresnet', features=4)
+  assert footprint(srresnet, 336) == 4 * 80 - 2
 
 
 def peer(kind, **fields):

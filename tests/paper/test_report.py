@@ -123,7 +123,7 @@ def test_claims_hold_only_beyond_their_spread(workdir):
   assert rows[text][2:] == ['+0.54', '+0.900', 'yes']  # 1.0 - 0.1
   text = 'sigma 15 → 75 has a distance of less than 0.3 dB'
   assert rows[text][2:] == ['+0.14', '+0.100 ± 0.000', 'yes']
-  text = '7x7 filters are above 1x1 by less than 0.1 dB'
+  text = '7x7 filters are within 0.1 dB of 1x1'
   assert rows[text][2:] == ['+0.05', MISSING, MISSING]
   value = results.Value
   assert claims.beyond(value({0: 0.1})) is True
@@ -131,8 +131,11 @@ def test_claims_hold_only_beyond_their_spread(workdir):
   assert claims.beyond(value({0: 0.3, 1: -0.1})) is False
   assert claims.beyond(value({})) is None
   assert claims.beyond(value({0: 0.2}), 0.3) is False
-  assert claims.beyond(value({0: 0.2}), 0.3, above=False) is True
-  assert claims.beyond(value({0: 0.2, 1: 0.38}), 0.3, above=False) is False
+  assert claims.beyond(value({0: 0.2}), 0.3, claims.BELOW) is True
+  assert claims.beyond(value({0: 0.2, 1: 0.38}), 0.3, claims.BELOW) is False
+  for side in (0.05, -0.05):
+    assert claims.beyond(value({0: side}), 0.1, claims.WITHIN) is True
+  assert claims.beyond(value({0: -0.5}), 0.1, claims.WITHIN) is False
 
 
 def claim(found, part, start):

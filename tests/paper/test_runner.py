@@ -1,6 +1,7 @@
 """Lists at a size that takes seconds: trained, measured, resumed, reported."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -158,3 +159,25 @@ def test_a_locked_run_is_left_to_the_other_process(done, monkeypatch):
     assert runner.run(asked, done[1]) == []
   assert waited == [True]
   assert json.loads((folder.path / 'measured.json').read_text()) == rows
+
+
+def test_what_failed_in_another_process_is_not_tried_again(done, monkeypatch):
+  asked = read(done)
+  folder = folder_of(done, start=15, end=25)
+  rows = folder.read('measured.json', [])
+  (folder.path / 'measured.json').unlink()
+
+  def other_process_fails(_):
+    files.write_text(folder.path / 'failed.txt', 'the loss is NaN\n')
+
+  monkeypatch.setattr(runner.time, 'sleep', other_process_fails)
+  with files.locked(folder.path / '.lock', 'busy'):
+    (failed,) = runner.run(asked, done[1])
+  assert failed == (
+    'denoise 15 -> 25, adafm 1x1 failed in another process: the loss is NaN'
+  )
+  # Started again, the list tries it again.
+  os.utime(folder.path / 'failed.txt', (0, 0))
+  assert runner.run(asked, done[1]) == []
+  assert folder.read('measured.json', []) == rows
+  assert not (folder.path / 'failed.txt').exists()
