@@ -35,7 +35,7 @@ def convolve(
   """`lax.conv_general_dilated`, as `flax.linen.Conv` calls it, at stride 1.
 
   Args:
-    x: [B, h, w, C].
+    x: [B, h, w, C], float32 or bfloat16.
     kernel: [3, 3, C, features], of x's dtype.
     strides: of 1; linen's other arguments have their defaults.
     padding: zeros (before, after) on each axis.
@@ -87,11 +87,12 @@ def _kernel_gradient(x, cotangent, padding):
       window_strides=(1, 1),
       padding=[(2 - before, 2 - after) for before, after in padding],
       dimension_numbers=('CHWN', 'IHWO', 'NHWC'),
+      preferred_element_type=jnp.float32,  # also of bfloat16
     )
     for i in range(parts)
   ]
   total = functools.reduce(jnp.add, found)  # [features, 3, 3, C], reversed
-  return jnp.transpose(total[:, ::-1, ::-1], (1, 2, 3, 0))
+  return jnp.transpose(total[:, ::-1, ::-1], (1, 2, 3, 0)).astype(x.dtype)
 
 
 def _parts(shape: tuple[int, ...]) -> int:

@@ -66,6 +66,21 @@ def test_gradients_equal_numpy(monkeypatch, channels, features, padding, parts):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
+def test_bfloat16_is_summed_in_float32(monkeypatch):
+  tensors = [x.astype(jnp.bfloat16) for x in _tensors(4, 4, SAME)]
+  monkeypatch.setattr(convolution, '_parts', lambda shape: 1)
+  (_, whole) = _gradients(*tensors, SAME)
+  monkeypatch.setattr(convolution, '_parts', lambda shape: 24)
+  (_, parts) = _gradients(*tensors, SAME)
+  assert parts.dtype == jnp.bfloat16
+  expected = _numpy_gradients(*tensors, SAME)[1]
+  # Of values of up to 150: half a step of eight bits, and no more.
+  for found in (whole, parts):
+    np.testing.assert_allclose(
+      found.astype(np.float32), expected, rtol=2**-8, atol=1e-3
+    )
+
+
 @pytest.mark.parametrize(
   ('shape', 'parts'),
   [
