@@ -1,4 +1,5 @@
 import concurrent.futures
+import errno
 import json
 import os
 import shutil
@@ -155,3 +156,26 @@ def test_a_place_that_takes_no_file_is_reported_beforehand(
   monkeypatch.setattr(shutil, 'disk_usage', lambda _: full)
   with pytest.raises(UserError, match='there is no space left'):
     files.check_place(tmp_path / 'a.png')
+
+
+def test_a_lock_is_held_by_one(tmp_path, monkeypatch):
+  lock = tmp_path / 'new' / '.lock'
+  with (
+    files.locked(lock, 'busy'),
+    pytest.raises(files.BusyError, match='busy'),
+    files.locked(lock, 'busy'),
+  ):
+    pass
+  with files.locked(lock, 'busy'):  # it was released
+    pass
+
+  def refuse(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+  monkeypatch.setattr(files.fcntl, 'flock', refuse)
+  with (
+    pytest.raises(UserError, match='its disk needs locks') as caught,
+    files.locked(lock, 'busy'),
+  ):
+    pass
+  assert not isinstance(caught.value, files.BusyError)

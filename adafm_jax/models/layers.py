@@ -42,8 +42,7 @@ def conv3x3(
   # XLA's CPU convolution is 1.4 times faster if it pads. So if there is nothing
   # to pad, pad a row and cut its result.
   spare = stride == 1 and x.padding == (0, 0)
-  parts = lowering == 'train' and stride == 1
-  parts = parts and jax.default_backend() == 'cpu'
+  learns = lowering == 'train' and jax.default_backend() == 'cpu'
   conv = nn.Conv(
     features,
     (3, 3),
@@ -52,7 +51,9 @@ def conv3x3(
     kernel_init=_KAIMING_NORMAL,
     dtype=dtype,
     name=name,
-    conv_general_dilated=convolution.convolve if parts else None,
+    conv_general_dilated=convolution.convolve
+    if learns and stride == 1
+    else None,
   )
   return conv(x.full)[:, :-1] if spare else conv(x.full)
 

@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 
 from adafm_jax.models import (
   arcnn,
@@ -19,7 +20,6 @@ from adafm_jax.models import (
   ends,
   layers,
   normalization,
-  parameters,
   restorer,
   sft,
   srresnet,
@@ -199,12 +199,12 @@ def init(
 def count_weights(network: Architecture, params: restorer.Params) -> int:
   """How many numbers are trained: without batch norm's means and variances.
 
-  Two ends that differ in those alone count once.
+  Two ends that differ in those alone count once. `params` may be shapes.
   """
   if isinstance(network, Peer) and network.kind == 'adabn':
     params = params['start']
   measured = re.compile(normalization.MEASURED_PARAMETERS)
-  flat = parameters.flatten(params)
+  flat = traverse_util.flatten_dict(params, sep='/')
   return sum(x.size for name, x in flat.items() if not measured.fullmatch(name))
 
 

@@ -184,7 +184,7 @@ def make_apply(
   Args:
     arch: the network's sizes.
     dtype: compute dtype, float32 or bfloat16.
-    lowering: of the filters, see `modulation.depthwise`.
+    lowering: of the filters, see `modulation.depthwise` and `layers.conv3x3`.
 
   Returns:
     apply(params, image, strength) -> image. image: [B, H, W, C] float32 in

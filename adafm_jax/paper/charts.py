@@ -136,8 +136,8 @@ def _compare(
   at: Sequence[float],
 ) -> tuple[list[list[str]], dict[str, list[float]]]:
   """Rows of the table, and differences to AdaFM for the figure."""
-  v = runs[0].v
-  first = Variation(task=v.task, start=v.start, end=v.end).identity
+  task, start, end = runs[0].v.task, runs[0].v.start, runs[0].v.end
+  first = Variation(task=task, start=start, end=end).identity
   del first['seed']
   ours = [results.psnr(name, x, **first) for x in at]
   basic = {k: x for k, x in first.items() if k not in ('system', 'start')}

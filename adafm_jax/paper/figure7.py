@@ -135,10 +135,10 @@ def _curve(
   unit = levels.TASKS[v.task].unit
   theirs = {level: strength for level, (strength, _) in paper.items()}
   figures.plot_curve(path, made, unit_label=unit, title=where, published=theirs)
+  apart = [np.abs(curve.strength(x) - y).max() for curve in made]
   fits = [
-    f'{curve.formula()} (off by {apart.max():.2f} at most)'
-    for curve in made
-    for apart in [np.abs(curve.strength(x) - y)]
+    f'{curve.formula()} (off by {most:.2f} at most)'
+    for curve, most in zip(made, apart, strict=True)
   ]
   yield Picture(
     path, f'Best strength of each level and its fits: {"; ".join(fits)}.'

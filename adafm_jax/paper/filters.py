@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import safetensors.numpy
 
-from adafm_jax.paper import measure, numbers, observation, tables
+from adafm_jax.paper import charts, measure, numbers, observation, tables
 from adafm_jax.paper.blocks import Block, Heading, Picture, Table, Text
 from adafm_jax.paper.results import FinishedRun, FinishedRuns, Value
 from adafm_jax.report import figures
@@ -17,7 +17,7 @@ from adafm_jax.report import figures
 _SHOWN = 16  # filters in the picture
 _SAME = {'task': 'denoise', 'channels': 1}
 _FITS = (1, 3, 5)
-SWEPT = {'adafm': 'AdaFM', 'adabn': 'AdaBN', 'condin': 'CondIN'}
+_SWEPT = ('adafm', 'adabn', 'condin')
 
 
 def figure6(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
@@ -30,9 +30,9 @@ def figure6(results: FinishedRuns, folder: pathlib.Path) -> Iterator[Block]:
   ]
   there = {(run.v.task, run.v.system) for run, _ in drawn}
   if missing := [
-    f'{tables.TASKS[task]} by {title}'
+    f'{tables.TASKS[task]} by {charts.SYSTEMS[system]}'
     for task, *_ in tables.RANGES
-    for system, title in SWEPT.items()
+    for system in _SWEPT
     if (task, system) not in there
   ]:
     yield Text(f'Missing: {", ".join(missing)}.')

@@ -100,6 +100,14 @@ def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
     )
 
 
+def why_failed(path: pathlib.Path) -> str | None:
+  """Why the run of a folder failed, in a line; None if it did not."""
+  note = path / FAILED
+  if not note.exists():
+    return None
+  return note.read_text('utf-8').strip().splitlines()[-1]
+
+
 class Folder:
   """The folder of one variation."""
 
@@ -119,10 +127,9 @@ class Folder:
 
   def failed_since(self, moment: float) -> str | None:
     """Why its run failed, if it did after a moment (seconds of the epoch)."""
-    path = self.path / FAILED
-    with contextlib.suppress(FileNotFoundError):
-      if path.stat().st_mtime > moment:
-        return path.read_text('utf-8').strip().splitlines()[-1]
+    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+      if (self.path / FAILED).stat().st_mtime > moment:
+        return why_failed(self.path)
     return None
 
   def params(self) -> restorer.Params:

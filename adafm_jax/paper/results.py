@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adafm_jax.errors import UserError
-from adafm_jax.paper.folder import FAILED
+from adafm_jax.paper import folder as folders
 from adafm_jax.paper.variation import CHANNELS, Variation
 from adafm_jax.report.tables import MISSING
 
@@ -145,8 +145,8 @@ def load(workdir: pathlib.Path) -> FinishedRuns:
     )
   runs, failed = [], {}
   for folder in sorted((workdir / 'runs').glob('*')):
-    if (note := folder / FAILED).exists():
-      failed[folder.name] = note.read_text('utf-8').strip().splitlines()[-1]
+    if why := folders.why_failed(folder):
+      failed[folder.name] = why
     if (folder / 'run.json').exists():
       runs.append(_read(folder))
   return FinishedRuns(workdir, config, runs, failed)
