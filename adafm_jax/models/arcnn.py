@@ -38,7 +38,7 @@ class ARCNN(nn.Module):
     """
     x = image.astype(self.dtype)
     for i, (width, side) in enumerate(self.convolutions, 1):
-      x = layers.conv(x, width, side, f'conv_{i}', self.dtype)
+      x = layers.Conv(width, side, dtype=self.dtype, name=f'conv_{i}')(x)
       if self.kernel:
         layer = modulation.AdaFM(self.kernel, name=f'adafm_{i}')
         one = jnp.reshape(jnp.asarray(strength, jnp.float32), (1, 1, 1, 1))

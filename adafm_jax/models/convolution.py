@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,24 +25,18 @@ _CHANNELS = 32
 
 
 def convolve(
-  x: jax.Array,
-  kernel: jax.Array,
-  strides: Any,
-  padding: Sequence[tuple[int, int]],
-  **_: Any,
+  x: jax.Array, kernel: jax.Array, padding: Sequence[tuple[int, int]]
 ) -> jax.Array:
-  """`lax.conv_general_dilated`, as `flax.linen.Conv` calls it, at stride 1.
+  """A 3x3 convolution at stride 1. There is no forward mode (jvp).
 
   Args:
     x: [B, h, w, C], float32 or bfloat16.
     kernel: [3, 3, C, features], of x's dtype.
-    strides: of 1; linen's other arguments have their defaults.
     padding: zeros (before, after) on each axis.
 
   Returns:
-    [B, h', w', features]. There is no forward mode (jvp).
+    [B, h', w', features].
   """
-  del strides
   return _convolve(x, kernel, tuple(padding))
 
 

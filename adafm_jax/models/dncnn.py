@@ -29,12 +29,16 @@ class DnCNN(nn.Module):
   @nn.compact
   def __call__(self, image: jax.Array) -> jax.Array:
     """Maps [B, H, W, C] in [0, 1] to the same shape."""
-    x = image.astype(self.dtype)
-    x = nn.relu(layers.conv(x, self.features, 3, 'head', self.dtype))
+
+    def conv(x, features, name, bias=True):
+      return layers.Conv(
+        features, 3, dtype=self.dtype, use_bias=bias, name=name
+      )(x)
+
+    x = nn.relu(conv(image, self.features, 'head'))
     for i in range(1, self.depth - 1):
-      name = f'conv_{i:02d}'
-      x = layers.conv(x, self.features, 3, name, self.dtype, bias=False)
+      x = conv(x, self.features, f'conv_{i:02d}', bias=False)
       norm = normalization.BatchNorm(self.learning, name=f'norm_{i:02d}')
       x = nn.relu(norm(x))
-    noise = layers.conv(x, self.channels, 3, 'tail', self.dtype)
+    noise = conv(x, self.channels, 'tail')
     return image - noise.astype(image.dtype)

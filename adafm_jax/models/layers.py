@@ -6,6 +6,8 @@ are float32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,65 @@ from adafm_jax.models import convolution
 from adafm_jax.models.border import Extended
 
 _KAIMING_NORMAL = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
+
+
+class Conv(nn.Module):
+  """A convolution with bias, as `flax.linen.Conv`, for training in bfloat16 too.
+
+  linen's bias has a gradient that is summed over all pixels in the compute
+  dtype, and a sum in bfloat16 stands still at 256 times its terms.
+
+  Attributes:
+    features: channels of the result.
+    side: of the filters.
+    stride: of both axes.
+    padding: zeros (before, after) on both axes, or 'SAME'.
+    dtype: compute dtype.
+    use_bias: whether there is a bias.
+    kernel_init: of the filters, float32 [side, side, C, features].
+    lowering: see `modulation.depthwise`; 'train' is `convolution.convolve` on
+      the CPU, at stride 1 and a side of 3.
+  """
+
+  features: int
+  side: int
+  stride: int = 1
+  padding: Sequence[tuple[int, int]] | str = 'SAME'
+  dtype: jax.typing.DTypeLike = jnp.float32
+  use_bias: bool = True
+  kernel_init: nn.initializers.Initializer = _KAIMING_NORMAL
+  lowering: str = 'auto'
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps [B, H, W, C] to [B, h, w, features] of the compute dtype."""
+    shape = (self.side, self.side, x.shape[-1], self.features)
+    kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
+    x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+    learns = self.lowering == 'train' and jax.default_backend() == 'cpu'
+    if learns and (self.side, self.stride) == (3, 1):
+      made = convolution.convolve(x, kernel, self.padding)
+    else:
+      made = jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(self.stride, self.stride),
+        padding=self.padding,
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      )
+    if not self.use_bias:
+      return made
+    zeros = nn.initializers.zeros
+    bias = self.param('bias', zeros, (self.features,), jnp.float32)
+    return made + broadcast_like(bias, made)
+
+
+def broadcast_like(value: jax.Array, x: jax.Array) -> jax.Array:
+  """A float32 value at each element of x, in x's dtype.
+
+  In this order the gradient of the value is a sum in float32.
+  """
+  return jnp.broadcast_to(value, x.shape).astype(x.dtype)
 
 
 def conv3x3(
@@ -32,8 +93,7 @@ def conv3x3(
       pixel before is enough. ('SAME' would add the one after.)
     features: channels of the result.
     stride: 1 or 2.
-    lowering: see `modulation.depthwise`; 'train' is `convolution.convolve` on
-      the CPU.
+    lowering: see `Conv`.
 
   Returns:
     [B, h / stride, w / stride, features].
@@ -42,40 +102,16 @@ def conv3x3(
   # XLA's CPU convolution is 1.4 times faster if it pads. So if there is nothing
   # to pad, pad a row and cut its result.
   spare = stride == 1 and x.padding == (0, 0)
-  learns = lowering == 'train' and jax.default_backend() == 'cpu'
-  conv = nn.Conv(
+  conv = Conv(
     features,
-    (3, 3),
-    strides=stride,
+    3,
+    stride,
     padding=((before, after + spare), (before, after)),
-    kernel_init=_KAIMING_NORMAL,
     dtype=dtype,
+    lowering=lowering,
     name=name,
-    conv_general_dilated=convolution.convolve
-    if learns and stride == 1
-    else None,
   )
   return conv(x.full)[:, :-1] if spare else conv(x.full)
-
-
-def conv(
-  x: jax.Array,
-  features: int,
-  side: int,
-  name: str,
-  dtype: jax.typing.DTypeLike,
-  *,
-  bias: bool = True,
-) -> jax.Array:
-  """A convolution over whole images [B, H, W, C], zeros around; in a module."""
-  return nn.Conv(
-    features,
-    (side, side),
-    use_bias=bias,
-    kernel_init=_KAIMING_NORMAL,
-    dtype=dtype,
-    name=name,
-  )(x)
 
 
 def convolve(x: jax.Array, weights: dict[str, jax.Array]) -> jax.Array:

@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adafm_jax.models import layers
 from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
@@ -27,8 +28,8 @@ def depthwise(
 
   Args:
     x: features [B, H, W, C] and k // 2 pixels on each side.
-    kernel: of x's dtype, k odd: [k, k, 1, C], or [B, k, k, 1, C] with filters
-      for each image.
+    kernel: float32, k odd: [k, k, 1, C], or [B, k, k, 1, C] with filters for
+      each image. Of bfloat16 features too its gradient is summed in float32.
     lowering: how to compute it; the results are equal up to float rounding.
     'grouped' is one grouped convolution, for accelerators. 'shifted' is k * k
     multiply-adds of shifted views, which XLA fuses into one loop on the CPU;
@@ -71,7 +72,7 @@ def depthwise(
   def grouped(full, kernel):
     return jax.lax.conv_general_dilated(
       full,
-      kernel,
+      kernel.astype(full.dtype),
       window_strides=(1, 1),
       padding=(x.padding, x.padding),
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
@@ -87,7 +88,7 @@ def _shifted(full: jax.Array, kernel: jax.Array) -> jax.Array:
   """Correlates without padding: [B, H, W, C] by [1 or B, k, k, 1, C]."""
   total = jnp.zeros((), full.dtype)
   for (dy, dx), view in _views(full, kernel.shape[1]):
-    total = total + view * kernel[:, dy, dx, None]
+    total = total + view * layers.broadcast_like(kernel[:, dy, dx, None], view)
   return total
 
 
@@ -116,11 +117,13 @@ def _shifted_backward(saved, cotangent):
   full_gradient = _shifted(wide, kernel[:, ::-1, ::-1])
   sums = _tap_sums(full, cotangent, size)
   sums = sums.sum(0, keepdims=True) if count == 1 else sums
-  return full_gradient, sums.reshape(kernel.shape)
+  return full_gradient, sums.reshape(kernel.shape).astype(kernel.dtype)
 
 
 def _tap_sums(full: jax.Array, cotangent: jax.Array, size: int) -> jax.Array:
-  """What each tap's view of `full` sums to with `cotangent`: [B, k * k, C].
+  """What each tap's view of `full` sums to with `cotangent`.
+
+  Returns float32 [B, k * k, C].
 
   One reduction for all taps reads the features once; JAX's own derivative has
   one per tap, and is eight times slower on the CPU. The loop over bands of rows
@@ -136,17 +139,18 @@ def _tap_sums(full: jax.Array, cotangent: jax.Array, size: int) -> jax.Array:
       jax.lax.dynamic_slice_in_dim(x, i * rows, rows + more, axis=1)
       for x, more in ((full, size - 1), (cotangent, 0))
     ]
+    band = [x.astype(jnp.float32) for x in band]
     products = [view * band[1] for _, view in _views(band[0], size)]
     found = jax.lax.reduce(
       products,
-      [jnp.zeros((), x.dtype) for x in products],
+      [jnp.float32(0)] * len(products),
       lambda a, b: [x + y for x, y in zip(a, b, strict=True)],
       (1, 2),
     )
     return sums + jnp.stack(found, axis=1)
 
   batch, *_, channels = full.shape
-  nothing = jnp.zeros((batch, size * size, channels), full.dtype)
+  nothing = jnp.zeros((batch, size * size, channels), jnp.float32)
   return jax.lax.fori_loop(0, height // rows, add_band, nothing)
 
 
@@ -198,12 +202,12 @@ class AdaFM(nn.Module):
     strength = border.strength(strength)
 
     def change(kernel, bias):
-      filtered = depthwise(around, kernel.astype(x.dtype), self.lowering)
-      return filtered + bias.astype(x.dtype)
+      filtered = depthwise(around, kernel, self.lowering)
+      return filtered + layers.broadcast_like(bias, filtered)
 
     if not self.bends:
-      moved = change(kernel, bias[None, None, None])
-      return around.centre + strength.astype(x.dtype) * moved
+      moved = change(kernel, bias)
+      return around.centre + layers.broadcast_like(strength, moved) * moved
     kernels = [kernel[None], zeros('bend_kernel', (self.bends, *shape))]
     biases = [bias[None], zeros('bend_bias', (self.bends, features))]
     terms = jnp.concatenate(kernels), jnp.concatenate(biases)
@@ -215,6 +219,6 @@ class AdaFM(nn.Module):
       return around.centre + change(combined, offset[:, None, None])
     total = around.centre
     for weight, kernel, bias in zip(weights, *terms, strict=True):
-      moved = change(kernel, bias[None, None, None])
-      total = total + weight.astype(x.dtype) * moved
+      moved = change(kernel, bias)
+      total = total + layers.broadcast_like(weight, moved) * moved
     return total

@@ -14,6 +14,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adafm_jax.models import layers
+
 _EPSILON = 1e-5
 # Collection of the means and variances of a batch.
 STATISTICS = 'statistics'
@@ -53,7 +55,8 @@ class BatchNorm(nn.Module):
       self.sow(STATISTICS, 'variance', variance)
     gain = scale * jax.lax.rsqrt(variance + _EPSILON)
     offset = shift - gain * mean
-    return x * _last(gain, x) + _last(offset, x)
+    like = layers.broadcast_like
+    return x * like(gain, x) + like(offset, x)
 
 
 class ConditionalInstanceNorm(nn.Module):
@@ -82,7 +85,8 @@ class ConditionalInstanceNorm(nn.Module):
     mean, variance = _moments(x, (1, 2), keepdims=True)
     gain = scale * jax.lax.rsqrt(variance + _EPSILON)
     offset = shift - gain * mean
-    return x * gain.astype(x.dtype) + offset.astype(x.dtype)
+    like = layers.broadcast_like
+    return x * like(gain, x) + like(offset, x)
 
 
 def _moments(x: jax.Array, axes: tuple[int, ...], keepdims: bool = False):
@@ -91,10 +95,6 @@ def _moments(x: jax.Array, axes: tuple[int, ...], keepdims: bool = False):
     jnp.mean(x, axes, keepdims=keepdims),
     jnp.var(x, axes, keepdims=keepdims),
   )
-
-
-def _last(value: jax.Array, x: jax.Array) -> jax.Array:
-  return value.astype(x.dtype)[None, None, None]
 
 
 def merge(params: dict[str, Any], batches: list[dict[str, Any]]) -> dict:

@@ -37,16 +37,17 @@ class SpatialTransform(nn.Module):
     features = x.shape[-1]
     strength, seen = given[..., :1], given[..., 1:].astype(x.dtype)
     # Half as many hidden features, as the original's 32 of 64.
-    hidden = layers.conv(seen, max(1, features // 2), 3, 'look', x.dtype)
-    change = nn.Conv(
+    width = max(1, features // 2)
+    hidden = layers.Conv(width, 3, dtype=x.dtype, name='look')(seen)
+    change = layers.Conv(
       2 * features,
-      (1, 1),
-      kernel_init=nn.initializers.zeros,
+      1,
       dtype=x.dtype,
+      kernel_init=nn.initializers.zeros,
       name='change',
     )(nn.leaky_relu(hidden, 0.1))
     gain, offset = jnp.split(change, 2, axis=-1)
-    return x + strength.astype(x.dtype) * (gain * x + offset)
+    return x + layers.broadcast_like(strength, x) * (gain * x + offset)
 
 
 def give(strength: jax.Array, image: jax.Array) -> jax.Array:

@@ -42,7 +42,7 @@ class SRResNet(nn.Module):
     """
 
     def conv(x, features, side, name):
-      return layers.conv(x, features, side, name, self.dtype)
+      return layers.Conv(features, side, dtype=self.dtype, name=name)(x)
 
     def norm(x, name):
       return normalization.BatchNorm(self.learning, name=name)(x)
@@ -73,4 +73,4 @@ def small(image: jax.Array) -> jax.Array:
 def _prelu(module: nn.Module, x: jax.Array, name: str) -> jax.Array:
   """Parametric ReLU with one slope."""
   slope = module.param(name, nn.initializers.constant(0.25), (), jnp.float32)
-  return jnp.where(x > 0, x, slope.astype(x.dtype) * x)
+  return jnp.where(x > 0, x, layers.broadcast_like(slope, x) * x)

@@ -48,7 +48,7 @@ def _tensors(channels, features, padding):
 
 def _gradients(x, kernel, cotangent, padding):
   def convolve(x, kernel):
-    return convolution.convolve(x, kernel, (1, 1), padding)
+    return convolution.convolve(x, kernel, padding)
 
   return jax.vjp(convolve, x, kernel)[1](cotangent)
 

@@ -1,6 +1,7 @@
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy_network
 import pytest
@@ -156,3 +157,34 @@ def test_inserted_adafm_layers_change_nothing(placement):
   apply = jax.jit(restorer.make_apply(arch))
   for strength in (0.0, 1.0):
     _check_close(np.asarray(apply(params, image, strength)), expected)
+
+
+@pytest.mark.parametrize('lowering', ['auto', 'train', 'grouped'])
+@pytest.mark.parametrize(
+  ('kernel', 'path', 'bends'), [(1, 'line', 0), (3, 'poly', 2)]
+)
+def test_gradients_of_bfloat16_are_summed_in_float32(
+  kernel, path, bends, lowering
+):
+  arch = Architecture(
+    features=8, blocks=2, kernel=kernel, path=path, bends=bends
+  )
+  leaves, tree = jax.tree.flatten(restorer.init(jax.random.key(0), arch))
+  keys = jax.random.split(jax.random.key(2), len(leaves))
+  params = tree.unflatten(
+    10 * x + 0.05 * jax.random.normal(key, x.shape)
+    for x, key in zip(leaves, keys, strict=True)
+  )
+  image = jax.random.uniform(jax.random.key(1), (4, 64, 64, 3))
+
+  def gradients(dtype):
+    apply = restorer.make_apply(arch, dtype=dtype, lowering=lowering)
+    return jax.jit(
+      jax.grad(lambda p, s: apply(p, image, s).sum(), argnums=(0, 1))
+    )(params, 0.6)
+
+  def close(found, exact):
+    # Sums in bfloat16 were wrong by up to 0.94.
+    assert np.linalg.norm(found - exact) < 0.06 * np.linalg.norm(exact)
+
+  jax.tree.map(close, gradients(jnp.bfloat16), gradients(jnp.float32))
