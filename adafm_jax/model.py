@@ -46,8 +46,7 @@ class Model(Header):
     arch = dataclasses.replace(self.arch, path='line', bends=0)
     return dataclasses.replace(self, arch=arch, params=_unbent(self.params))
 
-  # Compared by identity, not by header, since weights differ. jit(model.apply)
-  # needs the hash.
+  # By identity: models of one header may have other weights.
   __eq__ = object.__eq__
   __hash__ = object.__hash__
 
@@ -56,14 +55,15 @@ class Model(Header):
 
     Args:
       params: weights, `self.params` or others of the same shapes.
-      image: [B, H, W, C] float32 in [0, 1], C being `arch.channels`.
+      image: [B, H, W, C] float in [0, 1], C being `arch.channels`.
       strength: in [0, 1], in one of the forms of `models.strength.FORMS`.
 
     Returns:
-      [B, H, W, C] float32, not clipped, see `restorer.make_apply`.
+      [B, H, W, C] of image's dtype, not clipped, see `restorer.make_apply`.
 
     Raises:
-      UserError: the shapes don't fit.
+      UserError: the image or the strength has another shape, or the image is
+        not float.
     """
     from adafm_jax.models import restorer
 

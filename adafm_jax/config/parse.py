@@ -26,8 +26,10 @@ _KINDS = {
   str: 'text',
 }
 _BOOLS = {'true': True, '1': True, 'false': False, '0': False}
-# Groups of fields that don't affect the weights.
-_AFTER_TRAINING = ('run', 'evaluate', 'calibrate', 'sweep')
+# Groups of fields that don't affect the weights. ('calibrate' is another where
+# the path or all weights learn each level at the strength that was measured.)
+_AFTER_TRAINING = ('run', 'evaluate', 'sweep')
+_CALIBRATED = ('path', 'joint')
 
 
 def parse(
@@ -188,6 +190,9 @@ def _may_change(name: str, old: Config, new: Config) -> bool:
   section, _, field = name.partition('.')
   if section in _AFTER_TRAINING:
     return True
+  if section == 'calibrate':
+    used = {*old.used_stages, *new.used_stages}
+    return used.isdisjoint(_CALIBRATED)
   # `workdir.open_workdir` checks how far the stage has come.
   return field == 'steps' and all(
     getattr(config, section).schedule == 'trapezoid' for config in (old, new)

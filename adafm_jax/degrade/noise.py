@@ -36,14 +36,15 @@ def add_noise(
   """
   scale = jnp.asarray(sigma, jnp.float32) / 255
   scale = scale.reshape(scale.shape + (1,) * (image.ndim - scale.ndim))
-  noisy = image + scale * jax.random.normal(key, image.shape, jnp.float32)
+  grain, coin = jax.random.split(key)
+  noisy = image + scale * jax.random.normal(grain, image.shape, jnp.float32)
   if protocol == 'float':
     return noisy
   clipped = jnp.rint(jnp.clip(noisy, 0, 1) * 255) / 255
   if protocol == 'clipped':
     return clipped
-  coin = jax.random.bernoulli(jax.random.fold_in(key, 1), 0.5, image.shape[:1])
-  return jnp.where(coin.reshape(-1, *[1] * (image.ndim - 1)), clipped, noisy)
+  heads = jax.random.bernoulli(coin, 0.5, image.shape[:1])
+  return jnp.where(heads.reshape(-1, *[1] * (image.ndim - 1)), clipped, noisy)
 
 
 def add_noise_numpy(

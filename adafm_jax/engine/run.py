@@ -79,15 +79,22 @@ class Network:
     Args:
       images: float32 [B, H, W, C] in [0, 1], any H and W.
       strength: in [0, 1]: one value, one per image [B], or one per pixel
-        [B, H, W], see `blend`.
+        [B, H, W], see `blend`. (The pure function takes more forms.)
 
     Returns:
       float32 of the same shape, not clipped.
 
     Raises:
-      UserError: even the smallest tiles do not fit into memory.
+      UserError: the strength has another shape, or even the smallest tiles do
+        not fit into memory.
     """
     strength = np.asarray(strength, np.float32)
+    if strength.shape not in ((), images.shape[:1], images.shape[:3]):
+      raise UserError(
+        f'The strength has shape {list(strength.shape)}; for images of shape'
+        f' {list(images.shape)} it must be one number, [{len(images)}] or'
+        f' {list(images.shape[:3])}.'
+      )
     if strength.ndim == 3:
       return blend.run(self.restore, images, strength)
     if self.self_ensemble:
@@ -100,7 +107,7 @@ class Network:
       )
     planned = self._plan(images, len(images))
     arch, params = fold(self.arch, self.params, strength)
-    output = np.empty_like(images)
+    output = np.empty(images.shape, np.float32)
     for begin in range(0, len(images), planned.chunk):
       part = slice(begin, begin + planned.chunk)
       given = strength[part] if strength.ndim else strength
@@ -200,7 +207,9 @@ def _compiled(arch: Architecture, dtype: str) -> restorer.Apply:
 def _compiled_sweep(
   arch: Architecture, dtype: str, reduce: Reduce | None
 ) -> Callable[..., jax.Array]:
-  swept = make_sweep(networks.make_apply(arch, dtype=jnp.dtype(dtype)))
+  swept = make_sweep(
+    networks.make_apply(arch, dtype=jnp.dtype(dtype), swept=True)
+  )
   if reduce is None:
     return jax.jit(swept)
   return jax.jit(

@@ -117,8 +117,8 @@ def error_products(
     UserError: nothing is left inside the border, or a row is over 33,025
       pixels wide, where int32 could overflow.
   """
-  reference = _inside(reference, border)
-  outputs = _inside(outputs, border)
+  reference = inside(reference, border)
+  outputs = inside(outputs, border)
   if reference.shape[-2] > _WIDEST_ROW:
     raise UserError(
       f'PSNR on the device takes images up to {_WIDEST_ROW} pixels wide; one '
@@ -168,7 +168,7 @@ def _compared(reference, output, border, channels):
   if reference.shape != output.shape:
     raise ValueError(f'shapes differ: {reference.shape}, {output.shape}')
   _check_channels(channels, reference.shape[-1])
-  pair = [_inside(image, border) for image in (reference, output)]
+  pair = [inside(image, border) for image in (reference, output)]
   if channels == 'y' and reference.shape[-1] == 3:
     return [colour.rgb_to_y(image)[..., None] for image in pair]
   return [image.astype(np.float64) for image in pair]
@@ -184,7 +184,7 @@ def _check_channels(channels: str, count: int) -> None:
     raise ValueError(f'images have 1 or 3 channels, not {count}')
 
 
-def _inside(image, border: int):
+def inside(image, border: int):
   """Crops `border` pixels at each side of [..., H, W, C]."""
   height, width = image.shape[-3:-1]
   if border < 0 or 2 * border >= min(height, width):

@@ -47,17 +47,21 @@ class Protocol:
   @property
   def label(self) -> str:
     """The protocol in words, for tables."""
-    channels = self.channels.upper()
-    task = self.degradation.task
+    task, parts = self.degradation.task, [self.channels.upper()]
     if task == 'denoise':
-      kind = {
-        'clipped': 'noisy input clipped to 8 bits',
-        'float': 'noisy input unclipped',
-      }[self.degradation.noise]
-      return f'{channels}, {kind}'
-    if task == 'sr':
-      return f'{channels}, border of the scale cropped'
-    return f'{channels}, Pillow JPEG'
+      parts.append(
+        {
+          'clipped': 'noisy input clipped to 8 bits',
+          'float': 'noisy input unclipped',
+        }[self.degradation.noise]
+      )
+    if task == 'dejpeg':
+      parts.append('Pillow JPEG')
+    shave = known.USUAL[task].border if self.shave is None else self.shave
+    if shave:
+      size = 'the scale' if shave == 'scale' else f'{shave} pixels'
+      parts.append(f'border of {size} cropped')
+    return ', '.join(parts)
 
 
 class Case(NamedTuple):

@@ -79,6 +79,7 @@ def mean_psnr(
   """
   strengths = np.array([strength])
   (own,) = psnr_grid(network, cases, strengths, protocol, level)
+  own = np.minimum(own, metrics.BEST)
   return float(np.mean(together(own.tolist())))
 
 
@@ -159,7 +160,7 @@ def score_methods(
     pictures = [to_uint8(case.degraded), *run(case)]
     rows = [_measure(case, x, level, protocol, ssim) for x in pictures]
     if protocol.degradation.task == 'denoise':
-      rows[0] = _noisy_input(case, protocol, rows[0])
+      rows[0] = _noisy_input(case, level, protocol, rows[0])
     found.append(rows)
   by_method = zip(methods, zip(*together(found), strict=True), strict=True)
   return [
@@ -229,9 +230,12 @@ def _measure(
   return case.name, _finite(psnr), structure
 
 
-def _noisy_input(case: Case, protocol: Protocol, row: tuple) -> tuple:
+def _noisy_input(
+  case: Case, level: float, protocol: Protocol, row: tuple
+) -> tuple:
   """The input's PSNR without rounding: unclipped noise does not fit 8 bits."""
   error = case.degraded.astype(np.float64) * 255 - case.clean
+  error = metrics.inside(error, protocol.border(level))
   if protocol.channels == 'y' and error.shape[-1] == 3:
     error = error @ colour.Y_WEIGHTS
   with np.errstate(divide='ignore'):

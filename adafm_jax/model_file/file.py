@@ -57,7 +57,8 @@ def read(
   """
   with _open(path) as file:
     found, shapes = _header(path, file), _shapes(file)
-    curve_shape = shapes.pop(legacy.LAYER_CURVE, None)
+    version = json.loads(file.metadata()[FORMAT])['version']
+    curve_shape = shapes.pop(legacy.LAYER_CURVE, None) if version == 2 else None
     checked = found
     if curve_shape:
       straight = dataclasses.replace(found.arch, path='line', bends=0)

@@ -19,7 +19,7 @@ _KAIMING_NORMAL = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
 
 class Conv(nn.Module):
-  """A convolution with bias, as `flax.linen.Conv`, for training in bfloat16 too.
+  """A convolution with bias: `flax.linen.Conv` for bfloat16 too.
 
   linen's bias has a gradient that is summed over all pixels in the compute
   dtype, and a sum in bfloat16 stands still at 256 times its terms.
@@ -28,7 +28,7 @@ class Conv(nn.Module):
     features: channels of the result.
     side: of the filters.
     stride: of both axes.
-    padding: zeros (before, after) on both axes, or 'SAME'.
+    padding: zeros (before, after) on each axis; None: as many as keep the size.
     dtype: compute dtype.
     use_bias: whether there is a bias.
     kernel_init: of the filters, float32 [side, side, C, features].
@@ -39,7 +39,7 @@ class Conv(nn.Module):
   features: int
   side: int
   stride: int = 1
-  padding: Sequence[tuple[int, int]] | str = 'SAME'
+  padding: Sequence[tuple[int, int]] | None = None
   dtype: jax.typing.DTypeLike = jnp.float32
   use_bias: bool = True
   kernel_init: nn.initializers.Initializer = _KAIMING_NORMAL
@@ -51,15 +51,16 @@ class Conv(nn.Module):
     shape = (self.side, self.side, x.shape[-1], self.features)
     kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
     x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+    padding = self.padding or [(self.side // 2, self.side // 2)] * 2
     learns = self.lowering == 'train' and jax.default_backend() == 'cpu'
     if learns and (self.side, self.stride) == (3, 1):
-      made = convolution.convolve(x, kernel, self.padding)
+      made = convolution.convolve(x, kernel, padding)
     else:
       made = jax.lax.conv_general_dilated(
         x,
         kernel,
         window_strides=(self.stride, self.stride),
-        padding=self.padding,
+        padding=padding,
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
       )
     if not self.use_bias:

@@ -148,6 +148,7 @@ def make_apply(
   *,
   dtype: jax.typing.DTypeLike = jnp.float32,
   learning: bool = False,
+  swept: bool = False,
 ) -> restorer.Apply:
   """A network as a pure function, see `restorer.make_apply`.
 
@@ -156,9 +157,14 @@ def make_apply(
     dtype: compute dtype, float32 or bfloat16.
     learning: whether it is differentiated; batch norm then normalises by the
       batch.
+    swept: whether it runs under `vmap` over strengths. On a bent path the
+      filters are then others for each, and grouped convolutions would have as
+      many groups as there are strengths times channels.
   """
   if not isinstance(network, Peer):
     lowering = 'train' if learning else 'auto'
+    if swept and network.bends:
+      lowering = 'shifted'
     return restorer.make_apply(network, dtype=dtype, lowering=lowering)
   if network.kind in ENDS:
     inner, way = ENDS[network.kind]

@@ -54,7 +54,7 @@ class ResidualBlock(nn.Module):
   Attributes:
     arch: the network's sizes.
     dtype: compute dtype.
-    lowering: of the filters, see `modulation.depthwise` and `layers.conv3x3`.
+    lowering: of the filters, see `modulation.depthwise` and `layers.Conv`.
     layer: makes what stands where AdaFM layers do.
   """
 
@@ -105,7 +105,7 @@ class Restorer(nn.Module):
   Attributes:
     arch: the network's sizes.
     dtype: compute dtype; parameters, input and output stay float32.
-    lowering: of the filters, see `modulation.depthwise` and `layers.conv3x3`.
+    lowering: of the filters, see `modulation.depthwise` and `layers.Conv`.
     layer: makes what stands where AdaFM layers do.
   """
 
@@ -184,24 +184,32 @@ def make_apply(
   Args:
     arch: the network's sizes.
     dtype: compute dtype, float32 or bfloat16.
-    lowering: of the filters, see `modulation.depthwise` and `layers.conv3x3`.
+    lowering: of the filters, see `modulation.depthwise` and `layers.Conv`.
+      'auto' and 'train' choose for JAX's default backend, when traced;
+      'portable' when compiled for another.
 
   Returns:
-    apply(params, image, strength) -> image. image: [B, H, W, C] float32 in
+    apply(params, image, strength) -> image. image: [B, H, W, C] float in
     [0, 1], any H and W; strength: float in [0, 1] in one of the forms of
     `strength.FORMS`, ignored by the basic model. The result has image's shape
-    and is not clipped. Strength 0 gives the basic model's result bit for bit.
-    It raises UserError if shapes don't fit.
+    and dtype and is not clipped. Strength 0 gives the basic model's result bit
+    for bit. It raises UserError if the image or strength has another form.
   """
   module = Restorer(arch, dtype, lowering)
 
   def apply(params, image, strength):
-    _, height, width, channels = image.shape
-    if channels != arch.channels:
+    image = jnp.asarray(image)
+    if image.ndim != 4 or image.shape[-1] != arch.channels:
       raise UserError(
-        f'The network restores images of {arch.channels} channel(s); this one'
-        f' has {channels}.'
+        f'The network restores images [B, H, W, {arch.channels}]; this one has'
+        f' shape {list(image.shape)}.'
       )
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+      raise UserError(
+        f'The network restores float images in [0, 1]; this one is'
+        f' {image.dtype}. (Model.restore takes it.)'
+      )
+    _, height, width, _ = image.shape
     spread = strengths.spread(strength, arch.adafm_layers, image.shape)
     even = layers.pad_to_even(image)
     out: Any = module.apply({'params': params}, even, spread, WholeImage())

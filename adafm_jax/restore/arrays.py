@@ -50,7 +50,7 @@ def restore(
   )
   network = Network(
     header.arch,
-    params,
+    jax.device_put(params),
     side=engine.parse_tile(tile),
     memory=memory,
     self_ensemble=self_ensemble,
@@ -82,7 +82,7 @@ def sweep(
   pixels, finish = contrast.prepare(
     stack, header.arch.channels, found, scale=chosen.scale
   )
-  network = Network(header.arch, params, memory=memory)
+  network = Network(header.arch, jax.device_put(params), memory=memory)
   output = np.concatenate(list(network.sweep(pixels, chosen.strength)))
   return give(finish(setting.fade(pixels, output, shares)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 from typing import Any
 
@@ -11,6 +12,7 @@ import orbax.checkpoint as ocp
 
 from adafm_jax.errors import UserError
 from adafm_jax.train import logs
+from adafm_jax.train import mesh as meshes
 from adafm_jax.train.step import TrainState
 
 
@@ -50,7 +52,7 @@ class Checkpoints:
     self._manager.save(step, args=ocp.args.StandardSave(copy._asdict()))
 
   def restore(self, like: TrainState) -> TrainState:
-    """Loads the newest readable checkpoint and deletes damaged newer ones.
+    """Loads the newest readable checkpoint and sets newer ones aside.
 
     Args:
       like: a state with the wanted shapes, dtypes and shardings.
@@ -70,16 +72,28 @@ class Checkpoints:
         damage = damage or _first_line(error)
         continue
       for newer in (s for s in steps if s > step):
-        logs.say(
-          f'the checkpoint of step {newer} in {self._folder} is damaged'
-          f' ({damage}); going on from step {step}'
-        )
-        self._manager.delete(newer)
+        self._set_aside(newer, damage, step)
       return state
     raise UserError(
       f'No checkpoint in {self._folder} can be read ({damage}); give another'
       ' --workdir, or remove the folder to train this stage again.'
     )
+
+  def _set_aside(self, step: int, damage: str, last: int) -> None:
+    """Renames a checkpoint: it may be whole, and the storage out of order."""
+    aside = next(
+      path
+      for i in itertools.count(1)
+      if not (path := self._folder / f'unreadable-{step}-{i}').exists()
+    )
+    logs.say(
+      f'the checkpoint of step {step} in {self._folder} is damaged ({damage});'
+      f' it is kept as {aside.name}; going on from step {last}'
+    )
+    if meshes.is_main():
+      (self._folder / str(step)).rename(aside)
+    meshes.gather(None)  # until it is renamed
+    self._manager.reload()
 
   def _read(self, step: int, like: TrainState) -> TrainState:
     # Checked first: orbax reports a wrong shape late, and with much noise.

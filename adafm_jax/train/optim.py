@@ -106,6 +106,8 @@ def make_optimizer(
 def _muon(stage: StageConfig) -> optax.GradientTransformation:
   """Muon on dense kernels, as matrices [h * w * in, out]; Adam elsewhere.
 
+  (Also on a grey head, whose kernel has the shape of AdaFM filters.)
+
   Muon's updates get the root mean square of Adam's, 0.2, so that one learning
   rate serves both (Liu et al. 2025, "Muon is scalable for LLM training").
   """
@@ -186,15 +188,10 @@ def stop_frozen(params: restorer.Params, labels: Any) -> restorer.Params:
 
 def describe(params: restorer.Params, labels: Any) -> str:
   """One line for the log: how many parameters are trained and frozen."""
-  count = {'train': 0, 'freeze': 0}
-  jax.tree.map(
-    lambda p, label: count.update({label: count[label] + p.size}),
-    params,
-    labels,
-  )
-  total = sum(count.values())
-  share = count['train'] / total
+  pairs = zip(jax.tree.leaves(params), jax.tree.leaves(labels), strict=True)
+  trained = sum(p.size for p, label in pairs if label == 'train')
+  total = sum(p.size for p in jax.tree.leaves(params))
   return (
-    f'{count["train"]:,} of {total:,} parameters are trained ({share:.2%}),'
-    f' {count["freeze"]:,} frozen'
+    f'{trained:,} of {total:,} parameters are trained ({trained / total:.2%}),'
+    f' {total - trained:,} frozen'
   )

@@ -67,9 +67,9 @@ def train(run: Run) -> restorer.Params:
     UserError: a batch doesn't fit the devices, or training diverged.
   """
   config = run.config
-  for field in config.used_stages:
-    stage = getattr(config, field)
-    meshes.check_batch(field, stage.batch, meshes.make_mesh())
+  for field in config.used_stages:  # of later stages too, before hours of work
+    batch = getattr(config, field).batch
+    meshes.check_batch(field, batch, meshes.make_mesh())
   params = initial.basic(config)
   if not config.train.steps:
     logs.say(f'basic: the backbone of {config.model.init}')
@@ -116,10 +116,8 @@ def train_further(run: Run, params: restorer.Params) -> restorer.Params:
   Raises:
     UserError: as `train`.
   """
-  config = run.config
-  meshes.check_batch('train', config.train.batch, meshes.make_mesh())
-  points = Points.single(config.start, 0.0)
-  return learn(run, 'basic', config.arch.basic, params, points)
+  points = Points.single(run.config.start, 0.0)
+  return learn(run, 'basic', run.config.arch.basic, params, points)
 
 
 def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
@@ -190,10 +188,11 @@ def learn(
     The trained weights, on the host.
 
   Raises:
-    UserError: training diverged.
+    UserError: the batch doesn't fit the devices, or training diverged.
   """
   config, mesh = run.config, meshes.make_mesh()
   stage: StageConfig = getattr(config, FIELDS[name])
+  meshes.check_batch(FIELDS[name], stage.batch, mesh)
   labels = optim.label_parameters(params, rules or optim.STAGE_RULES[name])
   drawn = not Degradation(config.task).whole_image
   constants = steps.StageConstants(
@@ -210,7 +209,7 @@ def learn(
   folder = run.workdir / 'checkpoints' / name
   with checkpoint.Checkpoints(folder, config.run.keep) as store:
     fresh = steps.init_state(constants, params)
-    state = TrainState(*meshes.replicate(fresh, mesh))
+    state = meshes.replicate(fresh, mesh)
     if store.latest is not None:
       logs.say(f'{name}: resuming from step {store.latest}')
       state = store.restore(state)

@@ -1,4 +1,4 @@
-"""The training step: draw patches, degrade, L1 loss, Adam, moving average.
+"""The training step: draw patches, degrade, L1 loss, optimizer, average.
 
 The step is one function for one device or many: the batch is sharded over
 the mesh axis `data`, everything else is replicated, and the random draws
@@ -32,7 +32,7 @@ class TrainState(NamedTuple):
     step: int32 [], steps done.
     params: the weights.
     ema: their moving average, or {} if it is turned off.
-    opt_state: Adam's.
+    opt_state: the optimizer's.
   """
 
   step: jax.Array
@@ -141,11 +141,10 @@ def draw_batch(
     (clean, degraded, which): float32 [batch, patch, patch, C] in [0, 1], and
     the index of each patch's point, int32 [batch], or [1] if there is only one.
   """
-  place, grain = jax.random.split(key)
+  place, grain, draw = jax.random.split(key, 3)
   stage, count = constants.stage, len(constants.points.level)
   which = jnp.zeros((1,), jnp.int32)
   if count > 1:
-    draw = jax.random.fold_in(key, 1)
     which = jax.random.randint(draw, (stage.batch,), 0, count)
   if isinstance(source, banks.Bank):
     pixels = banks.sample(place, source, stage.batch, stage.patch)

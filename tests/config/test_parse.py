@@ -206,6 +206,21 @@ def test_differences():
   assert configs.differences(old, Config()) == []
 
 
+@pytest.mark.parametrize(
+  ('fields', 'fixed'),
+  [
+    ({}, False),
+    ({'path__kind': 'poly', 'path__bends': 2}, True),
+    ({'joint__steps': 5}, True),
+  ],
+)
+def test_calibration_is_fixed_where_stages_learn_along_it(fields, fixed):
+  old = small_configs.parse(**fields)
+  new = small_configs.parse(**fields, calibrate__order=1)
+  wanted = [f'calibrate.order: {old.calibrate.order} -> 1'] * fixed
+  assert configs.differences(old, new) == wanted
+
+
 def test_fields_of_model_and_architecture_agree():
   assert Config().arch == architecture.Architecture()
 

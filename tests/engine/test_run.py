@@ -1,5 +1,7 @@
 """The engine: whole or in tiles, in one pass or in many, the same pictures."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ import tiny_models
 from adafm_jax.engine import plan
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
-from adafm_jax.models import restorer
+from adafm_jax.errors import UserError
+from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
 
 ARCH = Architecture(features=6, blocks=1, kernel=3)
@@ -116,6 +119,34 @@ def test_a_sweep_equals_single_strengths(params):
     alone = apply(params, images, strength)
     np.testing.assert_allclose(output, alone, atol=2e-5)
   assert np.abs(swept[0] - swept[1]).max() > 1e-2
+
+
+@pytest.mark.parametrize('shape', [(1,), (3, 1), (3, 2), (2, 150), (1, 4, 4)])
+def test_a_strength_of_another_form_is_refused(params, images, shape):
+  strength = np.full(shape, 0.5, np.float32)
+  with pytest.raises(UserError, match=r'it must be one number, \[2\] or'):
+    Network(ARCH, params).restore(images, strength)
+
+
+@pytest.mark.parametrize(('bends', 'groups'), [(0, {1, 6}), (2, {1})])
+def test_accelerators_sweep_bent_paths_without_a_group_per_strength(
+  monkeypatch, bends, groups
+):
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  path = 'poly' if bends else 'line'
+  arch = dataclasses.replace(ARCH, path=path, bends=bends)
+  sweep = engine.make_sweep(networks.make_apply(arch, swept=True))
+  program = jax.make_jaxpr(sweep)(
+    tiny_models.random_params(arch),
+    jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32),
+    jax.ShapeDtypeStruct((5,), np.float32),
+  )
+  found = {
+    equation.params['feature_group_count']
+    for equation in _equations(program.jaxpr)
+    if equation.primitive.name == 'conv_general_dilated'
+  }
+  assert found == groups
 
 
 def test_weights_are_shared_by_all_strengths(params):

@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 import tiny_models
@@ -181,6 +182,38 @@ def test_unclipped_input_is_judged_as_it_is():
   weights = np.array([65.481, 128.553, 24.966]) / 255
   gain = -10 * np.log10((weights**2).sum())
   assert rows[0].psnr == pytest.approx(14.15 + gain, abs=0.05)
+
+
+def test_the_noisy_input_is_judged_inside_the_border():
+  image = NamedImage('grey', np.full((32, 32, 3), 128, np.uint8))
+  protocol = Protocol(Degradation('denoise', 'float'), shave=12)
+  assert protocol.label == (
+    'RGB, noisy input unclipped, border of 12 pixels cropped'
+  )
+  (row,) = scores.score_methods(
+    [image],
+    {},
+    lambda case: [],
+    name='s',
+    level=50,
+    protocol=protocol,
+    ssim=False,
+  )
+  noise = make_case(image, 50, protocol).degraded * 255.0 - 128
+  inside = noise[12:20, 12:20]
+  psnr = 20 * np.log10(255 / np.sqrt(np.mean(inside**2)))
+  assert row.psnr == pytest.approx(psnr, abs=1e-4)
+  assert abs(20 * np.log10(255 / noise.std()) - psnr) > 0.1
+
+
+def test_a_network_without_error_has_100_db_in_the_mean_too():
+  arch = Architecture(features=8, blocks=1)
+  params = jax.tree.map(np.zeros_like, tiny_models.random_params(arch))
+  image = NamedImage('black', np.zeros((16, 16, 3), np.uint8))
+  protocol = Protocol.of('denoise')
+  cases = make_cases([image], 0.0, protocol)
+  network = Network(arch, params)
+  assert scores.mean_psnr(network, cases, 0.5, protocol, 0.0) == 100
 
 
 @pytest.mark.parametrize(('task', 'level'), [('sr', 2), ('denoise', 0)])

@@ -100,6 +100,13 @@ def test_a_layer_curve_of_another_shape_is_refused(path):
     Model.load(path)
 
 
+def test_version_3_has_no_layer_curve(path):
+  _model().save(path)
+  _rewrite(path, lambda header: None, layer_curve=CURVE)
+  with pytest.raises(UserError, match='layer_curve'):
+    Model.load(path)
+
+
 def test_a_bent_model_has_the_papers_path_too():
   arch = dataclasses.replace(ARCH, path='poly', bends=2)
   model = _model(arch=arch, params=_params(arch))

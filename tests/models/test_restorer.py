@@ -91,10 +91,18 @@ def test_bfloat16_is_close_and_returns_float32():
   assert 1e-5 < error < 0.03  # it is computed in bfloat16, and only that
 
 
-def test_wrong_number_of_channels_is_a_user_error():
+@pytest.mark.parametrize(
+  ('image', 'problem'),
+  [
+    (_images(4, 6), r'\[B, H, W, 1\]; this one has shape \[2, 4, 6, 3\]'),
+    (_images(4, 6, 1)[0], r'has shape \[4, 6, 1\]'),
+    (np.zeros((1, 4, 6, 1), np.uint8), 'uint8.*Model.restore'),
+  ],
+)
+def test_an_image_of_another_form_is_a_user_error(image, problem):
   _, arch, params = tiny_models.authors_network(1, channels=1)
-  with pytest.raises(UserError, match=r'images of 1 channel\(s\).* has 3'):
-    restorer.make_apply(arch)(params, _images(4, 6), 0.0)
+  with pytest.raises(UserError, match=problem):
+    restorer.make_apply(arch)(params, image, 0.0)
 
 
 def _count(arch, pattern):

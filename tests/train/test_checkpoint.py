@@ -43,6 +43,7 @@ def test_a_damaged_newest_checkpoint_falls_back(folder, pattern, capsys):
   with Checkpoints(folder, 3) as store:
     found = store.restore(_state(0))
     assert store.latest == 2
+    assert (folder / 'unreadable-3-1').is_dir()  # kept
     store.save(3, _state(30))  # the step can be saved again
   np.testing.assert_array_equal(found.params['w'], np.full((300, 300), 2.0))
   out = capsys.readouterr().out

@@ -40,6 +40,17 @@ def _run(tmp_path, **model):
   return stages.Run(config, tmp_path, images, validate)
 
 
+def test_a_batch_that_devices_cannot_share_is_refused_in_any_stage(tmp_path):
+  run = _run(tmp_path)
+  config = dataclasses.replace(
+    run.config, adapt=dataclasses.replace(run.config.adapt, batch=3)
+  )
+  run = dataclasses.replace(run, config=config)
+  params = initial.basic(config)
+  with pytest.raises(UserError, match=r'adapt\.batch is 3, which 8 devices'):
+    stages.adapt(run, params)
+
+
 def test_the_path_moves_its_bends_alone_and_resumes(tmp_path):
   run = _run(tmp_path)
   line = stages.train(run)

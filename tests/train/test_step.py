@@ -230,6 +230,27 @@ def test_batches_depend_on_the_step_and_seed_alone():
     )
 
 
+def test_no_two_draws_of_a_step_share_a_key(monkeypatch):
+  used = {'randint': [], 'normal': [], 'bernoulli': []}
+
+  def record(name):
+    real = getattr(jax.random, name)
+
+    def recorded(key, *args, **options):
+      used[name].append(tuple(jax.random.key_data(key).tolist()))
+      return real(key, *args, **options)
+
+    monkeypatch.setattr(jax.random, name, recorded)
+
+  for name in used:
+    record(name)
+  constants = _constants(points=POINTS, noise='both')
+  steps.draw_batch(constants, KEY, _bank())
+  assert all(used.values())
+  keys = [key for each in used.values() for key in each]
+  assert len(set(keys)) == len(keys)
+
+
 def test_noise_has_the_stages_level_and_stays_unclipped():
   constants = _constants(batch=64)
   clean, degraded = _batch(constants, 0)
