@@ -86,7 +86,9 @@ class Model(Header):
       image: [H, W], [H, W, C] or [B, H, W, C], C = 1 (grey) or 3 (RGB); uint8
         (0 to 255), uint16 (0 to 65535) or float (0 to 1); NumPy or JAX.
       level: how degraded it is, in the model's unit (sigma of 255, JPEG
-        quality, scale factor); one value, or one an image.
+        quality, scale factor); one value, or one an image. Noise and JPEG
+        artefacts may be weaker than the model's levels: the result is then
+        mixed with the image.
       strength: in [0, 1], instead of `level`: 0 is the start level, 1 the end
         level. In super-resolution give both; `level` is then only the scale.
       mask: [H, W] or [B, H, W], factor on the strength of each pixel; bool, or
@@ -97,6 +99,10 @@ class Model(Header):
       self_ensemble: average over the eight flips and rotations; 8 times slower.
       tile: side of the tiles of large images, pixels; 'auto' chooses it.
       memory: limit in bytes; None: half of the free memory.
+
+    An image that uses a quarter of its range or less is stretched for the
+    network, and its noise with it (but not in DeJPEG, which leaves images alone
+    that use less than a twentieth).
 
     Returns:
       The restored image, with the array type and dtype of `image`, clipped to

@@ -78,7 +78,7 @@ def measure(
   span, channels = model.levels, image.shape[-1]
   photo = degrade(image, span.task, level, name)
   found = estimate.estimate_level(photo, span).level
-  strength, _, share = setting.choose(model, found, None, channels=channels)
+  strength, _, share, _ = setting.choose(model, found, None, channels=channels)
   fraction = 1.0
   if share < 1:
     fraction = setting.fraction(model, found, channels=channels)

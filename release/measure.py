@@ -156,7 +156,7 @@ def default_levels(model: Model) -> list[float]:
   found = [
     float(x)
     for x in LEVELS[span.task]
-    if span.contains(x) or (span.task != 'sr' and span.position(x) < 0)
+    if span.contains(x) or (span.task != 'sr' and span.cleaner(x))
   ]
   if len(found) > 1:
     return found

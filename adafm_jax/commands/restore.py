@@ -150,6 +150,8 @@ def _restore_all(
   if not options.dry_run:
     files.make_folder(pairs[0].target.parent if pairs else options.output)
   began, output = time.monotonic(), pathlib.Path(options.output)
+  # What an earlier call left may have another level, so it can't be skipped.
+  fresh = not any(pair.target.exists() for pair in pairs)
   outcomes: list[Outcome] = []
   with report.opened(options.json) as lines:
     try:
@@ -165,7 +167,8 @@ def _restore_all(
         report.summary(outcomes, len(pairs), seconds, options.output), options
       )
       if len(outcomes) < len(pairs):
-        more = '' if options.manifest else ' with --skip-existing'
+        skips = fresh and not (options.manifest or options.overwrite)
+        more = ' with --skip-existing' if skips else ''
         _print(f'To finish, give the same command{more}.', options)
   said = [*(outcome.problem for outcome in outcomes), lines.problem]
   problems = list(filter(None, said))

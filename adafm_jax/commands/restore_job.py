@@ -92,7 +92,7 @@ def _gentler(levels: LevelRange) -> dict[str, LevelRange]:
   return {
     name: x
     for name, x in found.items()
-    if x.task == levels.task and levels.position(x.start) < 0
+    if x.task == levels.task and levels.cleaner(x.weakest)
   }
 
 

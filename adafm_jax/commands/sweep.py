@@ -72,7 +72,7 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
   add(
     '--levels',
     help="levels in the model's unit instead, as 15,25,35: each at the strength"
-    ' that the lambda curve gives',
+    ' that the lambda curve gives (of noise in colour images)',
   )
   add(
     '--path',
@@ -147,6 +147,11 @@ def _sweep(
     scale=job.scale,
     border=job.border,
   )
+  if job.colour_only and image.like.pixels.shape[-1] == 1:
+    raise UserError(
+      'It is grey, and its levels have other strengths than those of colour'
+      ' images; give --lambdas, or use `adafm restore --level`.'
+    )
   return sweep_results.write_image(
     job.output,
     image.stem,

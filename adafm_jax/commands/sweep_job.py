@@ -30,6 +30,8 @@ class SweepJob(NamedTuple):
     labels: of each strength, for the sheet.
     scale: factor by which inputs are enlarged first.
     output: folder.
+    colour_only: whether the strengths are those of levels in colour images,
+      and grey ones have others (`setting.strength_of`).
   """
 
   network: Network
@@ -38,6 +40,7 @@ class SweepJob(NamedTuple):
   labels: list[str]
   scale: float
   output: pathlib.Path
+  colour_only: bool = False
 
   @property
   def border(self) -> int:
@@ -84,6 +87,9 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     labels=labels,
     scale=options.scale or 1.0,
     output=pathlib.Path(options.output),
+    colour_only=options.levels is not None
+    and task == 'denoise'
+    and model.arch.channels == 3,
   )
 
 

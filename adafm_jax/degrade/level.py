@@ -42,6 +42,11 @@ class Task:
   highest: float
   whole: bool = False
 
+  @property
+  def clean(self) -> float:
+    """The level of what is not degraded."""
+    return self.highest if self.name == 'dejpeg' else self.lowest
+
   def label(self, level: float) -> str:
     """A level as text: 'sigma 15', 'q 80', 'x3.4'."""
     return f'{self.prefix}{level:g}'
@@ -127,6 +132,27 @@ class LevelRange:
   def __str__(self) -> str:
     label = TASKS[self.task].label
     return f'{label(self.start)} to {label(self.end)}'
+
+  @property
+  def weakest(self) -> float:
+    """The end that is the weaker degradation: usually the start."""
+    return min(self.start, self.end, key=self._distance)
+
+  @property
+  def strongest(self) -> float:
+    """The end that is the stronger degradation."""
+    return max(self.start, self.end, key=self._distance)
+
+  def cleaner(self, level: float) -> bool:
+    """Whether a level is a weaker degradation than both ends."""
+    return self._distance(level) < self._distance(self.weakest)
+
+  def stronger(self, level: float) -> bool:
+    """Whether a level is a stronger degradation than both ends."""
+    return self._distance(level) > self._distance(self.strongest)
+
+  def _distance(self, level: float) -> float:
+    return abs(level - TASKS[self.task].clean)
 
   def position(self, level: float) -> float:
     """The linear position of `level`: 0 at the start, 1 at the end."""

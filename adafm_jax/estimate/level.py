@@ -58,10 +58,10 @@ class LevelEstimate(NamedTuple):
   """A level to restore with.
 
   Attributes:
-    level: in the task's unit, no stronger than the model's end; it may be
-      cleaner than its start.
+    level: in the task's unit, no stronger than the model restores; it may be
+      cleaner.
     sentence: for the user: the estimate, where it came from, and whether it was
-      clipped to the model's end.
+      clipped to the model's range.
     estimate: before clipping.
   """
 
@@ -128,12 +128,15 @@ def estimate_quality(photo: Photo) -> Estimate:
   return last
 
 
-def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
+def estimate_level(
+  photo: Photo, span: LevelRange, gain: float = 1.0
+) -> LevelEstimate:
   """The level to restore a photograph with.
 
   Args:
     photo: of any format.
     span: of the model; its task says what is estimated.
+    gain: by which the photo was stretched; noise is that of before.
 
   Raises:
     UserError: the task is super-resolution, whose scale the user gives.
@@ -142,14 +145,14 @@ def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
   if task.name == 'denoise':
     pixels = _seen(photo)
     sigma = estimate_sigma(pixels)
-    if span.position(sigma) < 0:
+    if span.cleaner(sigma):
       # The luma of fine texture in a clean JPEG looks like noise of sigma 9,
       # and what is clean must not be harmed.
       found = estimate_noise.estimate(pixels)
       sigma = min(sigma, found.sigma)
       if pixels.shape[-1] == 1 and found.spread > _MAX_GREY_SPREAD:
         sigma = 0.0
-    sigma = round(sigma, 1)
+    sigma = round(sigma, 1) if gain == 1 else float(f'{sigma / gain:.3g}')
     estimate = Estimate(sigma, PIXELS)
     sentence = f'Noise of {task.label(sigma)}, estimated from the pixels'
   elif task.name == 'dejpeg':
@@ -161,8 +164,8 @@ def estimate_level(photo: Photo, span: LevelRange) -> LevelEstimate:
       ' it.'
     )
   level = estimate.value
-  if span.position(level) > 1:
-    level = span.end
+  if span.stronger(level):
+    level = span.strongest
     sentence += (
       f'; {task.label(level)} is used, the nearest in the range of the model'
       f' ({span})'

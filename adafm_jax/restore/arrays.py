@@ -7,6 +7,7 @@ An image may be uint8 (0 to 255), uint16 (0 to 65535) or of a float type
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,10 +42,15 @@ def restore(
 ) -> Any:
   """See `Model.restore`."""
   stack, give = take(image)
-  chosen = setting.choose(header, level, strength, channels=stack.shape[-1])
-  values = _per_image(chosen.strength, len(stack))
   found = contrast.find(stack, header.levels.task)
-  shares = np.where(found.faint, 0, _per_image(chosen.share, len(stack)))
+  for given in (level, strength):
+    _check_count(given, len(stack))
+  chosen = setting.choose(
+    header, level, strength, channels=stack.shape[-1], gain=found.gain
+  )
+  values = np.broadcast_to(chosen.strength, len(stack))
+  found = contrast.limit(found, chosen.gain)
+  shares = np.where(found.faint, 0, chosen.share)
   pixels, finish = contrast.prepare(
     stack, header.arch.channels, found, scale=chosen.scale
   )
@@ -78,6 +84,15 @@ def sweep(
     header, levels, strengths, level, channels=stack.shape[-1]
   )
   found = contrast.find(stack, header.levels.task)
+  if levels is not None and (found.gain != 1).any():
+    # Each level stretches as far as it allows, so they share no pass.
+    each = functools.partial(
+      restore, strength=None, mask=None, self_ensemble=False, tile=engine.AUTO
+    )
+    outputs = [
+      each(header, params, image, level=x, memory=memory) for x in levels
+    ]
+    return (jnp if isinstance(image, jax.Array) else np).stack(outputs)
   shares = np.where(found.faint, 0, chosen.share[:, None])
   pixels, finish = contrast.prepare(
     stack, header.arch.channels, found, scale=chosen.scale
@@ -153,14 +168,12 @@ def _from_float(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
   return array.astype(dtype)
 
 
-def _per_image(values: np.ndarray, count: int) -> np.ndarray:
-  """Brings one strength, or one per image, to [B]."""
-  if values.shape not in ((), (1,), (count,)):
+def _check_count(values: Any, count: int) -> None:
+  if np.shape(values) not in ((), (1,), (count,)):
     raise UserError(
-      f'{values.size} levels or strengths are given for {count} image(s); give'
-      ' one, or one an image.'
+      f'{np.size(values)} levels or strengths are given for {count} image(s);'
+      ' give one, or one an image.'
     )
-  return np.broadcast_to(values, (count,))
 
 
 def _maps(

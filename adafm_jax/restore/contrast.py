@@ -71,6 +71,12 @@ def _ends(image: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
   return np.quantile(values, _QUANTILES) if values.size else np.zeros(2)
 
 
+def limit(found: Contrast, gain: float | np.ndarray) -> Contrast:
+  """Contrast that is raised by `gain`, [] or [B], and no more."""
+  gain = np.broadcast_to(gain, found.gain.shape)
+  return found._replace(gain=gain, low=np.where(gain > 1, found.low, 0.0))
+
+
 def stretch(images: np.ndarray, found: Contrast) -> np.ndarray:
   """Raises the contrast of images where it is low.
 

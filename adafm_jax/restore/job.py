@@ -76,8 +76,9 @@ class Choice(NamedTuple):
     scale: by which the photograph is enlarged.
     sentence: for the user.
     share: of the network's output in the result, in [0, 1]; the rest is the
-      photograph. Below 1 where it is cleaner than the model's start.
+      photograph. Below 1 where it is cleaner than the model's range.
     estimated: whether the level was; None where there is none.
+    gain: by which the photograph is stretched, see `contrast`.
   """
 
   level: float | None
@@ -86,6 +87,7 @@ class Choice(NamedTuple):
   sentence: str
   share: float = 1.0
   estimated: bool | None = None
+  gain: float = 1.0
 
 
 class Loaded(NamedTuple):
@@ -114,7 +116,7 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
   Args:
     job: what the user asks for.
     photo: the photograph.
-    found: its contrast; where it is stretched, levels are of what it becomes.
+    found: its contrast.
 
   Raises:
     UserError: a given level or strength is outside the model's range, or
@@ -125,10 +127,14 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
   if level is None and job.strength is None:
     level, sentence = _estimate(job.header, photo, found)
     estimated = True
-  strength, scale, shares = setting.choose(
-    job.header, level, job.strength, channels=photo.pixels.shape[-1]
+  strength, scale, shares, gains = setting.choose(
+    job.header,
+    level,
+    job.strength,
+    channels=photo.pixels.shape[-1],
+    gain=found.gain[0],
   )
-  value, share = float(strength), float(shares)
+  value, share, gain = float(strength), float(shares), float(gains)
   if estimated and share < setting.MIN_SHARE[job.header.levels.task]:
     share = 0.0
   if not sentence and level is not None:
@@ -139,17 +145,17 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
   elif share == 0:
     text = f'{sentence} Cleaner than the model restores: left alone.'
   elif share < 1:
-    text = f'{sentence} Strength 0, faded to {share:.0%}.'
+    text = f'{sentence} Strength {value:g}, faded to {share:.0%}.'
   else:
     text = f'{sentence} Strength {value:.3g}.'.lstrip()
   if level is not None and share < 1 and not found.faint[0]:
     fits = [item for item in job.gentler().items() if item[1].contains(level)]
     if fits:
       text += ' Model {} is made for it ({}).'.format(*fits[0])
-  if found.gain[0] != 1 and share:
+  if gain != 1 and share:
     text += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   known = None if level is None else estimated
-  return Choice(level, value, scale, text, share, known)
+  return Choice(level, value, scale, text, share, known, gain)
 
 
 def _estimate(
@@ -160,7 +166,9 @@ def _estimate(
     return header.levels.start, ''
   pixels = contrast.stretch(photo.pixels[None], contrasts)[0]
   found = estimate.estimate_level(
-    photo._replace(pixels=np.clip(pixels, 0, 1)), header.levels
+    photo._replace(pixels=np.clip(pixels, 0, 1)),
+    header.levels,
+    float(contrasts.gain[0]),
   )
   return found.level, found.sentence
 
@@ -176,6 +184,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   photo = photos.read_photo(pair.source)
   found = contrast.find(photo.pixels[None], job.header.levels.task, photo.alpha)
   choice = choose(job, photo, found)
+  found = contrast.limit(found, choice.gain)
   seen = alphas.seen(photo.pixels, photo.alpha)
   height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
   size = height, width

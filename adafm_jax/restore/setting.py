@@ -63,10 +63,10 @@ def strength_of(model: Header, level: float, channels: int) -> float:
 
   Raises:
     UserError: see `Header.strength`. Grey noise may also be as much below the
-      start as it is expected to be above it.
+      range as it is expected to be above it.
   """
   expected, span = _expected(model, level, channels), model.levels
-  if expected == level or span.position(expected) < 0:
+  if expected == level or span.cleaner(expected):
     return model.strength(level)
   low, high = sorted((span.start, span.end))
   span.check(max(level, low))
@@ -82,7 +82,7 @@ def _expected(model: Header, level: float, channels: int) -> float:
 
 
 def share(model: Header, level: float, channels: int) -> float:
-  """How much of the start model's result serves a level below its start.
+  """How much of the weakest result serves a level that is cleaner.
 
   The share of colour noise grows with `fraction`. Of grey noise less is known,
   and the start model smooths more than weak JPEG artefacts ask for: their share
@@ -90,7 +90,7 @@ def share(model: Header, level: float, channels: int) -> float:
 
   Args:
     model: of noise or JPEG artefacts.
-    level: in its unit, cleaner than its start.
+    level: in its unit, cleaner than both of its ends.
     channels: of the image; for grey see `strength_of`.
 
   Returns:
@@ -105,16 +105,15 @@ def share(model: Header, level: float, channels: int) -> float:
 
 
 def fraction(model: Header, level: float, channels: int) -> float:
-  """Where a level lies between none (0) and the start (1), for `share`."""
+  """Where a level lies between none (0) and the weakest (1), for `share`."""
   span = model.levels
   task = levels.get_task(span.task)
   if problems := task.problems(level):
     raise UserError(problems)
   if not model.arch.kernel:
     model.strength(level)  # it has one level, and says so
-  clean = task.lowest if task.name == 'denoise' else task.highest
   expected = _expected(model, level, channels)
-  return min((expected - clean) / (span.start - clean), 1.0)
+  return min((expected - task.clean) / (span.weakest - task.clean), 1.0)
 
 
 class Setting(NamedTuple):
@@ -124,12 +123,14 @@ class Setting(NamedTuple):
     strength: float64 [] or [N].
     scale: by which they are enlarged first; 1 except in super-resolution.
     share: float64 [] or [N], of the network's output in the result; the rest is
-      the image. 1 but for levels cleaner than the model's start.
+      the image. 1 but for levels cleaner than the model's range.
+    gain: float64 [] or [N], by which the images are stretched.
   """
 
   strength: np.ndarray
   scale: float
   share: np.ndarray
+  gain: np.ndarray
 
 
 def choose(
@@ -138,8 +139,13 @@ def choose(
   strength: Values | None,
   *,
   channels: int,
+  gain: float | np.ndarray = 1.0,
 ) -> Setting:
   """Turns what the user gives into a setting.
+
+  Noise is stretched with an image of little contrast, so that the network sees
+  `gain` times the level. It is stretched less where that would be more noise
+  than the model restores.
 
   Args:
     model: the model's header.
@@ -147,6 +153,7 @@ def choose(
       scale.
     strength: instead of a level; in super-resolution beside it.
     channels: of the image, 1 (grey) or 3.
+    gain: [] or [N], at least 1, by which the images may be stretched.
 
   Raises:
     UserError: neither is given, or both; a value is out of range; or
@@ -163,28 +170,43 @@ def choose(
     )
   if level is not None and strength is not None and not scaling:
     raise UserError('Give a level or a strength, not both.')
+  gain = np.asarray(gain, np.float64)
   if strength is not None:
     values = check_strength(model, strength)
     shares = np.ones_like(values)
   else:
     wanted = np.asarray(level, np.float64)
+    if model.levels.task == 'denoise' and (gain != 1).any():
+      wanted, gain = _stretched(model, wanted, gain)
     chosen = [_of_level(model, float(x), channels) for x in wanted.ravel()]
     pairs = np.reshape(np.array(chosen), (*wanted.shape, 2))
     values, shares = pairs[..., 0], pairs[..., 1]
   if not scaling:
-    return Setting(values, 1.0, shares)
+    return Setting(values, 1.0, shares, gain)
   scale = float(np.asarray(level))
   model.levels.check(scale)
-  return Setting(values, scale, shares)
+  return Setting(values, scale, shares, gain)
+
+
+def _stretched(
+  model: Header, wanted: np.ndarray, gain: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Levels that the network sees, and by how much images are stretched."""
+  strongest = model.levels.strongest
+  with np.errstate(divide='ignore', invalid='ignore'):
+    most = np.where(wanted > 0, strongest / wanted, 1.0)
+  gain = np.clip(gain, 1.0, np.maximum(most, 1.0))
+  seen = np.where(gain > 1, np.minimum(wanted * gain, strongest), wanted)
+  return seen, gain
 
 
 def _of_level(
   model: Header, level: float, channels: int
 ) -> tuple[float, float]:
   """Strength and share."""
-  expected = _expected(model, level, channels)
-  if model.levels.task != 'sr' and model.levels.position(expected) < 0:
-    return 0.0, share(model, level, channels)
+  expected, span = _expected(model, level, channels), model.levels
+  if span.task != 'sr' and span.cleaner(expected):
+    return float(span.weakest == span.end), share(model, level, channels)
   return strength_of(model, level, channels), 1.0
 
 

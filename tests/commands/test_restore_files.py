@@ -69,6 +69,25 @@ def test_stopped_at_any_moment_it_is_finished_later(how):
   assert len(list(pathlib.Path().glob('out/[0-9]*.png'))) == count
 
 
+def test_how_to_finish_depends_on_what_was_there(monkeypatch, capsys):
+  for i in range(3):
+    restoring.make(f'in/{i}.png', seed=i)
+  real = workers.run
+
+  def stopped(*args, **options):
+    yield next(real(*args, **options))
+    raise KeyboardInterrupt
+
+  for options, skips in (([], True), ([], False), (['--overwrite'], False)):
+    with monkeypatch.context() as patch:
+      patch.setattr(workers, 'run', stopped)
+      code = restoring.run('in', 'out', '--strength', 0.5, *options)
+    assert code == 130
+    out = capsys.readouterr().out
+    assert 'To finish, give the same command' in out
+    assert ('--skip-existing' in out) == skips
+
+
 def test_a_dry_run_writes_nothing(capsys):
   restoring.make('in/a.png')
   pathlib.Path('in/b.png').write_bytes(b'no image')

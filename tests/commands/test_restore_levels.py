@@ -35,6 +35,27 @@ def test_the_level_is_estimated_by_default(capsys):
     np.testing.assert_array_equal(restoring.read('out/noisy.png'), expected)
 
 
+def test_levels_of_a_picture_of_little_contrast_are_its_own():
+  noise = np.random.default_rng(0).normal(128, 3, (96, 96, 3))
+  Image.fromarray(np.uint8(np.rint(noise))).save('weak.png')
+  report = ['--json', 'report.json']
+  assert restoring.run('weak.png', 'out', *report) == 0
+  (row,), _ = restoring.report('report.json')
+  assert abs(row['level'] - 3) < 0.5
+  assert 'is stretched' in row['how']
+  given = ['--level', row['level'], *report]
+  assert restoring.run('weak.png', 'given', *given) == 0
+  (again,), _ = restoring.report('report.json')
+  assert again['strength'] == row['strength'] > 0
+  by_level = restoring.MODELS['denoise'].restore(
+    restoring.read('weak.png'), level=row['level']
+  )
+  for folder in ('out', 'given'):
+    np.testing.assert_array_equal(
+      restoring.read(f'{folder}/weak.png'), by_level
+    )
+
+
 def test_below_the_start_the_result_fades_to_the_picture(capsys):
   restoring.make('a.png')
   image = restoring.read('a.png').astype(np.float64)

@@ -95,6 +95,22 @@ def test_levels_go_through_the_lambda_curve(tmp_path, capsys):
   assert labels[1] == 'sigma 45, strength 0.55'
 
 
+def test_levels_of_grey_images_have_other_strengths(tmp_path, capsys):
+  model = tmp_path / 'm.safetensors'
+  sweeping.save_model(model)
+  for name, shape in (('colour', (20, 30, 3)), ('grey', (20, 30, 1))):
+    sweeping.write(tmp_path / 'in' / f'{name}.png', sweeping.pixels(shape))
+  inputs, out = tmp_path / 'in', tmp_path / 'out'
+  assert sweeping.run(model, inputs, out, '--levels', '15,45') == 2
+  error = capsys.readouterr().err
+  assert 'grey.png: It is grey' in error
+  assert 'colour.png' not in error
+  written = {p.name for p in out.glob('*_coef_*')}
+  assert written == {'colour_coef_0.00.png', 'colour_coef_0.50.png'}
+  assert sweeping.run(model, inputs, out, '--lambdas', '0,0.5') == 0
+  assert len(list(out.glob('grey_coef_*'))) == 2
+
+
 def test_the_papers_path_can_be_chosen(tmp_path, capsys):
   path = tmp_path / 'model.safetensors'
   line = sweeping.save_model(path)

@@ -62,6 +62,22 @@ def test_position_and_level(span, places):
     span.check(value)  # raises nothing
 
 
+@pytest.mark.parametrize('turned', [False, True])
+@pytest.mark.parametrize(
+  ('span', 'weak', 'inside', 'strong'),
+  [(DENOISE, 14.9, 15, 75.1), (DEJPEG, 81, 80, 9)],
+)
+def test_weaker_and_stronger_whichever_end_is_the_start(
+  span, weak, inside, strong, turned
+):
+  ends = span.start, span.end
+  if turned:
+    span = levels.LevelRange(span.task, span.end, span.start)
+  assert (span.weakest, span.strongest) == ends
+  found = [(span.cleaner(x), span.stronger(x)) for x in (weak, inside, strong)]
+  assert found == [(True, False), (False, False), (False, True)]
+
+
 @pytest.mark.parametrize(
   ('span', 'outside', 'words'),
   [

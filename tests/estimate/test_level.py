@@ -111,6 +111,27 @@ def test_noise_outside_the_range_of_the_model(photograph):
   assert 'sigma 25 is used' in sentence
 
 
+def test_levels_of_a_model_that_begins_with_the_strongest(photograph):
+  span = LevelRange('denoise', 25, 15)
+  assert estimate.estimate_level(_photo(photograph), span).level < 3
+  noisy = add_noise_numpy(photograph, 40, clipped=True, seed=0, name='')
+  found = estimate.estimate_level(Photo(noisy), span)
+  assert found.level == 25
+  assert 'sigma 25 is used' in found.sentence
+
+
+def test_noise_of_a_stretched_picture_is_that_of_before(photograph):
+  weak = photograph / np.float32(5 * 255) + np.float32(0.4)
+  noise = np.random.default_rng(0).normal(0, 5 / 255, weak.shape)
+  seen = np.clip((weak + noise - 0.4) * 5, 0, 1).astype(np.float32)
+  found = estimate.estimate_level(
+    Photo(seen), LevelRange('denoise', 2, 20), 5.0
+  )
+  assert found.level == pytest.approx(5, rel=0.15)
+  assert f'sigma {found.level:g}, estimated' in found.sentence
+  assert 'is used' not in found.sentence  # 25 is beyond the range
+
+
 def test_transparent_areas_do_not_count(photograph):
   noisy = add_noise_numpy(photograph, 40, clipped=True, seed=0, name='')
   alpha = np.ones((*noisy.shape[:2], 1), np.float32)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,6 +8,7 @@ import tiny_models
 
 import adafm_jax
 from adafm_jax.degrade import colour, resize
+from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import plan
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
@@ -340,3 +343,46 @@ def test_weak_jpeg_artefacts_fade_by_the_square():
   start = luma.restore(image, strength=0)
   found = luma.restore(image, level=90)  # half of what quality 80 has
   np.testing.assert_allclose(found, image + (start - image) / 4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('level', 'gain', 'served'), [(5, 5, 25), (60, 1.25, 75), (75, 1, 75)]
+)
+def test_noise_is_stretched_with_a_picture_and_no_further_than_the_end(
+  level, gain, served
+):
+  image = _image(20, 20, 3) / 5 + np.float32(0.3)
+  low, high = np.quantile(image, (0.001, 0.999))
+  gain = gain / 5 / (high - low) if served == 25 else gain
+  seen = (image - low) * gain if gain > 1 else image
+  strength = MODEL.strength(level * gain if served == 25 else served)
+  expected = (
+    image + (_plain(MODEL, seen.astype(np.float32), strength) - seen) / gain
+  )
+  found = MODEL.restore(image, level=level)
+  np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-5)
+  np.testing.assert_array_equal(
+    MODEL.sweep(image, levels=[20, level])[1], found
+  )
+
+
+@pytest.mark.parametrize(
+  ('task', 'ends', 'level', 'share'),
+  [
+    ('denoise', (75, 15), 8, 8 / 15),
+    ('denoise', (75, 15), 0, 0),
+    ('dejpeg', (10, 80), 90, 1 / 4),
+    ('dejpeg', (10, 80), 100, 0),
+  ],
+)
+def test_a_model_of_weaker_and_weaker_levels_fades_beyond_its_end(
+  task, ends, level, share
+):
+  model = tiny_models.random_model(task)
+  model = dataclasses.replace(model, levels=LevelRange(task, *ends), curve=None)
+  image = _image(8, 10, 3)
+  end = model.restore(image, strength=1)
+  found = model.restore(image, level=level)
+  np.testing.assert_allclose(found, image + share * (end - image), atol=1e-5)
+  with pytest.raises(UserError, match='outside the range'):
+    model.restore(image, level=80 if task == 'denoise' else 5)
