@@ -188,6 +188,18 @@ def test_nothing_left_to_do_is_reported(capsys):
   assert '0 picture(s): nothing to do; ' in capsys.readouterr().out
 
 
+def test_one_picture_that_is_done_is_reported(capsys):
+  command = ['restore', '-i', 'in/album0/0.png', '-o', 'one.png']
+  command += ['-m', 'model.safetensors', '--level', '40', '--manifest', 'notes']
+  shards = ('0/2', '1/2')  # one of them has nothing to do from the start
+  for _ in range(2):
+    for shard in shards:
+      assert cli.main([*command, '--shard', shard]) == 0
+  assert pathlib.Path('one.png').is_file()
+  assert '0 picture(s): nothing to do; ' in capsys.readouterr().out
+  assert _merge(capsys)[0] == 0
+
+
 def test_a_file_that_came_between_two_calls_is_not_overwritten(capsys):
   assert cli.main(COMMAND) == 0
   new = pathlib.Path('in/album1/new.png')
