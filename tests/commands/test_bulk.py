@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny_models
 import yaml
+from full_disk import full_disk
 from PIL import Image
 from pyarrow import parquet
 
@@ -304,6 +305,23 @@ def test_results_that_differ_are_reported(capsys):
   code, said = _merge(capsys)
   assert code == 1
   assert f'{other["result"]} was done twice, differently' in said.err
+
+
+def test_a_full_disk_is_one_sentence_and_costs_no_result(capsys):
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  with full_disk(2000):  # room for every result, and some lines
+    assert cli.main(COMMAND) == 2
+  last = capsys.readouterr().err.splitlines()[-1]
+  assert last == f'error: Cannot write {journal}: File too large.'
+  done = journal.read_text().count('"restored"')
+  assert 0 < done < COUNT
+  with full_disk(10):  # not even for the first line of a call
+    assert cli.main(COMMAND) == 2
+  said = capsys.readouterr()
+  assert f'{done} done before' in said.out
+  assert f'Cannot write {journal}: File too large.' in said.err
+  assert cli.main(COMMAND) == 0
+  assert len(_results()) == COUNT
 
 
 def test_every_result_falls_to_one_part():
