@@ -28,6 +28,8 @@ from adafm_jax.restore.workers import Outcome
 
 _PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
 DONE = (workers.RESTORED, workers.LEFT_ALONE)
+# Of the line of a picture, what must be there; see `row`.
+_NEEDED = {'result', 'status', 'sha256', 'error', 'finished'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,6 +210,10 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
     return False
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}.') from error
+  if not isinstance(known, dict):
+    raise UserError(
+      f'{path} does not say which job this is; give another --manifest.'
+    )
   changed = [name for name in identity if known.get(name) != identity[name]]
   if changed:
     raise UserError(
@@ -228,28 +234,41 @@ def read(folder: pathlib.Path) -> dict[Shard, list[dict[str, Any]]]:
   """The lines of all journals of a manifest.
 
   Raises:
-    UserError: a journal is damaged.
+    UserError: a journal is damaged, or can't be read.
   """
   found = {}
   for path in sorted(folder.glob('*.jsonl')):
     if match := _PART.fullmatch(path.name):
-      found[Shard(int(match[1]), int(match[2]))] = list(_lines(path))
+      try:
+        found[Shard(int(match[1]), int(match[2]))] = list(_lines(path))
+      except OSError as error:
+        raise UserError(f'Cannot read {path}: {error.strerror}.') from error
   return found
 
 
 def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
   """The lines of a journal, but for one that is still being written."""
-  with path.open(encoding='utf-8') as file:
+  with path.open('rb') as file:
     for number, line in enumerate(file, 1):
-      if not line.endswith('\n'):
+      if not line.endswith(b'\n'):
         return  # being written
       try:
-        yield json.loads(line)
-      except ValueError as error:
+        values = json.loads(line)
+      except ValueError:  # no JSON, or no UTF-8
+        values = None
+      if not _is_ours(values):
         raise UserError(
           f'Line {number} of {path} is broken; remove it, and what it was'
           ' about is done again.'
-        ) from error
+        )
+      yield values
+
+
+def _is_ours(values: Any) -> bool:
+  """Whether a JSON value is a line of a journal."""
+  return isinstance(values, dict) and (
+    'expected' in values or values.keys() >= _NEEDED
+  )
 
 
 def rows(

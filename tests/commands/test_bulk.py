@@ -354,6 +354,33 @@ def test_mistakes(capsys):
   assert 'Line 11 of' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+  'line', [b'3', b'[]', b'{"result": "a.png"}', b'{"expected": "\xff"}']
+)
+def test_a_line_of_another_kind_is_a_sentence(line, capsys):
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  journal.parent.mkdir()
+  journal.write_bytes(b'{"expected": 1}\n' + line + b'\n')
+  for command in (COMMAND, ['merge', 'notes']):
+    assert cli.main(command) == 2
+    assert f'Line 2 of {journal} is broken' in capsys.readouterr().err
+
+
+def test_a_manifest_that_cannot_be_read_is_a_sentence(capsys):
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  journal.mkdir(parents=True)
+  assert cli.main(COMMAND) == 2
+  assert f'Cannot write {journal}: ' in capsys.readouterr().err
+  assert cli.main(['merge', 'notes']) == 2
+  assert f'Cannot read {journal}: ' in capsys.readouterr().err
+  journal.rmdir()
+  job = pathlib.Path('notes/job.json')
+  for text in (b'[]', b'"\xff"', b'{'):
+    job.write_bytes(text)
+    assert cli.main(COMMAND) == 2
+    assert str(job) in capsys.readouterr().err
+
+
 def _run(program, **variables):
   return subprocess.run(
     program,
