@@ -15,7 +15,6 @@ import datetime
 import hashlib
 import io
 import json
-import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,11 +22,16 @@ from typing import Any
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
-from adafm_jax.restore import workers
+from adafm_jax.restore import report, workers
 from adafm_jax.restore.workers import Outcome
 
 _PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
 DONE = (workers.RESTORED, workers.LEFT_ALONE)
+# Of `report.picture`.
+_REPORTED = (
+  *('input', 'status', 'level', 'estimated', 'strength', 'share'),
+  *('width', 'height', 'error'),
+)
 # Of the line of a picture, what must be there; see `row`.
 _NEEDED = {'result', 'status', 'sha256', 'error', 'finished'}
 
@@ -143,21 +147,12 @@ def _writing(path: pathlib.Path) -> Iterator[None]:
 
 def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
   """A picture's line; its fields are those of `merge.COLUMNS`."""
-  choice, size = outcome.choice, outcome.size
-  done = outcome.status in DONE
+  told, done = report.picture(outcome), outcome.status in DONE
   return {
     'result': result_name(outcome.pair.target, output),
-    'input': os.fspath(outcome.pair.source),
-    'status': outcome.status,
-    'level': choice and choice.level,
-    'estimated': choice and choice.estimated,
-    'strength': choice and choice.strength,
-    'share': choice and choice.share,
-    'width': size and size[1],
-    'height': size and size[0],
+    **{name: told.get(name) for name in _REPORTED},
     'seconds': outcome.seconds,
     'sha256': files.sha256(outcome.pair.target) if done else None,
-    'error': outcome.problem,
     'finished': datetime.datetime.now(datetime.UTC).isoformat('T', 'seconds'),
   }
 
