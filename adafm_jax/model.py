@@ -78,7 +78,7 @@ class Model(Header):
     mask: Any = None,
     self_ensemble: bool = False,
     tile: int | str = 'auto',
-    memory: int | None = None,
+    memory: int | str | None = None,
   ) -> Any:
     """Restores an image, or several of one size in one call.
 
@@ -98,7 +98,8 @@ class Model(Header):
         to 9 times.
       self_ensemble: average over the eight flips and rotations; 8 times slower.
       tile: side of the tiles of large images, pixels; 'auto' chooses it.
-      memory: limit in bytes; None: half of the free memory.
+      memory: limit in bytes, or a text such as '2GiB'; None: half of the free
+        memory.
 
     An image that uses a quarter of its range or less is stretched for the
     network, and its noise with it (but not in DeJPEG, which leaves images alone
@@ -134,7 +135,7 @@ class Model(Header):
     levels: Sequence[float] | None = None,
     strengths: Sequence[float] | None = None,
     level: float | None = None,
-    memory: int | None = None,
+    memory: int | str | None = None,
   ) -> Any:
     """Restores an image at several strengths, in one batched pass.
 

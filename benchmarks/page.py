@@ -15,7 +15,6 @@ import itertools
 import math
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -27,10 +26,10 @@ from playwright import sync_api
 from skimage import data
 
 from benchmarks import timing
+from release import browser as browsers
 
 Point = tuple[float, float]  # of the window, pixels
 
-_FLAGS = ('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader')
 _DESKTOP = {'width': 1280, 'height': 800}
 _PHONE = {'width': 390, 'height': 844}
 _LIMIT_MS = 300_000
@@ -55,18 +54,14 @@ def main() -> None:
   print('GFLOP/s:', timing.calibration(), flush=True)
   with (
     _served(options.model) as address,
-    sync_api.sync_playwright() as playwright,
+    browsers.launched(*browsers.WEBGPU) as browser,
   ):
-    browser = playwright.chromium.launch(
-      executable_path=shutil.which('chromium'), args=[*_FLAGS, '--no-sandbox']
-    )
     for engine in options.engines:
       _measure(browser, f'{address}?engine={engine}', engine)
     if options.pictures:
       options.pictures.mkdir(parents=True, exist_ok=True)
       _draw(browser, f'{address}?engine=server', options.pictures)
       _record(browser, f'{address}?engine=server', options.pictures)
-    browser.close()
 
 
 @contextlib.contextmanager

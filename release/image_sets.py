@@ -8,7 +8,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.model_file import header as headers
 
 HELD_OUT = 'heldout'
-_USUAL_HOLDOUT = 31
+USUAL_HOLDOUT = 31  # images, the last by name
 
 
 def load(
@@ -39,7 +39,7 @@ def load(
   if train:
     learnt = named(train, 'data-train')
     held = (model.provenance.get('config') or {}).get('data') or {}
-    count = held.get('holdout') or _USUAL_HOLDOUT
+    count = held.get('holdout') or USUAL_HOLDOUT
     if len(learnt) <= count:
       raise UserError(
         f'--data-train {train} holds {len(learnt)} images, but the model held'

@@ -20,9 +20,9 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.errors import entry_point
 from adafm_jax.evaluate import metrics
 from adafm_jax.evaluate.protocol import Case, Protocol, make_cases
-from release import classical
+from release import classical, image_sets
 
-HELD_OUT, TAKEN = 31, 4
+TAKEN = 4
 LEVELS = {'denoise': '2,5,10,15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}
 _PATCHES, _REACH = (3, 5), 6
 _H_OF_SIGMA = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -73,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.folder,
     field='folder',
     channels=1 if options.task == 'dejpeg' else 3,
-  )[-HELD_OUT:]
-  images = loaded[:: HELD_OUT // TAKEN][:TAKEN]
+  )[-image_sets.USUAL_HOLDOUT :]
+  images = loaded[:: image_sets.USUAL_HOLDOUT // TAKEN][:TAKEN]
   for level in levels.parse_values(options.levels or LEVELS[options.task]):
     cases = make_cases(images, level, protocol)
     tried = [

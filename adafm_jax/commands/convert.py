@@ -59,8 +59,9 @@ def run(options: argparse.Namespace) -> None:
 
   Raises:
     UserError: they are not state dicts of the authors' network or a model file,
-      an option is missing or out of place, the levels are not legal, or a file
-      of another program would be overwritten.
+      an option is missing or out of place, the levels are not legal, the output
+      has no suffix of its format, or a file of another program would be
+      overwritten.
   """
   output = os.path.realpath(options.output)
   if output in map(os.path.realpath, options.file):
@@ -93,6 +94,11 @@ def _from_authors(options: argparse.Namespace) -> None:
   from adafm_jax.model import Model
   from adafm_jax.model_file import authors, authors_file
 
+  if pathlib.Path(options.output).suffix != authors_file.SAFETENSORS:
+    raise UserError(
+      f'{options.output} must end in {authors_file.SAFETENSORS}, as model files'
+      ' do.'
+    )
   states, kept = [], None
   for path in options.file:
     state, header = authors_file.read(path)

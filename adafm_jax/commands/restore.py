@@ -147,8 +147,8 @@ def _restore_all(
   """Restores pictures, and keeps account of them to the end or a stop."""
   from adafm_jax.restore import manifest, report
 
-  if not options.dry_run:
-    files.make_folder(pairs[0].target.parent if pairs else options.output)
+  if pairs and not options.dry_run:
+    files.make_folder(pairs[0].target.parent)
   began, output = time.monotonic(), pathlib.Path(options.output)
   # What an earlier call left may have another level, so it can't be skipped.
   fresh = not any(pair.target.exists() for pair in pairs)

@@ -291,7 +291,9 @@ class Config:
     ' data), unclipped float, or both: each patch one or the other',
     legal=levels.TRAINING_NOISES,
   )
-  seed: int = _field(0, 'seed of initial weights, patches, noise', least=0)
+  seed: int = _field(
+    0, 'seed of initial weights, patches, noise', least=0, below=2**32
+  )
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   train: StageConfig = dataclasses.field(default_factory=StageConfig)

@@ -125,7 +125,7 @@ def _read(name: str, value: Any, kind: type, meta: Mapping[str, Any]) -> Any:
   if meta['least'] is not None and number < meta['least']:
     raise refuse(f'{meta["least"]:g} or more')
   if meta['below'] is not None and number >= meta['below']:
-    raise refuse(f'below {meta["below"]:g}')
+    raise refuse(f'below {meta["below"]:.10g}')
   return number
 
 

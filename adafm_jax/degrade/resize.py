@@ -59,6 +59,11 @@ def _matrix(size_in: int, size_out: int, scale: float) -> sparse.csr_array:
   return sparse.coo_array(entries, shape=(size_out, size_in)).tocsr()
 
 
+def length(n: int, scale: float) -> int:
+  """How many samples an axis of n has once it is resized by a scale."""
+  return math.ceil(n * scale - _CEIL_EPSILON)
+
+
 def _axis_plan(
   shape: tuple[int, int],
   scale: float | None,
@@ -74,10 +79,7 @@ def _axis_plan(
       raise UserError(f'A resizing scale must be positive, not {scale:g}.')
     scales = (float(scale), float(scale))
   if size is None:
-    height, width = (
-      math.ceil(n * s - _CEIL_EPSILON)
-      for n, s in zip(shape, scales, strict=True)
-    )
+    height, width = map(length, shape, scales)
     size = (height, width)
   if min(size) < 1:
     raise UserError(f'A resized image must have pixels, not size {size}.')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from adafm_jax.degrade import resize
 from adafm_jax.demo import store as stores
 from adafm_jax.demo.site import Served
 from adafm_jax.engine import overlap
@@ -99,7 +99,7 @@ class Computer:
         raise UserError(f'The model {model!r} enlarges nothing; leave scale 1.')
       found.levels.check(scale)
     stores.check_pixels(
-      math.ceil(stored.width * scale), math.ceil(stored.height * scale)
+      resize.length(stored.width, scale), resize.length(stored.height, scale)
     )
     with self._lock:
       opened = self._open(stored, scale)

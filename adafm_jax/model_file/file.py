@@ -166,12 +166,14 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
 def _open(path: str | os.PathLike[str]) -> Iterator[Any]:
   """Opens a safetensors file, reading its header alone."""
   try:
+    open(path, 'rb').close()  # safetensors says of any failure: not found
     with safetensors.safe_open(path, 'numpy') as file:
       yield file
   except FileNotFoundError as error:
     raise UserError(f'There is no model file {path}.') from error
   except OSError as error:
-    raise UserError(f'Cannot read the model file {path}: {error}.') from error
+    reason = error.strerror or error
+    raise UserError(f'Cannot read the model file {path}: {reason}.') from error
   except safetensors.SafetensorError as error:
     raise UserError(
       f'{path} is not a whole safetensors file ({error}); it may be truncated,'

@@ -34,7 +34,8 @@ def from_source(
     Paths by split; if the set comes in one folder, all under ''.
 
   Raises:
-    UserError: something is missing, or an archive is damaged.
+    UserError: something is missing, or an archive is damaged, encrypted or
+      compressed in an unknown way.
   """
   rule = known.get(name)
   if not source.exists():
@@ -100,6 +101,11 @@ def _folder(
     zlib.error,
   ) as error:
     raise UserError(f'Cannot unpack {place}: {error}.') from error
+  except RuntimeError as error:  # encrypted, or compressed in an unknown way
+    raise UserError(
+      f'Cannot unpack {place} here ({str(error).rstrip(".")}); unpack it'
+      ' yourself, and give the folder.'
+    ) from error
   return scratch
 
 

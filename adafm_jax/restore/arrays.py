@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax.engine import blend
+from adafm_jax.engine import memory as memories
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
@@ -38,7 +39,7 @@ def restore(
   mask: Any,
   self_ensemble: bool,
   tile: int | str,
-  memory: int | None,
+  memory: int | str | None,
 ) -> Any:
   """See `Model.restore`."""
   stack, give = take(image)
@@ -58,7 +59,7 @@ def restore(
     header.arch,
     jax.device_put(params),
     side=engine.parse_tile(tile),
-    memory=memory,
+    memory=_bytes(memory),
     self_ensemble=self_ensemble,
   )
   if mask is not None:
@@ -76,7 +77,7 @@ def sweep(
   levels: Sequence[float] | None,
   strengths: Sequence[float] | None,
   level: float | None,
-  memory: int | None,
+  memory: int | str | None,
 ) -> Any:
   """See `Model.sweep`."""
   stack, give = take(image)
@@ -97,7 +98,7 @@ def sweep(
   pixels, finish = contrast.prepare(
     stack, header.arch.channels, found, scale=chosen.scale
   )
-  network = Network(header.arch, jax.device_put(params), memory=memory)
+  network = Network(header.arch, jax.device_put(params), memory=_bytes(memory))
   output = np.concatenate(list(network.sweep(pixels, chosen.strength)))
   return give(finish(setting.fade(pixels, output, shares)))
 
@@ -145,19 +146,21 @@ def take(image: Any) -> tuple[np.ndarray, Give]:
   return stack, give
 
 
-def _to_float(array: np.ndarray) -> np.ndarray:
+def _to_float(array: np.ndarray, what: str = 'image') -> np.ndarray:
   if array.dtype in (np.uint8, np.uint16):
     return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
   if not jnp.issubdtype(array.dtype, jnp.floating):
     raise UserError(
-      f'An image must be uint8, uint16 or float, not {array.dtype}.'
+      f'The {what} must be uint8, uint16 or float, not {array.dtype}.'
     )
   array = array.astype(np.float32)
   if not np.isfinite(array).all():
-    raise UserError('The image holds values that are not finite (NaN or Inf).')
+    raise UserError(
+      f'The {what} holds values that are not finite (NaN or Inf).'
+    )
   if np.abs(array).max() > _MAX_FLOAT:
     raise UserError(
-      f'A float image must be in 0 to 1; this one reaches {array.max():g}.'
+      f'A float {what} must be in 0 to 1; this one reaches {array.max():g}.'
     )
   return array
 
@@ -166,6 +169,10 @@ def _from_float(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
   if dtype in (np.uint8, np.uint16):
     return np.rint(array * np.iinfo(dtype).max).astype(dtype)
   return array.astype(dtype)
+
+
+def _bytes(memory: int | str | None) -> int | None:
+  return None if memory is None else memories.parse(str(memory))
 
 
 def _check_count(values: Any, count: int) -> None:
@@ -201,7 +208,7 @@ def _maps(
       f'A mask must be [H, W] or [B, H, W] for {count} image(s) of {given[0]} x'
       f' {given[1]} pixels; this one has shape {list(np.shape(mask))}.'
     )
-  maps = _to_float(array)
+  maps = _to_float(array, 'mask')
   if maps.min() < 0 or maps.max() > 1:
     raise UserError('A mask of floats must be in 0 to 1.')
   return np.stack([blend.fit(one, wanted) for one in maps])

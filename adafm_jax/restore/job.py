@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 
 from adafm_jax import files
 from adafm_jax.degrade import level as levels
+from adafm_jax.degrade import resize
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.engine import blend
 from adafm_jax.engine.run import Network
@@ -186,7 +186,7 @@ def load(job: Job, pair: Pair) -> Loaded:
   choice = choose(job, photo, found)
   found = contrast.limit(found, choice.gain)
   seen = alphas.seen(photo.pixels, photo.alpha)
-  height, width = (math.ceil(n * choice.scale) for n in seen.shape[:2])
+  height, width = (resize.length(n, choice.scale) for n in seen.shape[:2])
   size = height, width
   photo_write.check(pair.target, formats.of_path(pair.target), size, photo)
   pixels, finish = contrast.prepare(

@@ -15,7 +15,6 @@ import datetime
 import hashlib
 import io
 import json
-import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,11 +22,18 @@ from typing import Any
 
 from adafm_jax import files
 from adafm_jax.errors import UserError
-from adafm_jax.restore import workers
+from adafm_jax.restore import report, workers
 from adafm_jax.restore.workers import Outcome
 
 _PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
 DONE = (workers.RESTORED, workers.LEFT_ALONE)
+# Of `report.picture`.
+_REPORTED = (
+  *('input', 'status', 'level', 'estimated', 'strength', 'share'),
+  *('width', 'height', 'error'),
+)
+# Of the line of a picture, what must be there; see `row`.
+_NEEDED = {'result', 'status', 'sha256', 'error', 'finished'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +104,13 @@ class Journal:
     Args:
       expected: their number.
       new: results that are going to be written, where no file is yet.
+
+    Raises:
+      UserError: the journal can't be written, as on a full disk; `add` and
+        `close` raise it too.
     """
-    self._file = self._path.open('a', encoding='utf-8')
+    with _writing(self._path):
+      self._file = self._path.open('a', encoding='utf-8')
     claims = sorted(set(new) - self.claimed)
     self._add({'expected': expected, 'claims': claims})
 
@@ -115,31 +126,33 @@ class Journal:
   def close(self) -> None:
     """Ends the journal."""
     if self._file:
-      self._file.close()
+      with _writing(self._path):
+        self._file.close()
 
   def _add(self, values: Mapping[str, Any]) -> None:
     assert self._file
-    self._file.write(json.dumps(values) + '\n')
-    self._file.flush()
+    with _writing(self._path):
+      self._file.write(json.dumps(values) + '\n')
+      self._file.flush()
+
+
+@contextlib.contextmanager
+def _writing(path: pathlib.Path) -> Iterator[None]:
+  """Says which file could not be written."""
+  try:
+    yield
+  except OSError as error:
+    raise UserError(f'Cannot write {path}: {error.strerror}.') from error
 
 
 def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
   """A picture's line; its fields are those of `merge.COLUMNS`."""
-  choice, size = outcome.choice, outcome.size
-  done = outcome.status in DONE
+  told, done = report.picture(outcome), outcome.status in DONE
   return {
     'result': result_name(outcome.pair.target, output),
-    'input': os.fspath(outcome.pair.source),
-    'status': outcome.status,
-    'level': choice and choice.level,
-    'estimated': choice and choice.estimated,
-    'strength': choice and choice.strength,
-    'share': choice and choice.share,
-    'width': size and size[1],
-    'height': size and size[0],
+    **{name: told.get(name) for name in _REPORTED},
     'seconds': outcome.seconds,
     'sha256': files.sha256(outcome.pair.target) if done else None,
-    'error': outcome.problem,
     'finished': datetime.datetime.now(datetime.UTC).isoformat('T', 'seconds'),
   }
 
@@ -192,6 +205,10 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
     return False
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}.') from error
+  if not isinstance(known, dict):
+    raise UserError(
+      f'{path} does not say which job this is; give another --manifest.'
+    )
   changed = [name for name in identity if known.get(name) != identity[name]]
   if changed:
     raise UserError(
@@ -203,7 +220,7 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
 
 def _mend(path: pathlib.Path) -> None:
   """Cuts off a last line that was not written to its end."""
-  with path.open('rb+') as file:
+  with _writing(path), path.open('rb+') as file:
     data = file.read()
     file.truncate(data.rfind(b'\n') + 1)
 
@@ -212,28 +229,41 @@ def read(folder: pathlib.Path) -> dict[Shard, list[dict[str, Any]]]:
   """The lines of all journals of a manifest.
 
   Raises:
-    UserError: a journal is damaged.
+    UserError: a journal is damaged, or can't be read.
   """
   found = {}
   for path in sorted(folder.glob('*.jsonl')):
     if match := _PART.fullmatch(path.name):
-      found[Shard(int(match[1]), int(match[2]))] = list(_lines(path))
+      try:
+        found[Shard(int(match[1]), int(match[2]))] = list(_lines(path))
+      except OSError as error:
+        raise UserError(f'Cannot read {path}: {error.strerror}.') from error
   return found
 
 
 def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
   """The lines of a journal, but for one that is still being written."""
-  with path.open(encoding='utf-8') as file:
+  with path.open('rb') as file:
     for number, line in enumerate(file, 1):
-      if not line.endswith('\n'):
+      if not line.endswith(b'\n'):
         return  # being written
       try:
-        yield json.loads(line)
-      except ValueError as error:
+        values = json.loads(line)
+      except ValueError:  # no JSON, or no UTF-8
+        values = None
+      if not _is_ours(values):
         raise UserError(
           f'Line {number} of {path} is broken; remove it, and what it was'
           ' about is done again.'
-        ) from error
+        )
+      yield values
+
+
+def _is_ours(values: Any) -> bool:
+  """Whether a JSON value is a line of a journal."""
+  return isinstance(values, dict) and (
+    'expected' in values or values.keys() >= _NEEDED
+  )
 
 
 def rows(

@@ -156,9 +156,13 @@ def choose(
     gain: [] or [N], at least 1, by which the images may be stretched.
 
   Raises:
-    UserError: neither is given, or both; a value is out of range; or
-      super-resolution is not given one scale.
+    UserError: neither is given, or both; a value is no number or out of range;
+      or super-resolution is not given one scale.
   """
+  try:
+    level = None if level is None else np.asarray(level, np.float64)
+  except (TypeError, ValueError) as error:
+    raise UserError(f'A level must be a number, not {level!r}.') from error
   scaling = model.levels.task == 'sr'
   if scaling and (level is None or np.ndim(level)):
     raise UserError(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny_models
 import yaml
+from full_disk import full_disk
 from PIL import Image
 from pyarrow import parquet
 
@@ -188,6 +189,18 @@ def test_nothing_left_to_do_is_reported(capsys):
   assert '0 picture(s): nothing to do; ' in capsys.readouterr().out
 
 
+def test_one_picture_that_is_done_is_reported(capsys):
+  command = ['restore', '-i', 'in/album0/0.png', '-o', 'one.png']
+  command += ['-m', 'model.safetensors', '--level', '40', '--manifest', 'notes']
+  shards = ('0/2', '1/2')  # one of them has nothing to do from the start
+  for _ in range(2):
+    for shard in shards:
+      assert cli.main([*command, '--shard', shard]) == 0
+  assert pathlib.Path('one.png').is_file()
+  assert '0 picture(s): nothing to do; ' in capsys.readouterr().out
+  assert _merge(capsys)[0] == 0
+
+
 def test_a_file_that_came_between_two_calls_is_not_overwritten(capsys):
   assert cli.main(COMMAND) == 0
   new = pathlib.Path('in/album1/new.png')
@@ -294,6 +307,23 @@ def test_results_that_differ_are_reported(capsys):
   assert f'{other["result"]} was done twice, differently' in said.err
 
 
+def test_a_full_disk_is_one_sentence_and_costs_no_result(capsys):
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  with full_disk(2000):  # room for every result, and some lines
+    assert cli.main(COMMAND) == 2
+  last = capsys.readouterr().err.splitlines()[-1]
+  assert last == f'error: Cannot write {journal}: File too large.'
+  done = journal.read_text().count('"restored"')
+  assert 0 < done < COUNT
+  with full_disk(10):  # not even for the first line of a call
+    assert cli.main(COMMAND) == 2
+  said = capsys.readouterr()
+  assert f'{done} done before' in said.out
+  assert f'Cannot write {journal}: File too large.' in said.err
+  assert cli.main(COMMAND) == 0
+  assert len(_results()) == COUNT
+
+
 def test_every_result_falls_to_one_part():
   names = [f'a/{i}.png' for i in range(3000)]
   shards = [manifest.parse_shard(f'{i}/7') for i in range(7)]
@@ -322,6 +352,33 @@ def test_mistakes(capsys):
   capsys.readouterr()
   assert cli.main(['merge', 'notes']) == 2
   assert 'Line 11 of' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'line', [b'3', b'[]', b'{"result": "a.png"}', b'{"expected": "\xff"}']
+)
+def test_a_line_of_another_kind_is_a_sentence(line, capsys):
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  journal.parent.mkdir()
+  journal.write_bytes(b'{"expected": 1}\n' + line + b'\n')
+  for command in (COMMAND, ['merge', 'notes']):
+    assert cli.main(command) == 2
+    assert f'Line 2 of {journal} is broken' in capsys.readouterr().err
+
+
+def test_a_manifest_that_cannot_be_read_is_a_sentence(capsys):
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  journal.mkdir(parents=True)
+  assert cli.main(COMMAND) == 2
+  assert f'Cannot write {journal}: ' in capsys.readouterr().err
+  assert cli.main(['merge', 'notes']) == 2
+  assert f'Cannot read {journal}: ' in capsys.readouterr().err
+  journal.rmdir()
+  job = pathlib.Path('notes/job.json')
+  for text in (b'[]', b'"\xff"', b'{'):
+    job.write_bytes(text)
+    assert cli.main(COMMAND) == 2
+    assert str(job) in capsys.readouterr().err
 
 
 def _run(program, **variables):

@@ -11,6 +11,7 @@ import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
+from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
 from adafm_jax.restore import recipe
 
@@ -113,6 +114,14 @@ def test_a_scale_between_the_ends_gives_its_size(capsys):
     assert restoring.run('a.png', 'c.png', *options, model='sr') == 2
     assert words in capsys.readouterr().err
   assert not os.path.exists('c.png')
+
+
+def test_a_format_is_asked_for_the_size_that_is_written(monkeypatch):
+  restoring.make('a.png', size=(25, 16))  # 25 * 2.2 is more than 55 in floats
+  small = formats.FORMATS['PNG']._replace(longest=55)
+  monkeypatch.setitem(formats.FORMATS, 'PNG', small)
+  assert restoring.run('a.png', 'b.png', '--level', 2.2, model='sr') == 0
+  assert restoring.read('b.png').shape == (55, 36, 3)
 
 
 def test_colour_through_a_luma_model_and_grey_through_rgb():

@@ -233,3 +233,10 @@ def test_a_number_from_the_command_line_is_shown_as_one():
   assert kernel == 'model.kernel is 4; it must be one of 1, 3, 5, 7.'
   assert steps == "train.steps is 'many'; it must be a whole number."
   assert seed.startswith('seed is -1; ')
+
+
+@pytest.mark.parametrize('seed', ['4294967296', '1e30'])
+def test_a_seed_that_jax_has_no_key_of_is_refused(seed):
+  assert configs.parse({}, {'seed': '4294967295'}).seed == 2**32 - 1
+  with pytest.raises(UserError, match=r'^seed is \d+; .* below 4294967296\.$'):
+    configs.parse({}, {'seed': seed})

@@ -376,6 +376,11 @@ def test_a_wrong_header_is_a_user_error(path, change, message):
 def test_files_that_are_no_models(path, tmp_path):
   assert 'There is no model file' in _errors(tmp_path / 'none')[0]
   assert 'Cannot read the model file' in _errors(tmp_path)[0]
+  loop = tmp_path / 'loop'
+  loop.symlink_to(loop)  # no user may read it, root neither
+  assert _errors(loop) == [
+    f'Cannot read the model file {loop}: Too many levels of symbolic links.'
+  ]
   save_file({'x': np.zeros(3, np.float32)}, path)
   assert "no 'adafm' header" in _errors(path)[0]
   save_file({'x': np.zeros(3, np.float32)}, path, {'adafm': '{"version": 1'})

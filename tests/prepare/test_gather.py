@@ -95,6 +95,29 @@ def test_an_official_archive_must_be_whole(tmp_path, div2k):
   assert small_sets.visible(tmp_path / 'out') == []
 
 
+@pytest.mark.parametrize(
+  ('field', 'value', 'words'),
+  [('flag_bits', 1, 'is encrypted'), ('compress_type', 98, 'compression')],
+)
+def test_an_archive_that_cannot_be_unpacked_here_says_why(
+  tmp_path, div2k, field, value, words
+):
+  path = tmp_path / 'DIV2K_train_HR.zip'
+  # The directory of its files, which is written last, says so of each.
+  with zipfile.ZipFile(path, 'w') as archive:
+    for file in sorted((div2k / 'DIV2K_train_HR').iterdir()):
+      archive.write(file, file.name)
+    for info in archive.infolist():
+      setattr(info, field, value)
+  (problem,) = small_sets.problems_of(
+    tmp_path / 'out', 'div2k', source=tmp_path, unchecked=True
+  )
+  assert problem.startswith(f'Cannot unpack {path} here (')
+  assert words in problem
+  assert problem.endswith('); unpack it yourself, and give the folder.')
+  assert small_sets.visible(tmp_path / 'out') == []
+
+
 def _bsd(names):
   return {
     name: small_sets.random_pixels(int(name), 321, 481, 3) for name in names

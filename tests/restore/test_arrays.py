@@ -125,7 +125,7 @@ def test_little_memory_and_tiles_change_nothing():
   mask = _image(3, 21, 34)
   expected = MODEL.restore(images, strength=0.7, mask=mask)
   one = plan.whole_bytes(MODEL.arch, 21, 34)
-  for options in ({'memory': one}, {'tile': 16}):
+  for options in ({'memory': one}, {'memory': f'{one} B'}, {'tile': 16}):
     result = MODEL.restore(images, strength=0.7, mask=mask, **options)
     np.testing.assert_allclose(result, expected, atol=2e-6)
 
@@ -245,6 +245,9 @@ def test_apply_is_pure_inside_jit_and_grad():
     (MODEL, (4, 4, 3), {}, 'Give a level'),
     (MODEL, (4, 4, 3), {'level': 80}, 'outside the range'),
     (MODEL, (4, 4, 3), {'level': float('nan')}, 'not a legal'),
+    (MODEL, (4, 4, 3), {'level': 'abc'}, "A level must be a number, not 'abc'"),
+    (MODEL, (4, 4, 3), {'level': [15, [20]]}, 'A level must be a number'),
+    (SCALER, (4, 4, 3), {'level': 'abc'}, 'A level must be a number'),
     (MODEL, (4, 4, 3), {'level': 30, 'strength': 0.1}, 'not both'),
     (MODEL, (4, 4, 3), {'strength': 1.01}, 'must be from 0'),
     (MODEL, (4, 4, 3), {'strength': float('nan')}, 'must be from 0'),
@@ -255,6 +258,20 @@ def test_apply_is_pure_inside_jit_and_grad():
     (MODEL, (4,), {'strength': 1}, r'\[4\]'),
     (MODEL, (4, 4, 3), {'strength': 1, 'mask': np.ones((4, 5))}, 'mask must'),
     (MODEL, (4, 4), {'strength': 1, 'mask': np.full((4, 4), 2.0)}, '0 to 1'),
+    (
+      MODEL,
+      (4, 4),
+      {'strength': 1, 'mask': np.ones((4, 4), int)},
+      'The mask m',
+    ),
+    (MODEL, (4, 4), {'strength': 1, 'mask': np.full((4, 4), np.nan)}, 'mask h'),
+    (
+      MODEL,
+      (4, 4, 3),
+      {'strength': 1, 'memory': 'much'},
+      "'much' is not a siz",
+    ),
+    (MODEL, (4, 4, 3), {'strength': 1, 'memory': [1]}, 'not a size'),
     (MODEL, (4, 4, 3), {'strength': 1, 'tile': 15}, 'even number'),
     (MODEL, (4, 4, 3), {'strength': 1, 'tile': 'small'}, 'even number'),
     (LUMA, (4, 4, 3), {'level': 20.5}, 'whole number'),
@@ -293,6 +310,8 @@ def test_restoring_inside_jit_points_to_apply():
     (MODEL, {}, 'not both'),
     (MODEL, {'levels': [15], 'strengths': [0]}, 'not both'),
     (MODEL, {'levels': []}, 'at least one value'),
+    (MODEL, {'levels': ['abc']}, 'A level must be a number'),
+    (MODEL, {'levels': [15], 'memory': 'much'}, 'not a size'),
     (MODEL, {'strengths': 0.5}, 'at least one value'),
     (MODEL, {'strengths': [0.5], 'level': 15}, 'super-resolution only'),
     (SCALER, {'levels': [2, 3]}, 'size of its own'),
