@@ -176,7 +176,11 @@ def _bytes(memory: int | str | None) -> int | None:
 
 
 def _check_count(values: Any, count: int) -> None:
-  if np.shape(values) not in ((), (1,), (count,)):
+  try:
+    shape = np.shape(values)
+  except ValueError:
+    return  # lists of several lengths, which `setting.choose` refuses
+  if shape not in ((), (1,), (count,)):
     raise UserError(
       f'{np.size(values)} levels or strengths are given for {count} image(s);'
       ' give one, or one an image.'
