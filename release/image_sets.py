@@ -45,12 +45,12 @@ def load(
         f'--data-train {train} holds {len(learnt)} images, but the model held'
         f' out {count} of its images; give the whole training set.'
       )
+    sets[HELD_OUT] = learnt[-count:][: most or None]
     overlap.refuse(
       identify(learnt[:-count]),
       {name: identify(images) for name, images in sets.items()},
       field=train,
     )
-    sets[HELD_OUT] = learnt[-count:][: most or None]
   if not sets:
     raise UserError('Give images to measure on: --sets NAME=FOLDER,...')
   return sets

@@ -160,7 +160,7 @@ def test_tasks_may_learn_from_different_prepared_sets(tmp_path):
   basic = systems.SYSTEMS['basic']
 
   def place(train):
-    data = sets.Data(Training(train, [], train.seen()), {})
+    data = sets.Data(Training(train, [], train.seen(), []), {})
     return learn.place(config, basic, data, tmp_path)
 
   noise = split('div2k')

@@ -256,6 +256,9 @@ def test_held_out_images_are_measured_and_seen_ones_refused(small, tmp_path):
   images.write_png(tmp_path / 'test/012.png', _pixels(1))
   with pytest.raises(UserError, match='012'):
     image_sets.load(header, f'mine={ours}', train)
+  images.write_png(tmp_path / 'train/005.png', _pixels(1))
+  with pytest.raises(UserError, match=r'set heldout .*\(005\)'):
+    image_sets.load(header, '', train)
   with pytest.raises(UserError, match='the whole training set'):
     image_sets.load(header, '', str(_folder(tmp_path / 'few', 2)))
   with pytest.raises(UserError, match='--sets NAME=FOLDER'):
