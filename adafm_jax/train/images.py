@@ -97,6 +97,7 @@ def _load(
   return read(
     source,
     field=field,
+    option=f'--config.{field}=',
     channels=config.model.channels,
     data_dir=config.data.data_dir,
   )

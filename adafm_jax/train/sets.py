@@ -51,6 +51,7 @@ def load(config: Config, read: sources.Load = sources.load) -> Data:
     sets[name] = read(
       source or sources.named(name, data_dir),
       field=f'evaluate.sets={name}',
+      option=f'--config.evaluate.sets={name}=',
       channels=config.model.channels,
       data_dir=data_dir,
       most=config.evaluate.images,
