@@ -82,7 +82,10 @@ def main():
   options = parser.parse_args()
   model = Model.load(zoo.locate(options.model))
   loaded = sources.load(
-    options.images, field='--images', channels=model.arch.channels
+    options.images,
+    field='--images',
+    option='--images ',
+    channels=model.arch.channels,
   )
   table = [
     [

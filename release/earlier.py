@@ -5,7 +5,9 @@ The classical method and the peers know nothing of the model, and are slow.
 
 from __future__ import annotations
 
+import json
 import operator
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +16,28 @@ from adafm_jax.errors import UserError
 METHODS = ('classical', 'peer')
 # Two runs that measured the same input agree so far. Other noise differs more.
 _SAME_PSNR = 2e-4  # dB
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+  """Reads the results of an earlier run.
+
+  Raises:
+    UserError: there is no such file, or it holds something else.
+  """
+  wanted = 'give a NAME.json that release.evaluate has written'
+  try:
+    found = json.loads(path.read_text('utf-8'))
+    rows = found['scores']
+    methods(rows)
+  except OSError as error:
+    raise UserError(
+      f'--before is {path}, which cannot be read ({error.strerror}); {wanted}.'
+    ) from error
+  except (ValueError, KeyError, TypeError) as error:
+    raise UserError(
+      f'--before is {path}, which holds no results; {wanted}.'
+    ) from error
+  return found
 
 
 def methods(before: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -242,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     float32=options.float32,
     peers=options.peers,
     compare_classical=options.classical,
-    before=options.before and json.loads(options.before.read_text('utf-8')),
+    before=options.before and earlier.read(options.before),
   )
   name = pathlib.Path(options.name).stem
   path = options.output / f'{name}.json'

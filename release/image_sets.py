@@ -28,16 +28,22 @@ def load(
     UserError: images are missing, or the model was trained on them.
   """
 
-  def named(source: str, field: str, count: int = 0) -> list[NamedImage]:
-    channels = model.arch.channels
-    return sources.load(source, field=field, channels=channels, most=count)
+  def named(source: str, option: str, count: int = 0) -> list[NamedImage]:
+    return sources.load(
+      source,
+      field=option.rstrip('= '),
+      option=option,
+      channels=model.arch.channels,
+      most=count,
+    )
 
   sets = {}
   for entry in filter(None, text.split(',')):
     name, _, source = entry.partition('=')
-    sets[name] = named(source or sources.named(name, ''), f'sets={name}', most)
+    source = source or sources.named(name, '')
+    sets[name] = named(source, f'--sets {name}=', most)
   if train:
-    learnt = named(train, 'data-train')
+    learnt = named(train, '--data-train ')
     held = (model.provenance.get('config') or {}).get('data') or {}
     count = held.get('holdout') or USUAL_HOLDOUT
     if len(learnt) <= count:
@@ -45,12 +51,12 @@ def load(
         f'--data-train {train} holds {len(learnt)} images, but the model held'
         f' out {count} of its images; give the whole training set.'
       )
+    sets[HELD_OUT] = learnt[-count:][: most or None]
     overlap.refuse(
       identify(learnt[:-count]),
       {name: identify(images) for name, images in sets.items()},
       field=train,
     )
-    sets[HELD_OUT] = learnt[-count:][: most or None]
   if not sets:
     raise UserError('Give images to measure on: --sets NAME=FOLDER,...')
   return sets

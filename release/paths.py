@@ -34,15 +34,16 @@ from adafm_jax import files, zoo
 from adafm_jax.calibrate import curves
 from adafm_jax.config import command_line
 from adafm_jax.config.fields import Config
+from adafm_jax.data.image import identify
 from adafm_jax.degrade import level as levels
 from adafm_jax.engine import compile_cache
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
-from adafm_jax.model import Model
 from adafm_jax.models import restorer
 from adafm_jax.report import figures, tables
+from adafm_jax.train import images as training
 from adafm_jax.train import logs, sets, stages
 
 
@@ -65,17 +66,17 @@ class Study:
 
   Args:
     config: that the model was trained with.
-    model: with the backbone and ends that are kept.
+    name: of the released model, or its file; its backbone and ends are kept.
     workdir: of all runs.
     on: 'heldout', or one of `config.evaluate.sets`.
 
   Raises:
-    UserError: the config is another network's, or doesn't name the set.
+    UserError: the config is another network's, or doesn't name the set; or the
+      workdir is of another model, or of other images.
   """
 
-  def __init__(
-    self, config: Config, model: Model, workdir: pathlib.Path, on: str
-  ):
+  def __init__(self, config: Config, name: str, workdir: pathlib.Path, on: str):
+    model = zoo.load(name)
     if model.arch.basic != config.arch.basic:
       raise UserError(
         f'The model is a network of {model.arch.basic}, the config trains one'
@@ -89,6 +90,13 @@ class Study:
         ' --config.evaluate.sets=NAME=FOLDER.'
       )
     self._run = sets.open_run(config, data, workdir)
+    # Checkpoints and the lambda curve in the workdir are of these, too.
+    self.about = {
+      'model': files.sha256(zoo.locate(name)),
+      'train': training.identity(data.learnt.seen),
+      'heldout': training.identity(data.learnt.heldout_seen),
+    }
+    self._check(self.about)
     self.config = self._run.config
     self.line = jax.device_put(model.with_path('line').params)
     held = data.learnt.heldout[: config.calibrate.images]
@@ -96,11 +104,25 @@ class Study:
     self.found = curves.find_curve(self.config, workdir, network, held)
     self.curve = self.found.released
     images = held[1::2] or held if on == sets.HELDOUT else data.sets[on]
+    self.compared = training.identity(identify(images))
     self._protocol = Protocol.of(config.task, config.measured_noise)
     self._cases = {
       m.level: make_cases(images, m.level, self._protocol)
       for m in self.found.measurements
     }
+
+  def _check(self, about: dict[str, str]) -> None:
+    """Notes what the workdir is of; refuses it if it is of something else."""
+    note = self.workdir / 'study.json'
+    kept = json.loads(note.read_text('utf-8')) if note.exists() else about
+    if changed := [key for key in about if kept.get(key) != about[key]]:
+      words = {'train': 'training images', 'heldout': 'held-out images'}
+      raise UserError(
+        f'{self.workdir} was begun with another model or other images (changed:'
+        f' {", ".join(words.get(key, key) for key in changed)}); give another'
+        ' --workdir.'
+      )
+    files.write_json(note, about)
 
   def run(self, name: str, **changes) -> stages.Run:
     """A run with another config, in a folder of its own."""
@@ -167,6 +189,8 @@ def compare(study: Study, jobs: dict[str, Callable[[Study, str], PathRow]]):
   kept = study.workdir / f'{study.on}.json'
   path = dataclasses.replace(study.config.path, kind='', bends=0)
   asked = {
+    **study.about,
+    'compared': study.compared,
     'path': dataclasses.asdict(path),
     'joint': dataclasses.asdict(study.config.joint),
   }
@@ -280,8 +304,7 @@ def main(argv: Sequence[str] | None = None) -> None:
       'Give --config, the config that the model was trained with.'
     )
   compile_cache.enable()
-  model = zoo.load(options.model)
-  study = Study(config, model, options.workdir, options.on)
+  study = Study(config, options.model, options.workdir, options.on)
   jobs = _jobs(study, options.paths, options.alone, options.dedicated)
   compare(study, jobs)
 

@@ -49,15 +49,26 @@ limit=()
 [[ -n ${MINUTES:-} ]] && limit=(timeout -s KILL "${MINUTES}m")
 sets=${sets//=/=$data/}
 
+# Whether so many seconds are MINUTES, which need not be whole. If not, something
+# else killed Python; a system does so when memory is full. SECONDS may lack one.
+timed_out() {
+  [[ -n ${MINUTES:-} ]] &&
+    awk -v s="$1" -v m="$MINUTES" 'BEGIN { exit !(s + 1 >= 60 * m) }'
+}
+
 # Training, calibration and evaluation; or a dedicated network.
 stretch() {
-  local code=0
+  local code=0 begun=$SECONDS
   "${limit[@]+"${limit[@]}"}" "$python" "$@" || code=$?
-  if ((code == 124 || code == 137)); then
+  ((code == 0)) && return
+  if ((code == 124 || code == 137)) && timed_out $((SECONDS - begun)); then
     echo "stopped after $MINUTES minutes; the same command continues from there"
     exit 0
   fi
-  ((code == 0)) || exit "$code"
+  ((code != 137)) ||
+    echo "error: python $2 was killed, perhaps for want of memory;" \
+      "the same command continues from the last checkpoint" >&2
+  exit "$code"
 }
 
 # Some begin with a model in the package.
@@ -90,6 +101,7 @@ done
   --description "trained by release/release.sh on BSD images, which are for research"
 joined=$(IFS=, && echo "${beside[*]+"${beside[*]}"}")
 "$python" -m release.evaluate "$name" --sets "$sets" \
+  --data-train "$data/BSD431" \
   --float32 "$run/model.safetensors" ${joined:+--dedicated "$joined"} \
   ${PEERS:+--peers "$PEERS"} "${more[@]+"${more[@]}"}" \
   -o docs/models

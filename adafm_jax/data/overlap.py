@@ -46,7 +46,7 @@ def refuse(
   names = {seen.name for seen in train}
   for name, seen in sets.items():
     found = common(train, seen, by_name='bsd' in name.lower())
-    found += sorted(known.BSD_CROPS.get(name, frozenset()) & names)
+    found += sorted(known.BSD_CROPS.get(name.lower(), frozenset()) & names)
     if found:
       problems.append(
         f'{len(found)} image(s) of the evaluation set {name} are among the'

@@ -26,8 +26,10 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
 
 INDEX = 'images.json'
-# Version of the index; raised when its content changes.
-FORMAT = 1
+# Version of the index; raised when its content, or how images are cut, changes.
+FORMAT = 2
+# In this one, the last sub-images began anywhere. It can still be read.
+_OFF_GRID = 1
 VERSION = '1.0.0'  # of the TFDS data set
 _HOME = '~/tensorflow_datasets'
 
@@ -57,7 +59,7 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     listed, made = index['files'], index['format']
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise UserError(f'Cannot read {path}; {_again(name)}.') from error
-  if made != FORMAT:
+  if made not in (FORMAT, _OFF_GRID):
     raise UserError(
       f'{path.parent} was prepared by another version of adafm_jax (format'
       f' {made}, not {FORMAT}); {_again(name)}.'
@@ -136,15 +138,25 @@ class Split:
   @functools.cached_property
   def sizes(self) -> list[tuple[str, int, int]]:
     """(name, height, width) of every record."""
-    side = self.index['side'] if self.split == 'train' else 0
     found = []
     for entry in self.entries:
-      cut = tiles.cut(entry.height, entry.width, side, self.index['step'])
+      cut = self._cut(entry)
       found += [
         (tiles.name(entry.name, i, len(cut)), tile.height, tile.width)
         for i, tile in enumerate(cut)
       ]
     return found
+
+  def _cut(self, entry: Entry) -> list[tiles.Tile]:
+    """The places of an image that records were made of."""
+    side = self.index['side'] if self.split == 'train' else 0
+    grid = 1 if self.index['format'] == _OFF_GRID else tiles.GRID
+    return tiles.cut(entry.height, entry.width, side, self.index['step'], grid)
+
+  def is_on(self, grid: int) -> bool:
+    """Whether all records begin at multiples of `grid` pixels."""
+    cut = [tile for entry in self.entries for tile in self._cut(entry)]
+    return all(t.top % grid == 0 and t.left % grid == 0 for t in cut)
 
   @property
   def is_cut(self) -> bool:

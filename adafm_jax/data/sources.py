@@ -39,14 +39,22 @@ PHOTOS = {
 
 
 def load(
-  source: str, *, field: str, channels: int, data_dir: str = '', most: int = 0
+  source: str,
+  *,
+  field: str,
+  channels: int,
+  option: str = '',
+  data_dir: str = '',
+  most: int = 0,
 ) -> list[NamedImage]:
   """Loads a set of images, sorted by name.
 
   Args:
     source: a folder; `tfds:NAME/SPLIT`; or `photos:SPLIT`, see `PHOTOS`.
-    field: config field that names the source, for messages.
+    field: config field or option that names the source, for messages.
     channels: 1 (MATLAB Y) or 3 (RGB); images are converted.
+    option: what stands before a folder on the command line, for messages, as
+      in '--config.data.train='; '' if a folder is given alone.
     data_dir: folder of prepared TFDS data sets; '' is TFDS's default.
     most: load at most this many; 0 is all.
 
@@ -58,7 +66,7 @@ def load(
   if colon and kind == 'photos':
     found = _photos(rest, field)
   elif parts := split_name(source):
-    found = _tfds(*parts, field, data_dir, most)
+    found = _tfds(*parts, field, option, data_dir, most)
   elif source and pathlib.Path(source).expanduser().is_dir():  # '' is here
     found = _read(
       find_images(pathlib.Path(source).expanduser())[: most or None]
@@ -66,8 +74,7 @@ def load(
   else:
     raise UserError(
       f'{field} is {source!r}, which is not a folder; give a folder of images,'
-      f' as in --config.{field}=/path/to/images, or tfds:NAME/SPLIT, or'
-      f' photos:SPLIT.'
+      f' as in {option}/path/to/images, or tfds:NAME/SPLIT, or photos:SPLIT.'
     )
   return [
     NamedImage(i.name, images.to_channels(i.pixels, channels))
@@ -184,7 +191,7 @@ def _photos(split: str, field: str) -> list[NamedImage]:
 
 
 def _tfds(
-  name: str, split: str, field: str, data_dir: str, most: int
+  name: str, split: str, field: str, option: str, data_dir: str, most: int
 ) -> list[NamedImage]:
   """Reads a prepared TFDS data set, without TensorFlow."""
   if ours := prepared.open_split(name, split, data_dir):
@@ -192,7 +199,7 @@ def _tfds(
     count = min(len(records), most or len(records))
     labels = [label for label, *_ in ours.sizes]
     return [NamedImage(labels[i], records[i]) for i in range(count)]
-  source = _open_tfds(name, split, field, data_dir)
+  source = _open_tfds(name, split, field, option, data_dir)
   found = []
   for index in range(min(len(source), most or len(source))):
     record = source[index]
@@ -208,7 +215,9 @@ def _tfds(
   return sorted(found, key=lambda image: image.name)
 
 
-def _open_tfds(name: str, split: str, field: str, data_dir: str) -> Any:
+def _open_tfds(
+  name: str, split: str, field: str, option: str, data_dir: str
+) -> Any:
   try:
     import tensorflow_datasets as tfds
     from absl import logging
@@ -216,7 +225,7 @@ def _open_tfds(name: str, split: str, field: str, data_dir: str) -> Any:
     raise UserError(
       f'{field} is tfds:{name}/{split}, which needs the packages'
       ' tensorflow-datasets and array_record; install them, or point to a'
-      f' folder of images with --config.{field}=/path.'
+      f' folder of images with {option}/path.'
     ) from error
   logging.set_verbosity(logging.ERROR)  # TFDS warns of each folder it skips
   try:
@@ -224,10 +233,12 @@ def _open_tfds(name: str, split: str, field: str, data_dir: str) -> Any:
       name, split=split, data_dir=data_dir or None, download=False
     )
   except Exception as error:  # TFDS raises many types if a set is missing
-    raise UserError(_absent(name, split, field, data_dir)) from error
+    raise UserError(_absent(name, split, field, option, data_dir)) from error
 
 
-def _absent(name: str, split: str, field: str, data_dir: str) -> str:
+def _absent(
+  name: str, split: str, field: str, option: str, data_dir: str
+) -> str:
   """How to get a data set that isn't prepared."""
   base = name.partition('/')[0]
   where = data_dir or '~/tensorflow_datasets'
@@ -239,5 +250,5 @@ def _absent(name: str, split: str, field: str, data_dir: str) -> str:
     )
   return (
     f'{field} is tfds:{name}/{split}, which is not prepared in {where}: {how};'
-    f' or point to a folder of images with --config.{field}=/path.'
+    f' or point to a folder of images with {option}/path.'
   )

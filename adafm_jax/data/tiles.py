@@ -12,6 +12,9 @@ from typing import NamedTuple
 SIDE, STEP = 480, 240
 # Up to this many pixels left over at an edge are added to the last sub-image.
 _REST = 48
+# The last sub-image begins at a multiple of it, so that patches can be drawn on
+# a grid of 2, 3 or 4 pixels of the whole image. DIV2K's sides are multiples.
+GRID = 12
 
 
 class Tile(NamedTuple):
@@ -23,7 +26,9 @@ class Tile(NamedTuple):
   width: int
 
 
-def cut(height: int, width: int, side: int, step: int) -> list[Tile]:
+def cut(
+  height: int, width: int, side: int, step: int, grid: int = GRID
+) -> list[Tile]:
   """Sub-images that cover an image.
 
   Args:
@@ -32,6 +37,8 @@ def cut(height: int, width: int, side: int, step: int) -> list[Tile]:
     side: of a sub-image, pixels. Those at the edges may be up to 48 pixels
       larger, so that no pixel is lost. 0 keeps the image whole.
     step: from one sub-image to the next, pixels.
+    grid: the sub-images at the bottom and the right begin at multiples of it,
+      pixels, and the others at multiples of `step`.
 
   Returns:
     The sub-images, row by row; an image no larger than one is kept whole.
@@ -40,21 +47,19 @@ def cut(height: int, width: int, side: int, step: int) -> list[Tile]:
     return [Tile(0, 0, height, width)]
   return [
     Tile(top, left, high, wide)
-    for top, high in _spans(height, side, step)
-    for left, wide in _spans(width, side, step)
+    for top, high in _spans(height, side, step, grid)
+    for left, wide in _spans(width, side, step, grid)
   ]
 
 
-def _spans(size: int, side: int, step: int) -> list[tuple[int, int]]:
+def _spans(size: int, side: int, step: int, grid: int) -> list[tuple[int, int]]:
   """(begin, length) along one axis."""
   if size <= side:
     return [(0, size)]
   begins = list(range(0, size - side + 1, step))
-  rest = size - side - begins[-1]
-  if rest > _REST:
-    begins.append(size - side)
-    rest = 0
-  return [(b, side) for b in begins[:-1]] + [(begins[-1], side + rest)]
+  if size - side - begins[-1] > _REST:
+    begins.append((size - side) // grid * grid)
+  return [(b, side) for b in begins[:-1]] + [(begins[-1], size - begins[-1])]
 
 
 def name(image: str, index: int, count: int) -> str:

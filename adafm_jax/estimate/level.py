@@ -83,7 +83,11 @@ def estimate_sigma(pixels: np.ndarray) -> float:
   Returns:
     Sigma of one channel; see `estimate_noise.estimate_sigma`.
   """
-  sigma = estimate_noise.estimate_sigma(pixels)
+  return _sigma(pixels, estimate_noise.estimate_sigma(pixels))
+
+
+def _sigma(pixels: np.ndarray, sigma: float) -> float:
+  """`estimate_sigma`, given the sigma of all channels together."""
   if pixels.shape[-1] == 1:
     return sigma
   luma = estimate_noise.estimate((pixels @ _LUMA)[..., None])
@@ -144,11 +148,11 @@ def estimate_level(
   task = levels.get_task(span.task)
   if task.name == 'denoise':
     pixels = _seen(photo)
-    sigma = estimate_sigma(pixels)
+    found = estimate_noise.estimate(pixels)
+    sigma = _sigma(pixels, found.sigma)
     if span.cleaner(sigma):
       # The luma of fine texture in a clean JPEG looks like noise of sigma 9,
       # and what is clean must not be harmed.
-      found = estimate_noise.estimate(pixels)
       sigma = min(sigma, found.sigma)
       if pixels.shape[-1] == 1 and found.spread > _MAX_GREY_SPREAD:
         sigma = 0.0

@@ -18,6 +18,7 @@ from adafm_jax.config.fields import Config
 from adafm_jax.data import prepared, sources
 from adafm_jax.data.image import NamedImage
 from adafm_jax.engine.run import Network
+from adafm_jax.errors import UserError
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.model_file import provenance
@@ -69,9 +70,20 @@ def place(
     data: its images.
     workdir: of the list. It keeps a choice for each source: tasks may train on
       different prepared sets, and paths need degraded copies of more levels.
+
+  Raises:
+    UserError: the images have changed, or are cut where the system's patches
+      would not be on its grid.
   """
   train, name = data.learnt.train, f'{config.model.channels}'
   if isinstance(train, prepared.Split):
+    if not train.is_on(system.grid):
+      raise UserError(
+        f'data.train is the prepared set {train.name}, whose sub-images do not'
+        f' all begin at multiples of {system.grid} pixels, as the patches of'
+        ' this system must; prepare it again with --overwrite and a --step that'
+        f' is a multiple of {system.grid}.'
+      )
     name = f'{train.name}-{name}-{system.stage}'
   placement, _ = training.place(config, data.learnt, workdir / 'data' / name)
   return placement

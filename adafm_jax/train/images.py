@@ -38,12 +38,15 @@ class Training(NamedTuple):
   Attributes:
     train: the images to train on.
     heldout: for validation and calibration; never trained on.
-    seen: identifies the images to train on.
+    seen: identifies the images to train on, as they were before
+      `data.shrink`.
+    heldout_seen: identifies the held-out images, in the same way.
   """
 
   train: Images
   heldout: list[NamedImage]
   seen: list[Seen]
+  heldout_seen: list[Seen]
 
 
 def identity(seen: Sequence[Seen]) -> str:
@@ -81,8 +84,11 @@ def load(config: Config, read: sources.Load = sources.load) -> Training:
   sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
   if heldout:
     rest = _load(config, heldout, 'data.heldout', read)
-    return Training(train, rest, seen)
-  return Training(train, sources.shrink(rest, config.data.shrink), seen)
+    return Training(train, rest, seen, identify(rest))
+  # Before they are reduced: what is trained on was identified so, too.
+  rest_seen = identify(rest)
+  rest = sources.shrink(rest, config.data.shrink)
+  return Training(train, rest, seen, rest_seen)
 
 
 def _load(
@@ -91,6 +97,7 @@ def _load(
   return read(
     source,
     field=field,
+    option=f'--config.{field}=',
     channels=config.model.channels,
     data_dir=config.data.data_dir,
   )

@@ -51,14 +51,16 @@ def load(config: Config, read: sources.Load = sources.load) -> Data:
     sets[name] = read(
       source or sources.named(name, data_dir),
       field=f'evaluate.sets={name}',
+      option=f'--config.evaluate.sets={name}=',
       channels=config.model.channels,
       data_dir=data_dir,
       most=config.evaluate.images,
     )
   _check_sizes(config, sets)
+  seen = {name: identify(x) for name, x in sets.items() if name != HELDOUT}
   overlap.refuse(
     learnt.seen,
-    {name: identify(images) for name, images in sets.items()},
+    {HELDOUT: learnt.heldout_seen, **seen},
     field=config.data.train,
   )
   return Data(learnt, sets)
@@ -94,7 +96,7 @@ def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:
   Raises:
     UserError: the images have changed since the run began.
   """
-  train, heldout, _ = data.learnt
+  train, heldout = data.learnt.train, data.learnt.heldout
   placement, why = training.place(config, data.learnt, workdir)
   logs.say(
     f'{len(train)} training images, {len(heldout)} held out;'

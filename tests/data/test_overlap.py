@@ -47,7 +47,9 @@ def test_images_of_bsd_are_refused_by_name_as_well():
 def test_the_photograph_that_set5s_woman_is_cut_from_is_refused():
   train = [Seen('302003', '1'), Seen('2018', '2')]
   woman = [Seen('woman_GT', '9')]
-  with pytest.raises(UserError, match=r'set5 .*\(302003\), whole or in part'):
-    _refuse(train, set5=woman)
+  for name in ('set5', 'Set5'):
+    wanted = rf'set {name} .*\(302003\), whole or in part'
+    with pytest.raises(UserError, match=wanted):
+      _refuse(train, **{name: woman})
   _refuse(train[1:], set5=woman)
   _refuse(train, live1=woman)

@@ -50,5 +50,5 @@ def test_a_broken_index_is_reported(tmp_path):
     with pytest.raises(UserError, match=r'Cannot read .*images\.json; prepare'):
       prepared.find('image_folder', tmp_path)
   (where / prepared.INDEX).write_text('{"format": 0, "files": {}}')
-  with pytest.raises(UserError, match=r'another version .*\(format 0, not 1\)'):
+  with pytest.raises(UserError, match=r'another version .*\(format 0, not 2\)'):
     prepared.find('image_folder', tmp_path)

@@ -13,9 +13,8 @@ from adafm_jax.errors import UserError
 
 
 def _load(source, channels=3, **options):
-  return sources.load(
-    str(source), field='data.train', channels=channels, **options
-  )
+  named = {'field': 'data.train', 'option': '--config.data.train='}
+  return sources.load(str(source), channels=channels, **named | options)
 
 
 def test_folder_is_sorted_and_brought_to_rgb(tmp_path):
@@ -190,6 +189,11 @@ def test_tfds_name_may_have_a_config(data_dir):
 def test_tfds_records_without_images_are_reported(data_dir):
   with pytest.raises(UserError, match=r'no feature `image` or `hr` but text'):
     _load('tfds:imageless/train', data_dir=data_dir)
+
+
+def test_no_option_is_advised_where_there_is_none():
+  with pytest.raises(UserError, match=r'as in /path/to/images, or tfds:'):
+    _load('/nowhere', option='')
 
 
 def test_missing_tfds_data_set_says_how_to_get_it(tmp_path):

@@ -40,7 +40,13 @@ def test_a_div2k_photograph_is_cut_as_the_field_does():
 def test_a_narrow_rest_goes_to_the_sub_image_before_it():
   assert tiles.cut(321, 481, 480, 240) == [(0, 0, 321, 481)]
   assert tiles.cut(50, 528, 480, 240) == [(0, 0, 50, 528)]
-  assert tiles.cut(50, 529, 480, 240) == [(0, 0, 50, 480), (0, 49, 50, 480)]
+  assert tiles.cut(50, 529, 480, 240) == [(0, 0, 50, 480), (0, 48, 50, 481)]
+
+
+@hypothesis.given(st.integers(1, 3000), st.integers(1, 3000))
+def test_sub_images_begin_on_the_grid_of_every_scale(height, width):
+  for tile in tiles.cut(height, width, tiles.SIDE, tiles.STEP):
+    assert tile.top % 12 == tile.left % 12 == 0
 
 
 @pytest.mark.parametrize('size', [(30, 40), (2000, 3000)])

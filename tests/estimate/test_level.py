@@ -132,6 +132,20 @@ def test_noise_of_a_stretched_picture_is_that_of_before(photograph):
   assert 'is used' not in found.sentence  # 25 is beyond the range
 
 
+def test_all_channels_of_a_clean_picture_are_looked_at_once(
+  photograph, monkeypatch
+):
+  seen, original = [], estimate.estimate_noise.estimate
+
+  def count(pixels):
+    seen.append(pixels.shape[-1])
+    return original(pixels)
+
+  monkeypatch.setattr(estimate.estimate_noise, 'estimate', count)
+  assert estimate.estimate_level(_photo(photograph), DENOISE).level < 15
+  assert sorted(seen) == [1, 3]  # luma, and all three
+
+
 def test_transparent_areas_do_not_count(photograph):
   noisy = add_noise_numpy(photograph, 40, clipped=True, seed=0, name='')
   alpha = np.ones((*noisy.shape[:2], 1), np.float32)

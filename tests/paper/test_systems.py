@@ -146,10 +146,10 @@ def test_sft_layers_begin_with_the_basic_model():
 
 def split(name, **index):
   """A split of a prepared set, of which only the index exists."""
-  entry = {'name': 'a', 'path': 'a.png', 'height': 40, 'width': 40}
+  entry = {'name': 'a', 'path': 'a.png', 'height': 40, 'width': 790}
   entry |= dict.fromkeys(('sha256', 'pixels', 'luma'), '00')
   values = {'side': 0, 'step': 0, 'task': '', 'levels': [], 'channels': 3}
-  values |= {'splits': {'train': [entry]}, **index}
+  values |= {'format': prepared.FORMAT, 'splits': {'train': [entry]}, **index}
   where = pathlib.Path(name) / '1.0.0'
   return prepared.Split(where, values, 'train')
 
@@ -160,7 +160,7 @@ def test_tasks_may_learn_from_different_prepared_sets(tmp_path):
   basic = systems.SYSTEMS['basic']
 
   def place(train):
-    data = sets.Data(Training(train, [], train.seen()), {})
+    data = sets.Data(Training(train, [], train.seen(), []), {})
     return learn.place(config, basic, data, tmp_path)
 
   noise = split('div2k')
@@ -169,6 +169,22 @@ def test_tasks_may_learn_from_different_prepared_sets(tmp_path):
   assert place(split('div2k_sr_rgb', **levels)) == 'device'
   with pytest.raises(UserError, match='have changed'):
     place(split('div2k', side=20, step=20))
+
+
+def test_sub_images_are_on_the_grid_that_patches_need(tmp_path):
+  config = parse(data__placement='device')
+
+  def place(system, **index):
+    train = split('div2k', side=480, **index)
+    data = sets.Data(Training(train, [], train.seen(), []), {})
+    made = systems.SYSTEMS[system]
+    return learn.place(config, made, data, tmp_path / str(index))
+
+  for index in ({'step': 250}, {'step': 240, 'format': 1}):
+    assert place('basic', **index) == 'device'
+    with pytest.raises(UserError, match=r'multiples of 4 .* --overwrite'):
+      place('srresnet', **index)
+  assert place('srresnet', step=240) == 'device'
 
 
 def test_images_of_all_variations_are_read_once():

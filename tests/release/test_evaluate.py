@@ -256,10 +256,48 @@ def test_held_out_images_are_measured_and_seen_ones_refused(small, tmp_path):
   images.write_png(tmp_path / 'test/012.png', _pixels(1))
   with pytest.raises(UserError, match='012'):
     image_sets.load(header, f'mine={ours}', train)
+  images.write_png(tmp_path / 'train/005.png', _pixels(1))
+  with pytest.raises(UserError, match=r'set heldout .*\(005\)'):
+    image_sets.load(header, '', train)
   with pytest.raises(UserError, match='the whole training set'):
     image_sets.load(header, '', str(_folder(tmp_path / 'few', 2)))
   with pytest.raises(UserError, match='--sets NAME=FOLDER'):
     image_sets.load(header, '')
+
+
+@pytest.mark.parametrize(
+  ('options', 'words'),
+  [
+    (['--sets', 'set5=/no'], "--sets set5 is '/no', which is not a folder; give"
+     ' a folder of images, as in --sets set5=/path/to/images,'),
+    (['--sets', 'set5=tfds:no/test'], '--sets set5 is tfds:no/test, which is'
+     ' not prepared in ~/tensorflow_datasets: get its images; or point to a'
+     ' folder of images with --sets set5=/path.'),
+    (['--data-train', '/no'], "--data-train is '/no', which is not a folder;"
+     ' give a folder of images, as in --data-train /path/to/images,'),
+  ],
+)  # fmt: skip
+def test_images_that_are_missing_are_asked_for_by_option(
+  small, capsys, options, words
+):
+  assert evaluate.main(['small', *options]) == 2
+  said = capsys.readouterr().err
+  assert said.startswith(f'error: {words}')
+  assert said.count('\n') == 1
+
+
+@pytest.mark.parametrize('text', [None, 'x', '[]', '{"scores": 1}', '{}'])
+def test_earlier_results_that_are_none_are_a_sentence(
+  small, tmp_path, capsys, text
+):
+  ours, before = _folder(tmp_path / 'test', 1), tmp_path / 'before.json'
+  if text is not None:
+    before.write_text(text)
+  words = ['--sets', f'mine={ours}', '-o', str(tmp_path)]
+  assert evaluate.main(['small', *words, '--before', str(before)]) == 2
+  said = capsys.readouterr().err
+  assert said.startswith(f'error: --before is {before}, which ')
+  assert said.endswith('give a NAME.json that release.evaluate has written.\n')
 
 
 def test_dedicated_networks_are_given_by_level():

@@ -1,5 +1,6 @@
 """Paths between a model's two levels are trained and compared."""
 
+import dataclasses
 import json
 
 import pytest
@@ -63,6 +64,44 @@ def test_another_set_is_compared_on_without_training_again(study, capsys):
   rows = _rows(workdir / 'other.json')
   assert list(rows) == list(held)
   assert rows['line']['45.0'] != held['line']['45.0']
+
+
+def test_rows_of_other_images_are_measured_again(study, tmp_path):
+  workdir, arguments = study
+  paths.main([*arguments, '--on', 'other'])
+  before = _rows(workdir / 'other.json')
+  changed = {'0': small_sets.smooth_pixels(20, 32, 24)}
+  folder = small_sets.write(tmp_path, changed)
+  named = f'--config.evaluate.sets=other={folder}'
+  assert paths.main([*arguments, named, '--on', 'other']) == 0
+  rows = _rows(workdir / 'other.json')
+  assert list(rows) == list(before)
+  assert rows['line']['45.0'] != before['line']['45.0']
+
+
+def test_another_model_or_other_images_need_another_workdir(
+  study, tmp_path, capsys
+):
+  workdir, arguments = study
+  paths.main(arguments)
+  kept = (workdir / 'heldout.json').read_text('utf-8')
+  model = Model.load(arguments[0])
+  other = tmp_path / 'other.safetensors'
+  params = tiny_models.random_params(model.arch, seed=5)
+  dataclasses.replace(model, params=params).save(other)
+  capsys.readouterr()
+  assert paths.main([str(other), *arguments[1:]]) == 2
+  said = capsys.readouterr().err
+  assert 'begun with another model' in said
+  assert '(changed: model); give another --workdir' in said
+  assert (workdir / 'heldout.json').read_text('utf-8') == kept
+  line = ['--paths', '', '--alone', '', '--dedicated', '']
+  line = [*arguments, *line, '--workdir', str(tmp_path / 'w')]
+  for seed, code in ((7, 0), (8, 2)):
+    pictures = {'x': small_sets.smooth_pixels(seed, 32, 24)}
+    folder = small_sets.write(tmp_path / f'{seed}', pictures)
+    assert paths.main([*line, f'--config.data.heldout={folder}']) == code
+  assert '(changed: held-out images)' in capsys.readouterr().err
 
 
 def test_a_set_that_is_not_named_is_refused(study, capsys):

@@ -70,6 +70,8 @@ def test_every_step_is_done_once(release, tmp_path):
   pairs = f'35={folder}/dedicated_35.safetensors,50={folder}/'
   assert pairs in asked[4]
   assert f'cbsd68={data}/CBSD68,set5={data}/Set5,set14={data}/Set14' in asked[4]
+  # So that each set is compared with the images trained on.
+  assert f'--data-train {data}/BSD431' in asked[4]
   done, asked = release('denoise-small', data, runs)
   assert [line.split()[1] for line in asked] == [
     'release.register',
@@ -109,6 +111,17 @@ def test_a_stretch_ends_in_peace_and_a_failure_does_not(release, tmp_path):
   done, asked = release(*words, CODE='7')
   assert done.returncode == 7
   assert len(asked) == 1
+
+
+@pytest.mark.parametrize('minutes', [{}, {'MINUTES': '8'}])
+def test_what_the_system_kills_is_no_end_in_peace(release, tmp_path, minutes):
+  words = 'sr', str(tmp_path / 'data'), str(tmp_path / 'runs')
+  done, asked = release(*words, CODE='137', **minutes)
+  assert done.returncode == 137
+  assert len(asked) == 1
+  assert not done.stdout
+  assert done.stderr.startswith('error: python adafm_jax.main was killed')
+  assert done.stderr.count('\n') == 1
 
 
 @pytest.mark.parametrize(

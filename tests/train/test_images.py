@@ -243,6 +243,16 @@ def test_an_experiment_refuses_to_measure_what_it_learns_from(
       sets.load(config)
 
 
+@pytest.mark.parametrize('shrink', [1, 2])
+def test_a_held_out_image_that_is_also_trained_on_is_refused(tmp_path, shrink):
+  pictures = {'a': IMAGES['000'], 'b': IMAGES['001'], 'z': IMAGES['000']}
+  folder = small_sets.write(tmp_path, pictures)
+  fields = {'data__holdout': 1, 'data__shrink': shrink}
+  config = _config('', folder, **fields, evaluate__ssim=False)
+  with pytest.raises(UserError, match=r'evaluation set heldout .*\(z\)'):
+    sets.load(config)
+
+
 def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
   config = _config(data_dir, evaluate__sets='kodak24')
   with pytest.raises(UserError) as caught:
