@@ -79,11 +79,13 @@ def _add(found: dict[tuple, Variation], v: Variation) -> None:
 
 
 def _seeds(text: str) -> list[int]:
-  try:
-    return [int(x) for x in text.split(',')]
-  except ValueError as error:
+  seeds = text.split(',')
+  try:  # as the field of a single run is checked
+    return [configs.parse({}, {'seed': x}).seed for x in seeds]
+  except UserError as error:
     raise UserError(
-      f'seeds is {text!r}; it must be whole numbers, such as 0,1,2.'
+      f'seeds is {text!r}; each must be a whole number from 0 to 2**32 - 1,'
+      ' such as 0,1,2.'
     ) from error
 
 

@@ -53,6 +53,8 @@ def test_a_folder_is_all_its_lists_and_each_variation_once():
     ({'preset': 'huge'}, "preset is 'huge'; it must be one of tiny, small"),
     ({'tasks': 'deblur'}, "Unknown task 'deblur'"),
     ({'seeds': 'x'}, "seeds is 'x'"),
+    ({'seeds': '0,-1'}, "seeds is '0,-1'"),
+    ({'seeds': '4294967296'}, 'from 0 to'),
     ({'train.stesp': '3'}, 'did you mean train.steps'),
     ({'start': '3'}, '--config.start changes what the lists'),
     ({'tasks': 'sr'}, 'has no variation of the tasks sr'),
