@@ -154,13 +154,20 @@ def _dtype(entry: zoo.Released) -> str:
 
 
 def _data(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-  name = (config.get('data') or {}).get('train')
+  data = config.get('data') or {}
+  name = data.get('train')
   if not name:
     return ''
   note = card_words.DATA_NOTES.get(name)
+  sizes = data.get('scales', '1').split(
+    ','
+  )  # each image is there in all of them
   count = provenance.get('training_images')
-  counted = f'{count} ' if count else ''
-  return f'{name}: {counted}{note}' if note else f'{counted}images of {name}'
+  counted = f'{count // len(sizes)} ' if count else ''
+  text = f'{name}: {counted}{note}' if note else f'{counted}images of {name}'
+  reduced = [size for size in sizes if float(size) != 1]
+  copies = f'; and copies reduced to {" and ".join(reduced)} of their size'
+  return text + copies if reduced else text
 
 
 def _held_out(config: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from adafm_jax import zoo
 from adafm_jax.errors import UserError
 from adafm_jax.model_file import file as model_file
 from release import measure
-from release.card import card
+from release.card import card, facts
 from release.card import figures as card_figures
 from release.card import index as card_index
 
@@ -145,6 +145,15 @@ def test_facts_are_those_of_the_model_file(folder):
     f'at revision {"a" * 12}+changes, JAX 0.9',
   ):
     assert words in text
+
+
+def test_reduced_copies_are_not_counted_as_images():
+  data = {'train': 'BSD431', 'scales': '1,0.7,0.5'}
+  text = facts._data({'training_images': 1200}, {'data': data})
+  assert text.startswith('BSD431: 400 images')
+  assert text.endswith('; and copies reduced to 0.7 and 0.5 of their size')
+  whole = facts._data({'training_images': 400}, {'data': {'train': 'BSD431'}})
+  assert whole == text.rpartition(';')[0]
 
 
 def test_results_name_methods_protocols_and_the_default(folder):
