@@ -13,9 +13,12 @@ from adafm_jax.models.architecture import Architecture
 
 
 def flatten(params: restorer.Params) -> dict[str, np.ndarray]:
-  """Nested parameters as arrays by name, such as 'block_00/conv_1/kernel'."""
+  """Nested parameters as arrays by name, such as 'block_00/conv_1/kernel'.
+
+  Their elements are in C order: safetensors writes others in a wrong order.
+  """
   flat = traverse_util.flatten_dict(params, sep='/')
-  return {name: np.asarray(value) for name, value in flat.items()}
+  return {name: np.asarray(value, order='C') for name, value in flat.items()}
 
 
 def unflatten(flat: Mapping[str, np.ndarray]) -> restorer.Params:

@@ -2,6 +2,7 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from adafm_jax.errors import UserError
@@ -65,3 +66,15 @@ def test_one_more_set_or_protocol_is_taken(tmp_path, base):
   folders.open_workdir(tmp_path / 'w', 'tiny', base())
   more = {'evaluate.sets': 'a=/a', 'evaluate.protocols': 'clipped,float'}
   folders.open_workdir(tmp_path / 'w', 'tiny', base(**more))
+
+
+def test_weights_in_another_order_of_memory_are_kept_as_they_are(
+  base, tmp_path
+):
+  kernel = np.arange(24, dtype=np.float32).reshape(4, 3, 2).T
+  assert not kernel.flags['C_CONTIGUOUS']
+  folder = folders.Folder(
+    tmp_path, base(), Variation(task='denoise', start=15, end=75)
+  )
+  folder.write({'adafm_1': {'kernel': kernel}}, {})
+  np.testing.assert_array_equal(folder.params()['adafm_1']['kernel'], kernel)
