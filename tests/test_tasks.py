@@ -48,7 +48,7 @@ SMALL = [
 # A network this small and young can't yet match its input at light levels, so
 # ends are chosen at which there is something to gain.
 TASKS = {
-  'denoise_15_75': (25, 75, 2.0),
+  'denoise_15_75': (25, 75, 1.5),
   'dejpeg_80_10': (40, 5, 0.02),
   'sr_x3_x4': (2, 4, 0.02),
 }
