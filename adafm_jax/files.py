@@ -46,24 +46,30 @@ def atomic_path(
   path = pathlib.Path(path)
   name = f'{_prefix(path)}-{secrets.token_hex(8)}{path.suffix}'
   temporary = path.parent / name
-  try:
+  with writing(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     # The system applies the umask here. We could only read the umask by setting
     # it, which other threads would see.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     os.close(os.open(temporary, flags, 0o666))
-  except OSError as error:
-    raise UserError(f'Cannot write {path}: {error.strerror}.') from error
   try:
-    yield temporary
-    if written:
-      written(temporary)
-    temporary.replace(path)
+    with writing(path):
+      yield temporary
+      if written:
+        written(temporary)
+      temporary.replace(path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+  """Turns the errors of writing a file into a UserError that names it."""
+  try:
+    yield
   except OSError as error:
     reason = error.strerror or error  # Pillow's errors have no strerror
     raise UserError(f'Cannot write {path}: {reason}.') from error
-  finally:
-    temporary.unlink(missing_ok=True)
 
 
 def _prefix(path: pathlib.Path) -> str:

@@ -82,6 +82,10 @@ class Model(Header):
   ) -> Any:
     """Restores an image, or several of one size in one call.
 
+    An image that uses a quarter of its range or less is stretched for the
+    network, and its noise with it (but not in DeJPEG, which leaves images alone
+    that use less than a twentieth).
+
     Args:
       image: [H, W], [H, W, C] or [B, H, W, C], C = 1 (grey) or 3 (RGB); uint8
         (0 to 255), uint16 (0 to 65535) or float (0 to 1); NumPy or JAX.
@@ -100,10 +104,6 @@ class Model(Header):
       tile: side of the tiles of large images, pixels; 'auto' chooses it.
       memory: limit in bytes, or a text such as '2GiB'; None: half of the free
         memory.
-
-    An image that uses a quarter of its range or less is stretched for the
-    network, and its noise with it (but not in DeJPEG, which leaves images alone
-    that use less than a twentieth).
 
     Returns:
       The restored image, with the array type and dtype of `image`, clipped to

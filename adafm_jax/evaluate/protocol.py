@@ -40,9 +40,13 @@ class Protocol:
 
   def border(self, level: float) -> int:
     """Pixels cropped at each side, usually the scale in super-resolution."""
+    return self._judged.pixels(level)
+
+  @property
+  def _judged(self) -> known.Judged:
+    """The task's usual protocol, with this one's border."""
     usual = known.USUAL[self.degradation.task]
-    shave = usual.border if self.shave is None else self.shave
-    return usual._replace(border=shave).pixels(level)
+    return usual if self.shave is None else usual._replace(border=self.shave)
 
   @property
   def label(self) -> str:
@@ -57,9 +61,8 @@ class Protocol:
       )
     if task == 'dejpeg':
       parts.append('Pillow JPEG')
-    shave = known.USUAL[task].border if self.shave is None else self.shave
-    if shave:
-      size = 'the scale' if shave == 'scale' else f'{shave} pixels'
+    if border := self._judged.border:
+      size = 'the scale' if border == 'scale' else f'{border} pixels'
       parts.append(f'border of {size} cropped')
     return ', '.join(parts)
 

@@ -57,10 +57,12 @@ def read(
   """
   with _open(path) as file:
     found, shapes = _header(path, file), _shapes(file)
-    version = json.loads(file.metadata()[FORMAT])['version']
-    curve_shape = shapes.pop(legacy.LAYER_CURVE, None) if version == 2 else None
-    checked = found
-    if curve_shape:
+    curve_shape, checked = None, found
+    if (
+      legacy.LAYER_CURVE in shapes
+      and json.loads(file.metadata()[FORMAT])['version'] == 2
+    ):
+      curve_shape = shapes.pop(legacy.LAYER_CURVE)
       straight = dataclasses.replace(found.arch, path='line', bends=0)
       checked = dataclasses.replace(found, arch=straight)
     check(checked, shapes)

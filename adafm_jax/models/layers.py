@@ -115,18 +115,6 @@ def conv3x3(
   return conv(x.full)[:, :-1] if spare else conv(x.full)
 
 
-def convolve(x: jax.Array, weights: dict[str, jax.Array]) -> jax.Array:
-  """What `conv` computes, of [B, H, W, C] and its `kernel` and `bias`."""
-  found = jax.lax.conv_general_dilated(
-    x,
-    weights['kernel'],
-    window_strides=(1, 1),
-    padding='SAME',
-    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-  )
-  return found + weights['bias'][None, None, None]
-
-
 def pixel_shuffle(x: jax.Array) -> jax.Array:
   """[B, h, w, 4C] -> [B, 2h, 2w, C], in PyTorch's channel order.
 

@@ -53,10 +53,7 @@ class BatchNorm(nn.Module):
       mean, variance = _moments(x, (0, 1, 2))
       self.sow(STATISTICS, 'mean', mean)
       self.sow(STATISTICS, 'variance', variance)
-    gain = scale * jax.lax.rsqrt(variance + _EPSILON)
-    offset = shift - gain * mean
-    like = layers.broadcast_like
-    return x * like(gain, x) + like(offset, x)
+    return _normalize(x, mean, variance, scale, shift)
 
 
 class ConditionalInstanceNorm(nn.Module):
@@ -83,10 +80,15 @@ class ConditionalInstanceNorm(nn.Module):
     scale = along('scale', nn.initializers.ones)
     shift = along('shift', nn.initializers.zeros)
     mean, variance = _moments(x, (1, 2), keepdims=True)
-    gain = scale * jax.lax.rsqrt(variance + _EPSILON)
-    offset = shift - gain * mean
-    like = layers.broadcast_like
-    return x * like(gain, x) + like(offset, x)
+    return _normalize(x, mean, variance, scale, shift)
+
+
+def _normalize(x, mean, variance, scale, shift):
+  """Of [B, H, W, C]; all others broadcast against it."""
+  gain = scale * jax.lax.rsqrt(variance + _EPSILON)
+  offset = shift - gain * mean
+  like = layers.broadcast_like
+  return x * like(gain, x) + like(offset, x)
 
 
 def _moments(x: jax.Array, axes: tuple[int, ...], keepdims: bool = False):

@@ -9,6 +9,7 @@ on images of that level. With a constant, g is an AdaFM layer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,8 +59,12 @@ def fit(
   fitted = dict(start)
   names = sorted(start)
   for name in names:
-    ours = [layers.convolve(x, start[name]) for x in inputs]
-    theirs = [layers.convolve(x, end[name]) for x in inputs]
+    side, *_, features = start[name]['kernel'].shape
+    apply: Any = layers.Conv(features, side).apply
+    ours, theirs = (
+      [apply({'params': weights[name]}, x) for x in inputs]
+      for weights in (start, end)
+    )
     kernel, bias = fit_filters(ours, theirs, network.kernel)
     fitted[name.replace('conv', 'adafm')] = {'kernel': kernel, 'bias': bias}
     inputs = [jnp.maximum(x, 0) for x in theirs]

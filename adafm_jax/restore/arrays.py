@@ -7,7 +7,6 @@ An image may be uint8 (0 to 255), uint16 (0 to 65535) or of a float type
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -87,11 +86,19 @@ def sweep(
   found = contrast.find(stack, header.levels.task)
   if levels is not None and (found.gain != 1).any():
     # Each level stretches as far as it allows, so they share no pass.
-    each = functools.partial(
-      restore, strength=None, mask=None, self_ensemble=False, tile=engine.AUTO
-    )
     outputs = [
-      each(header, params, image, level=x, memory=memory) for x in levels
+      restore(
+        header,
+        params,
+        image,
+        level=x,
+        strength=None,
+        mask=None,
+        self_ensemble=False,
+        tile=engine.AUTO,
+        memory=memory,
+      )
+      for x in levels
     ]
     return (jnp if isinstance(image, jax.Array) else np).stack(outputs)
   shares = np.where(found.faint, 0, chosen.share[:, None])

@@ -109,7 +109,7 @@ class Journal:
       UserError: the journal can't be written, as on a full disk; `add` and
         `close` raise it too.
     """
-    with _writing(self._path):
+    with files.writing(self._path):
       self._file = self._path.open('a', encoding='utf-8')
     claims = sorted(set(new) - self.claimed)
     self._add({'expected': expected, 'claims': claims})
@@ -126,23 +126,14 @@ class Journal:
   def close(self) -> None:
     """Ends the journal."""
     if self._file:
-      with _writing(self._path):
+      with files.writing(self._path):
         self._file.close()
 
   def _add(self, values: Mapping[str, Any]) -> None:
     assert self._file
-    with _writing(self._path):
+    with files.writing(self._path):
       self._file.write(json.dumps(values) + '\n')
       self._file.flush()
-
-
-@contextlib.contextmanager
-def _writing(path: pathlib.Path) -> Iterator[None]:
-  """Says which file could not be written."""
-  try:
-    yield
-  except OSError as error:
-    raise UserError(f'Cannot write {path}: {error.strerror}.') from error
 
 
 def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
@@ -220,7 +211,7 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
 
 def _mend(path: pathlib.Path) -> None:
   """Cuts off a last line that was not written to its end."""
-  with _writing(path), path.open('rb+') as file:
+  with files.writing(path), path.open('rb+') as file:
     data = file.read()
     file.truncate(data.rfind(b'\n') + 1)
 

@@ -160,35 +160,35 @@ def choose(
       or super-resolution is not given one scale.
   """
   try:
-    level = None if level is None else np.asarray(level, np.float64)
+    wanted = None if level is None else np.asarray(level, np.float64)
   except (TypeError, ValueError) as error:
     raise UserError(f'A level must be a number, not {level!r}.') from error
-  scaling = model.levels.task == 'sr'
-  if scaling and (level is None or np.ndim(level)):
-    raise UserError(
-      f'This model enlarges images: give one level, the scale ({model.levels}).'
-    )
-  if level is None and strength is None:
-    raise UserError(
-      f'Give a level ({model.levels}), or a strength from 0 to 1.'
-    )
-  if level is not None and strength is not None and not scaling:
-    raise UserError('Give a level or a strength, not both.')
+  scaling, scale = model.levels.task == 'sr', 1.0
+  if scaling:
+    if wanted is None or wanted.ndim:
+      raise UserError(
+        'This model enlarges images: give one level, the scale'
+        f' ({model.levels}).'
+      )
+    scale = float(wanted)
   gain = np.asarray(gain, np.float64)
   if strength is not None:
+    if wanted is not None and not scaling:
+      raise UserError('Give a level or a strength, not both.')
     values = check_strength(model, strength)
     shares = np.ones_like(values)
-  else:
-    wanted = np.asarray(level, np.float64)
+  elif wanted is not None:
     if model.levels.task == 'denoise' and (gain != 1).any():
       wanted, gain = _stretched(model, wanted, gain)
     chosen = [_of_level(model, float(x), channels) for x in wanted.ravel()]
     pairs = np.reshape(np.array(chosen), (*wanted.shape, 2))
     values, shares = pairs[..., 0], pairs[..., 1]
-  if not scaling:
-    return Setting(values, 1.0, shares, gain)
-  scale = float(np.asarray(level))
-  model.levels.check(scale)
+  else:
+    raise UserError(
+      f'Give a level ({model.levels}), or a strength from 0 to 1.'
+    )
+  if scaling:
+    model.levels.check(scale)
   return Setting(values, scale, shares, gain)
 
 

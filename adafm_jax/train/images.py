@@ -75,7 +75,7 @@ def load(config: Config, read: sources.Load = sources.load) -> Training:
   else:
     train = _load(config, config.data.train, _FIELD, read)
     if not heldout:
-      train, rest = _hold_out(config, train)
+      train, whole = _hold_out(config, train)
     seen = identify(train)
     train = sources.shrink(train, config.data.shrink)
     train = sources.at_scales(train, levels.parse_values(config.data.scales))
@@ -83,12 +83,11 @@ def load(config: Config, read: sources.Load = sources.load) -> Training:
   patch = max(getattr(config, name).patch for name in config.used_stages)
   sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
   if heldout:
-    rest = _load(config, heldout, 'data.heldout', read)
-    return Training(train, rest, seen, identify(rest))
-  # Before they are reduced: what is trained on was identified so, too.
-  rest_seen = identify(rest)
-  rest = sources.shrink(rest, config.data.shrink)
-  return Training(train, rest, seen, rest_seen)
+    whole = rest = _load(config, heldout, 'data.heldout', read)
+  else:
+    rest = sources.shrink(whole, config.data.shrink)
+  # Both as they were before they were reduced.
+  return Training(train, rest, seen, identify(whole))
 
 
 def _load(

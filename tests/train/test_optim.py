@@ -180,7 +180,7 @@ def test_frozen_parameters_stay_bit_equal_while_adafm_learns(adapt):
   constants, bank = adapt
   params = _params()
   state = steps.init_state(constants, params)
-  dispatch = steps.make_dispatch(constants, jax.random.key(0), 1)
+  dispatch = steps.make_dispatch(constants, jax.random.key(1), 1)
   state, _ = dispatch(state, bank, 5)
   before, after, ema = _flat(params), _flat(state.params), _flat(state.ema)
   for name, label in _flat(constants.labels).items():
@@ -189,7 +189,7 @@ def test_frozen_parameters_stay_bit_equal_while_adafm_learns(adapt):
       np.testing.assert_array_equal(before[name], ema[name], err_msg=name)
     else:
       moved = np.abs(after[name] - before[name])
-      assert np.all(moved > 1e-6), name
+      assert np.all(moved > 1e-4), name
       assert np.all(moved < 5.1e-2), name
 
 
