@@ -93,8 +93,10 @@ def test_strength_0_is_the_start_model_exactly(model):
     _apply(start)(start.params, images, 0.0),
   )
   if model.levels.task != 'sr':
-    result = model.restore(images, level=model.levels.start)
-    np.testing.assert_array_equal(result, start.restore(images, strength=0))
+    # Not the flat crop: it is stretched, and its noise is a higher level then.
+    textured = images[1:]
+    result = model.restore(textured, level=model.levels.start)
+    np.testing.assert_array_equal(result, start.restore(textured, strength=0))
 
 
 def test_the_picture_moves_smoothly_with_the_strength(model):
