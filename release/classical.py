@@ -55,8 +55,13 @@ CHOSEN: dict[str, dict[float, NonLocalMeans]] = {
     75.0: NonLocalMeans(5, 6, 30.0, 60.0),
   },
   'dejpeg': {
+    95.0: NonLocalMeans(5, 6, 0.5, 0.0),
+    90.0: NonLocalMeans(5, 6, 1.0, 0.5),
+    85.0: NonLocalMeans(3, 6, 1.5, 0.0),
     80.0: NonLocalMeans(5, 6, 2.0, 0.0),
+    70.0: NonLocalMeans(3, 6, 2.0, 0.0),
     60.0: NonLocalMeans(5, 6, 3.0, 1.5),
+    50.0: NonLocalMeans(5, 6, 4.0, 0.0),
     40.0: NonLocalMeans(5, 6, 4.0, 2.0),
     30.0: NonLocalMeans(5, 6, 4.0, 2.0),
     20.0: NonLocalMeans(5, 6, 6.0, 3.0),

@@ -28,7 +28,7 @@ denoise-small)
   ;;
 denoise-fine)
   sets='cbsd68=CBSD68,set5=Set5,set14=Set14' config=denoise_fine
-  begin=denoise-small more=(--levels 2,5,10,15,20 --no-classical)
+  begin=denoise-small more=(--levels 2,5,10,15,20)
   ;;
 dejpeg)
   sets='live1=LIVE1,set5=Set5,set14=Set14' config=dejpeg begin=denoise

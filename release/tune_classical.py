@@ -23,11 +23,14 @@ from adafm_jax.evaluate.protocol import Case, Protocol, make_cases
 from release import classical, image_sets
 
 TAKEN = 4
-LEVELS = {'denoise': '2,5,10,15,25,35,50,75', 'dejpeg': '80,60,40,30,20,10'}
+LEVELS = {
+  'denoise': '2,5,10,15,25,35,50,75',
+  'dejpeg': '95,90,85,80,70,60,50,40,30,20,10',
+}
 _PATCHES, _REACH = (3, 5), 6
 _H_OF_SIGMA = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 _SIGMA_OF_SIGMA = (0.8, 1.0)  # clipped noise is weaker than its sigma
-_H_OF_JPEG = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
+_H_OF_JPEG = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 _SIGMA_OF_H = (0.0, 0.5)
 
 

@@ -67,10 +67,20 @@ class Results(NamedTuple):
     wanted = main_noise(self.header)
     return next((p for p in parts if p[1] == wanted), parts[0])
 
+  def faded(self) -> list[float]:
+    """Measured levels that are cleaner than the model's range."""
+    _, _, by_level = self.main()
+    return [x for x in by_level if self.header.levels.cleaner(x)]
+
   def quality(self) -> str:
-    """The main part in one line, as the registry states it."""
+    """The main part in one line, of the levels that the model has learnt."""
     name, _, by_level = self.main()
-    rows = [methods[self.default] for methods in by_level.values()]
+    faded = self.faded()
+    rows = [
+      methods[self.default]
+      for level, methods in by_level.items()
+      if level not in faded
+    ]
     scores = [(self.label(x['level']), x['psnr']) for x in rows]
     return register.line(name, rows[0]['protocol'], scores)
 

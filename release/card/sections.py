@@ -45,6 +45,9 @@ def results(results: Results) -> list[str]:
   ]
   if any(row['method'] == 'peer' for row in results.found['scores']):
     parts.append(peers.WORDS[results.task] + '\n')
+  if results.faded():
+    start = results.label(results.header.levels.start)
+    parts.append(card_words.FADED.format(start=start))
   for name, _, by_level in results.parts():
     parts += [
       f'**{card_results.part_title(results, name, by_level)}**\n',

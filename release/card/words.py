@@ -49,6 +49,12 @@ goes with the noise, and counts as an error, which is why such images lose at
 sigma 2; they lose with FFDNet too.
 """
 
+FADED = """\
+The model has not learnt levels cleaner than {start}. There, as in `adafm
+restore`, its result at lambda 0 is faded into the image itself, see
+[restore.md](../restore.md).
+"""
+
 USAGE = {
   'denoise': """\
 ```bash

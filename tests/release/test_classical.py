@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from release import classical
+from release import classical, measure
 from release.classical import NonLocalMeans
 
 
@@ -31,7 +31,7 @@ def test_settings_between_those_chosen_are_linear(chosen, level, expected):
 
 def test_every_usual_level_has_settings_that_rise_with_the_damage():
   assert set(classical.CHOSEN['denoise']) == {2, 5, 10, 15, 25, 35, 50, 75}
-  assert set(classical.CHOSEN['dejpeg']) == {80, 60, 40, 30, 20, 10}
+  assert set(classical.CHOSEN['dejpeg']) == set(measure.LEVELS['dejpeg'])
   for task, order in (('denoise', 1), ('dejpeg', -1)):
     found = [h for _, h in sorted(classical.CHOSEN[task].items())][::order]
     assert all(a.h <= b.h for a, b in itertools.pairwise(found))

@@ -78,6 +78,17 @@ def test_weights_that_learnt_together_are_not_said_to_be_the_papers(
   assert _cells(text, 'level')[-1][1:3] == ['before joint training', 'after']
 
 
+def test_levels_that_fade_are_named_and_not_promised(folder):
+  assert 'faded into the image' not in card.render('small', folder)
+  released.write(folder, released.results(levels=(10.0, 15.0, 75.0)))
+  text = card.render('small', folder)
+  assert 'not learnt levels cleaner than sigma 15' in text
+  assert _cells(text, 'sigma 10')
+  quality = card.read('small', folder).quality()
+  assert 'sigma 10' not in quality
+  assert 'sigma 15 30.85, sigma 75 30.25 dB' in quality
+
+
 def _change(folder, **changes):
   path = folder / 'small.json'
   path.write_text(json.dumps(json.loads(path.read_text()) | changes))
