@@ -133,6 +133,13 @@ class StageConfig:
     ' Adam for biases and AdaFM layers',
     legal=('adam', 'muon'),
   )
+  loss: str = _field(
+    'l1',
+    'mean over the pixels of the absolute (l1, the paper) or squared error'
+    ' (l2, what PSNR measures: as a last stage it gains some hundredths of a'
+    ' dB)',
+    legal=('l1', 'l2'),
+  )
   warmup: int = _field(0, 'steps of linear warm-up from zero', least=0)
   b2: float = _field(
     0.999,
@@ -177,7 +184,7 @@ class PathConfig(StageConfig):
   )
   weighting: float = _field(
     1.0,
-    'exponent w: the loss at a level is weighted with RMSE^-w, the straight'
+    'exponent w: errors at a level are weighted with RMSE^-w, the straight'
     " path's RMSE there; 0: all levels count the same",
     least=0.0,
   )
@@ -193,7 +200,7 @@ class JointConfig(StageConfig):
 
   weighting: float = _field(
     1.0,
-    'exponent w: the loss at a level is weighted with RMSE^-w, the RMSE before'
+    'exponent w: errors at a level are weighted with RMSE^-w, the RMSE before'
     ' this stage; 0: all levels count the same',
     least=0.0,
   )

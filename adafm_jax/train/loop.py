@@ -130,7 +130,7 @@ class Loop:
     left = logs.duration((self.stop - step) / rate)
     logs.say(
       f'{self.name} {step}/{self.stop}  {rate:.1f} steps/s  ETA {left}  loss'
-      f' {loss:.4f}  PSNR {psnr:.2f} dB'
+      f' {loss:.3g}  PSNR {psnr:.2f} dB'
     )
     scalars = {'loss': loss, 'psnr': psnr, 'steps_per_s': rate}
     self.events.scalars(step, {f'train/{k}': v for k, v in scalars.items()})

@@ -126,7 +126,7 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   Args:
     run: its `config.path` is not a line.
     params: of AdaFM-Net on a straight path.
-    points: levels between the ends, with the strength and loss weight of each.
+    points: levels between the ends, with the strength and weight of each.
 
   Returns:
     The weights on the bent path; at strengths 0 and 1 the network is unchanged.
@@ -144,7 +144,7 @@ def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   Args:
     run: `config.joint` sets the steps.
     params: of AdaFM-Net, on a straight path or on the released one.
-    points: levels from start to end, with the strength and loss weight of each.
+    points: levels from start to end, with the strength and weight of each.
 
   Returns:
     The weights on the released path. The network at strength 0 has changed too.

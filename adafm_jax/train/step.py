@@ -1,4 +1,4 @@
-"""The training step: draw patches, degrade, L1 loss, optimizer, average.
+"""The training step: draw patches, degrade, loss, optimizer, average.
 
 The step is one function for one device or many: the batch is sharded over
 the mesh axis `data`, everything else is replicated, and the random draws
@@ -51,7 +51,7 @@ class Points(NamedTuple):
   Attributes:
     level: float32 [N], in the task's unit; a step draws one for each patch.
     strength: float32 [N] in [0, 1].
-    weight: float32 [N], factor on the loss of a patch.
+    weight: float32 [N], factor on the errors of a patch.
   """
 
   level: np.ndarray
@@ -68,7 +68,7 @@ class Metrics(NamedTuple):
   """Sums over the steps of one dispatch; divide by `steps`.
 
   Attributes:
-    loss: float32 [], sum of the steps' L1 losses, image range [0, 1].
+    loss: float32 [], sum of the steps' losses, image range [0, 1].
     mse: float32 [], sum of the steps' mean squared errors.
     steps: int32 [].
     bad_step: int32 [], the first step whose loss was not finite, or -1.
@@ -179,7 +179,7 @@ def train_step(
     state: before the step.
 
   Returns:
-    The new state, and the L1 loss and mean squared error before the update.
+    The new state, and the loss and mean squared error before the update.
   """
   step_key = jax.random.fold_in(key, state.step)
   clean, degraded, which = draw_batch(constants, step_key, source)
@@ -191,7 +191,8 @@ def train_step(
   def loss_fn(params):
     params = optim.stop_frozen(params, constants.labels)
     error = constants.apply(params, degraded, strength) - clean
-    return jnp.mean(weight * jnp.abs(error)), jnp.mean(jnp.square(error))
+    size = jnp.abs if constants.stage.loss == 'l1' else jnp.square
+    return jnp.mean(size(weight * error)), jnp.mean(jnp.square(error))
 
   (loss, mse), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
   updates, opt_state = constants.optimizer.update(

@@ -227,7 +227,7 @@ def _optimizer(config: Mapping[str, Any]) -> str:
   name = stage.get('optimizer', 'adam').capitalize()
   return (
     f'{name}, b2 {stage["b2"]:g}, learning rate {stage["learning_rate"]:g},'
-    f' {stage["schedule"]} schedule, L1 loss'
+    f' {stage["schedule"]} schedule, {stage.get("loss", "l1").upper()} loss'
   )
 
 

@@ -307,8 +307,9 @@ def test_each_patch_comes_with_the_partner_of_its_point():
   np.testing.assert_allclose(offset, np.where(which, 50, 10), atol=1e-3)
 
 
-def test_points_weigh_the_loss_and_set_the_strength():
-  constants = _constants(points=POINTS, learning_rate=0.0)
+@pytest.mark.parametrize(('loss', 'power'), [('l1', 1), ('l2', 2)])
+def test_points_weigh_the_errors_and_set_the_strength(loss, power):
+  constants = _constants(points=POINTS, learning_rate=0.0, loss=loss)
   params = {'mix': {'kernel': jnp.eye(3), 'bias': jnp.full(3, 0.1)}}
 
   def apply(params, image, strength):
@@ -317,11 +318,11 @@ def test_points_weigh_the_loss_and_set_the_strength():
 
   constants = dataclasses.replace(constants, apply=apply)
   state = steps.init_state(constants, params)
-  _, loss, _ = steps.train_step(constants, KEY, _bank(), state)
+  _, found, _ = steps.train_step(constants, KEY, _bank(), state)
   step_key = jax.random.fold_in(KEY, 0)
   clean, degraded, which = steps.draw_batch(constants, step_key, _bank())
   error = np.asarray(degraded, np.float64) - np.asarray(clean)
   error += 0.1 * POINTS.strength[which].reshape(-1, 1, 1, 1)
-  each = np.abs(error).mean(axis=(1, 2, 3))
-  wanted = np.mean(POINTS.weight[which] * each)
-  assert float(loss) == pytest.approx(wanted, rel=1e-5)
+  error *= POINTS.weight[which].reshape(-1, 1, 1, 1)
+  wanted = np.mean(np.abs(error) ** power)
+  assert float(found) == pytest.approx(wanted, rel=1e-5)
