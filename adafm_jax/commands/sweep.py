@@ -147,10 +147,12 @@ def _sweep(
     scale=job.scale,
     border=job.border,
   )
-  if job.colour_only and image.like.pixels.shape[-1] == 1:
+  grey = image.like.pixels.shape[-1] < job.network.arch.channels
+  if job.of_noise and (grey or image.stretched):
+    kind = 'grey' if grey else 'of little contrast, which is raised first'
     raise UserError(
-      'It is grey, and its levels have other strengths than those of colour'
-      ' images; give --lambdas, or use `adafm restore --level`.'
+      f'It is {kind}, and its levels have other strengths than those of usual'
+      ' colour images; give --lambdas, or use `adafm restore --level`.'
     )
   return sweep_results.write_image(
     job.output,

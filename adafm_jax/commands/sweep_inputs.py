@@ -18,7 +18,7 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images.folder import find_images
 from adafm_jax.images.photo import Photo
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import pipeline
+from adafm_jax.restore import contrast, pipeline
 
 
 class Input(NamedTuple):
@@ -30,6 +30,7 @@ class Input(NamedTuple):
     pixels: float32 [H, W, C], the network's input.
     finish: turns the network's output into an image, see `pipeline`; colours
       are straight.
+    stretched: whether it has little contrast, which is raised for the network.
     reference: or None.
   """
 
@@ -37,6 +38,7 @@ class Input(NamedTuple):
   like: Photo
   pixels: np.ndarray
   finish: pipeline.Finish
+  stretched: bool
   reference: Reference | None
 
 
@@ -117,10 +119,15 @@ def read(
     UserError: a file can't be read, or the reference does not fit the image.
   """
   photo, image = _read_photo(path)
-  if photo.alpha is None:
+  straight = (image / 255).astype(np.float32)
+  found = contrast.find(straight[None], task, photo.alpha)
+  stretched = bool(found.gain[0] != 1)
+  if photo.alpha is None and not stretched:
     pixels, finish = pipeline.to_network(image, arch.channels, scale=scale)
   else:
-    photo, pixels, finish = _with_alpha(photo, image, arch.channels, scale)
+    photo, pixels, finish = _in_floats(
+      photo, straight, arch.channels, scale, found
+    )
   height, width, _ = pixels.shape
   reference = None
   if reference_path:
@@ -133,7 +140,7 @@ def read(
       border,
       Protocol.of(task).channels,
     )
-  return Input(path.stem, photo, pixels, finish, reference)
+  return Input(path.stem, photo, pixels, finish, stretched, reference)
 
 
 def _read_photo(path: pathlib.Path) -> tuple[Photo, np.ndarray]:
@@ -152,25 +159,29 @@ def _read_photo(path: pathlib.Path) -> tuple[Photo, np.ndarray]:
   return photo, np.repeat(image, 3, axis=-1) if photo.grey_rgb else image
 
 
-def _with_alpha(
-  photo: Photo, image: np.ndarray, channels: int, scale: float
+def _in_floats(
+  photo: Photo,
+  straight: np.ndarray,
+  channels: int,
+  scale: float,
+  found: contrast.Contrast,
 ) -> tuple[Photo, np.ndarray, pipeline.Finish]:
-  """As `pipeline.to_network`; what cannot be seen stays out of the network."""
+  """As `pipeline.to_network`, of what can be seen, with its contrast raised."""
   alpha = photo.alpha
-  assert alpha is not None
-  hidden = (image / 255).astype(np.float32)
   if scale != 1:
-    alpha, hidden = (
-      pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
-    )
-  seen = alphas.seen(hidden, alpha)
-  pixels, finish = pipeline.prepare(seen, channels)
+    straight = pipeline.enlarge(straight, scale).astype(np.float32)
+    if alpha is not None:
+      alpha = pipeline.enlarge(alpha, scale).astype(np.float32)
+  seen = alphas.seen(straight, alpha)
+  pixels, finish = contrast.prepare(seen[None], channels, found)
 
-  def straight(output: np.ndarray) -> np.ndarray:
-    finished = np.clip(finish(output), 0, 1)
-    return images.to_uint8(alphas.unpremultiply(finished, alpha, hidden))
+  def whole(output: np.ndarray) -> np.ndarray:
+    finished = np.clip(finish(output[None])[0], 0, 1)
+    if alpha is not None:
+      finished = alphas.unpremultiply(finished, alpha, straight)
+    return images.to_uint8(finished)
 
-  return photo._replace(alpha=alpha), pixels, straight
+  return photo._replace(alpha=alpha), pixels[0], whole
 
 
 def _read_reference(

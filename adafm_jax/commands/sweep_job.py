@@ -30,8 +30,8 @@ class SweepJob(NamedTuple):
     labels: of each strength, for the sheet.
     scale: factor by which inputs are enlarged first.
     output: folder.
-    colour_only: whether the strengths are those of levels in colour images,
-      and grey ones have others (`setting.strength_of`).
+    of_noise: whether the strengths are those of levels of noise: in a colour
+      image of usual contrast, others have other strengths (`setting.choose`).
   """
 
   network: Network
@@ -40,7 +40,7 @@ class SweepJob(NamedTuple):
   labels: list[str]
   scale: float
   output: pathlib.Path
-  colour_only: bool = False
+  of_noise: bool = False
 
   @property
   def border(self) -> int:
@@ -87,9 +87,7 @@ def make_job(options: argparse.Namespace) -> SweepJob:
     labels=labels,
     scale=options.scale or 1.0,
     output=pathlib.Path(options.output),
-    colour_only=options.levels is not None
-    and task == 'denoise'
-    and model.arch.channels == 3,
+    of_noise=options.levels is not None and task == 'denoise',
   )
 
 

@@ -111,6 +111,27 @@ def test_levels_of_grey_images_have_other_strengths(tmp_path, capsys):
   assert len(list(out.glob('grey_coef_*'))) == 2
 
 
+@pytest.mark.parametrize('alpha', [False, True])
+def test_little_contrast_is_raised_as_restore_does(tmp_path, capsys, alpha):
+  model = sweeping.save_model(tmp_path / 'm.safetensors')
+  faint = (100 + sweeping.pixels((20, 30, 3)) // 8).astype(np.uint8)
+  opaque = np.full((20, 30, int(alpha)), 255, np.uint8)
+  path = sweeping.write(
+    tmp_path / 'faint.png', np.concatenate([faint, opaque], axis=-1)
+  )
+  out = tmp_path / 'out'
+  given = tmp_path / 'm.safetensors', path, out
+  assert sweeping.run(*given, '--lambdas', '0,0.5') == 0
+  written = sweeping.load(out / 'faint_coef_0.50.png')[..., :3]
+  restored = model.restore(faint, strength=0.5)
+  assert np.abs(written.astype(int) - restored).max() <= 1
+  # Without, this network would move it much further.
+  alone = sweeping.separately(model, (faint / 255).astype(np.float32), 0.5)
+  assert np.abs(written / 255 - np.clip(alone, 0, 1)).mean() > 0.02
+  assert sweeping.run(*given, '--levels', '15,45') == 2
+  assert 'It is of little contrast' in capsys.readouterr().err
+
+
 def test_the_papers_path_can_be_chosen(tmp_path, capsys):
   path = tmp_path / 'model.safetensors'
   line = sweeping.save_model(path)
