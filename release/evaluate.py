@@ -42,7 +42,7 @@ def evaluate(
   float32: str | None = None,
   peers: pathlib.Path | None = None,
   compare_classical: bool = True,
-  before: Mapping[str, Any] | None = None,
+  before: Sequence[earlier.Row] = (),
 ) -> dict[str, Any]:
   """Measures a released model.
 
@@ -54,8 +54,8 @@ def evaluate(
     float32: the run's model file, before its weights were rounded.
     peers: folder of other networks' weights, see `release.peers`.
     compare_classical: whether the classical method is measured too.
-    before: earlier results of the same images, of any model. What is not the
-      model's is taken from there.
+    before: rows of earlier results of the same images, of any model. What is
+      there and not the model's is taken from there.
 
   Returns:
     JSON values: the contents of NAME.json, except its pictures.
@@ -67,30 +67,23 @@ def evaluate(
   model = zoo.load(name)
   others = {x: Model.load(path) for x, path in (dedicated or {}).items()}
   chosen = _levels(model, wanted, others)
-  counts = {key: len(images) for key, images in sets.items()}
-  old = before['scores'] if before else []
-  kept = earlier.methods(old)
-  if not compare_classical:
-    kept.discard('classical')
-  if before:
-    earlier.check(old, kept, counts, chosen)
   subjects = measure.make_subjects(
     model,
     dedicated=others,
     float32=Model.load(float32) if float32 else None,
-    peers=None if 'peer' in kept else peers,
-    classical=compare_classical and 'classical' not in kept,
+    peers=peers,
+    classical=compare_classical,
   )
   task = model.levels.task
-  rows = _scores(subjects, sets, task, chosen)
-  if before:
-    rows = earlier.with_rows(rows, old, kept)
+  if not compare_classical:
+    before = [row for row in before if row['method'] != 'classical']
+  rows = _scores(subjects, sets, task, chosen, before)
   return {
     'model': pathlib.Path(name).stem,
     'sha256': files.sha256(zoo.locate(name)),
     'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
     'levels': chosen,
-    'sets': counts,
+    'sets': {key: len(images) for key, images in sets.items()},
     'classical': _classical(task, chosen) if compare_classical else [],
     'dedicated': [
       _about(level, other, (dedicated or {})[level])
@@ -124,25 +117,34 @@ def _scores(
   sets: Mapping[str, Sequence[NamedImage]],
   task: str,
   wanted: Sequence[float],
-) -> list[dict[str, Any]]:
+  before: Sequence[earlier.Row],
+) -> list[earlier.Row]:
   jobs = [
     (key, noise, protocol, level)
     for key in sets
     for noise, protocol in measure.protocols(task, key).items()
     for level in wanted
   ]
-  rows: list[dict[str, Any]] = []
+  rows: list[earlier.Row] = []
   with tqdm.tqdm(jobs, unit='level') as bar:
     for key, noise, protocol, level in bar:
       bar.set_description(' '.join(filter(None, (key, noise, f'{level:g}'))))
-      rows += measure.measure(
-        subjects,
+      known = earlier.find(
+        before,
+        name=key,
+        protocol=protocol.label,
+        level=level,
+        images=len(sets[key]),
+      )
+      found = measure.measure(
+        subjects.without(known),
         sets[key],
         name=key,
         noise=noise,
         level=level,
         protocol=protocol,
       )
+      rows += earlier.join(found, known)
   return rows
 
 
@@ -242,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     float32=options.float32,
     peers=options.peers,
     compare_classical=options.classical,
-    before=options.before and earlier.read(options.before),
+    before=earlier.read(options.before) if options.before else (),
   )
   name = pathlib.Path(options.name).stem
   path = options.output / f'{name}.json'

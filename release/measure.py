@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,14 @@ class Subjects:
   float32: Model | None = None
   peers: pathlib.Path | None = None
   classical: bool = True
+
+  def without(self, methods: Container[str]) -> Subjects:
+    """The same, but for the classical method or the peers."""
+    return dataclasses.replace(
+      self,
+      peers=None if 'peer' in methods else self.peers,
+      classical=self.classical and 'classical' not in methods,
+    )
 
 
 def make_subjects(
