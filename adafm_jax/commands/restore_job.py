@@ -23,11 +23,12 @@ def make_job(options: argparse.Namespace):
   """
   _choose_platform(options.device)
   from adafm_jax import zoo
-  from adafm_jax.engine import heap
+  from adafm_jax.engine import compile_cache, heap
   from adafm_jax.model import Model
   from adafm_jax.restore import job as jobs
   from adafm_jax.restore import mask as masks
 
+  compile_cache.enable()
   heap.keep()
   device = find_device(options.device)
   path = zoo.locate(options.model)

@@ -87,7 +87,7 @@ def _run(
   side, lag = tiler.side, tiler.lag.full
   even = (height + height % 2, width + width % 2)
   lefts = range(0, even[1] + lag, side)
-  blank = _no_carry(tiler, batch)
+  blank = _no_carry(tiler, params, batch)
   above = [blank.above] * len(lefts)
   for top in range(0, even[0] + lag, side):
     beside = blank.left
@@ -105,11 +105,16 @@ def _run(
       yield (top - lag, left - lag), output
 
 
-def _no_carry(tiler: Tiler, batch: int) -> line_buffers.Carry:
-  """The zeros beyond the upper and left edge of the image."""
+def _no_carry(tiler: Tiler, params: Params, batch: int) -> line_buffers.Carry:
+  """The zeros beyond the upper and left edge of the image.
+
+  They are where the weights are, as what the step returns: with zeros that JAX
+  may place anywhere the step would be compiled four times.
+  """
+  place = getattr(jax.tree.leaves(params)[0], 'sharding', None)
   shapes = line_buffers.carry_shapes(tiler.arch, tiler.side, tiler.dtype)
   return jax.tree.map(
-    lambda x: jnp.zeros((batch, *x.shape[1:]), x.dtype), shapes
+    lambda x: jnp.zeros((batch, *x.shape[1:]), x.dtype, device=place), shapes
   )
 
 

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import sweeping
+from PIL import Image
+
 PROGRAM = """
 import jax, jax.numpy as jnp, numpy as np
 from adafm_jax.engine import compile_cache
@@ -17,16 +20,17 @@ f(np.ones((9, 9), np.float32))
 """
 
 
-def _run(**variables):
+def _run(*arguments, **variables):
+  """Runs Python, the program above unless told otherwise; its error output."""
   done = subprocess.run(
-    [sys.executable, '-c', PROGRAM],
+    [sys.executable, *(arguments or ('-c', PROGRAM))],
     env={**os.environ, **variables},
     capture_output=True,
     text=True,
     check=True,
     timeout=120,
   )
-  assert done.stderr == ''
+  return done.stderr
 
 
 def _files(folder):
@@ -39,11 +43,25 @@ def _files(folder):
 
 def test_what_is_compiled_is_kept_in_the_users_cache_folder(tmp_path):
   home = {'XDG_CACHE_HOME': str(tmp_path), 'ADAFM_COMPILE_CACHE': ''}
-  _run(**home)
+  assert _run(**home) == ''
   kept = _files(tmp_path / 'adafm_jax')
   assert kept
   _run(**home)  # finds it: nothing new is written
   assert _files(tmp_path / 'adafm_jax') == kept
+
+
+def test_restoring_compiles_once_for_all_calls(here, models_here):
+  source = here / 'in.png'
+  Image.fromarray(sweeping.pixels((70, 90, 3))).save(source)
+  command = ['-m', 'adafm_jax.cli', 'restore', '-i', str(source)]
+  command += ['-m', 'denoise.safetensors', '--tile', '32']
+  command += ['--strength', '0.5', '--overwrite', '-o', 'out.png']
+  cache = here / 'cache'
+  _run(*command, ADAFM_COMPILE_CACHE=str(cache))
+  kept = _files(cache)
+  assert sum(name.startswith('jit_step') for name in kept) == 1
+  _run(*command, ADAFM_COMPILE_CACHE=str(cache))
+  assert _files(cache) == kept
 
 
 def test_another_folder_or_none(tmp_path):

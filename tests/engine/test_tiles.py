@@ -86,8 +86,12 @@ def test_any_size(height, width, kernel, mapped):
   np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
 
 
-def test_a_folder_of_sizes_compiles_once():
+@pytest.mark.parametrize('place', ['host', 'anywhere', 'device'])
+def test_a_folder_of_sizes_compiles_once(place):
   _, params, _ = _network(3)
+  if place != 'host':  # commands put weights on a device of their choice
+    device = jax.devices()[0] if place == 'device' else None
+    params = jax.device_put(params, device)
   tiler = tiling.make_tiler(_network(3)[0], SIDE)
   rng = np.random.default_rng(0)
   for size in ((20, 30), (7, 61), (33, 16)):
