@@ -35,7 +35,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     help='a released model by name (see `adafm models`), or a model file',
   )
   add(
-    '-i', '--input', required=True, nargs='+', help='images, or folders of them'
+    *('-i', '--input'),
+    required=True,
+    nargs='+',
+    help='images of 8 bits a channel, or folders of them',
   )
   add('-o', '--output', required=True, help='folder for the results')
   _strength_arguments(parser.add_argument_group('how strong'))
@@ -71,8 +74,8 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
   )
   add(
     '--levels',
-    help="levels in the model's unit instead, as 15,25,35: each at the strength"
-    ' that the lambda curve gives (of noise in colour images)',
+    help="levels of the model's range instead, as 15,25,35: each at the"
+    ' strength that the lambda curve gives (of noise in colour images)',
   )
   add(
     '--path',

@@ -152,6 +152,8 @@ def choose(job: Job, photo: photos.Photo, found: contrast.Contrast) -> Choice:
     fits = [item for item in job.gentler().items() if item[1].contains(level)]
     if fits:
       text += ' Model {} is made for it ({}).'.format(*fits[0])
+  if job.mask is not None and share and not strength:
+    text += ' The mask changes nothing: the strength is 0 everywhere.'
   if gain != 1 and share:
     text += f' It uses {found.used[0]:.2g} of its range and is stretched to it.'
   known = None if level is None else estimated
@@ -244,20 +246,19 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   """Writes a result, whole or not at all.
 
   Returns:
-    Sentences for the user about what the file could not carry.
+    Sentences for the user about what was changed in reading, and what the file
+    could not carry.
 
   Raises:
     UserError: the file can't be written.
   """
   photo, target = loaded.photo, loaded.pair.target
   same = formats.of_path(target) == photo.format
-  notes: tuple[str, ...] = ()
   if loaded.choice.share == 0 and same and not job.recipe:
     with files.atomic_path(target, own.mark) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
-  else:
-    notes = _write(job, loaded, output)
-  return notes
+    return ()
+  return (*photo.notes, *_write(job, loaded, output))
 
 
 def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

@@ -118,14 +118,20 @@ def _names_file(inputs: Sequence[str], output: str) -> bool:
   path = pathlib.Path(output)
   if path.is_dir() or output.endswith(('/', os.sep)):
     return False
+  one = len(inputs) == 1 and pathlib.Path(inputs[0]).is_file()
   if path.suffix.lower() not in formats.WRITTEN:
-    if path.suffix.lower() in {*Image.registered_extensions(), *_MORE_SUFFIXES}:
+    known = path.suffix.lower() in {
+      *Image.registered_extensions(),
+      *_MORE_SUFFIXES,
+    }
+    # Not a folder's version or date: .2, .v1.
+    if known or (one and path.suffix[1:].isalpha()):
       raise UserError(
         f'-o {output}: {path.suffix} is not a format that can be written; give'
         f' one of {", ".join(formats.WRITTEN)}, or {output}/ for a folder.'
       )
     return False
-  if len(inputs) > 1 or not pathlib.Path(inputs[0]).is_file():
+  if not one:
     raise UserError(
       f'-o {output} is the name of one picture; for several give a folder'
       f' (an existing one, or {path.stem}/).'

@@ -128,11 +128,13 @@ def follow(path: str, model_sha256: str, mask_sha256: str | None) -> Recipe:
       f' {found.model_sha256[:12]}...; --model has {model_sha256[:12]}...'
     )
   if found.mask_sha256 != mask_sha256:
-    raise UserError(
-      f'The recipe in {path} is of a result'
-      f' {"with another" if found.mask_sha256 else "without a"} mask than'
-      ' --mask says.'
-    )
+    if mask_sha256 is None:
+      change = 'was made with a mask: give it with --mask'
+    elif found.mask_sha256 is None:
+      change = 'was made without a mask: leave --mask out'
+    else:
+      change = 'was made with another mask than that of --mask: give it'
+    raise UserError(f'The result of the recipe in {path} {change}.')
   return found
 
 

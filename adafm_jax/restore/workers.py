@@ -111,7 +111,7 @@ def _load(
     _check_places(job, existing, pair)
     before(pair)
     loaded = jobs.load(job, pair)
-    return _outcome(loaded, PLANNED) if dry_run else loaded
+    return _outcome(loaded, PLANNED, loaded.photo.notes) if dry_run else loaded
 
   return _guarded(pair, read)
 
@@ -186,7 +186,7 @@ def _outcome(
     loaded.pair,
     status,
     loaded.choice,
-    (*loaded.photo.notes, *notes),
+    notes,
     loaded.pixels.shape[:2],
     seconds,
   )

@@ -212,7 +212,9 @@ def paths_table(results: Results) -> str:
     return ''
   header = ['level', 'straight path', 'bent path', 'difference']
   if measure.jointly_trained(made):
-    header[1:3] = 'before joint training', 'after'
+    again = measure.jointly_trained(made.get('init') or {})
+    before = 'before the last steps' if again else 'before joint training'
+    header[1:3] = before, 'after'
   rows: list[list[Any]] = [
     [
       results.label(row['level']),

@@ -66,6 +66,20 @@ def test_a_folder_with_a_bad_file_in_it(capsys):
   assert counts == {'restored': 3, 'failed': 1}
 
 
+@pytest.mark.parametrize(('level', 'idle'), [(5, True), (30, False)])
+def test_a_mask_that_changes_nothing_is_said_to(capsys, level, idle):
+  restoring.make('a.png')
+  mask = np.full((16, 24), 255, np.uint8)
+  mask[:, :12] = 0
+  Image.fromarray(mask).save('mask.png')
+  how = ['--level', level]
+  assert restoring.run('a.png', 'b.png', *how, '--mask', 'mask.png') == 0
+  assert ('The mask changes nothing' in capsys.readouterr().out) == idle
+  assert restoring.run('a.png', 'c.png', *how) == 0
+  same = (restoring.read('b.png') == restoring.read('c.png')).all()
+  assert same == idle
+
+
 def test_a_mask_is_the_strength_of_each_pixel(capsys):
   restoring.make('a.png')
   mask = np.zeros((16, 24), np.uint8)
@@ -186,7 +200,16 @@ def test_a_recipe_of_a_scale_and_a_mask(capsys):
     restoring.read('b.png'), restoring.read('c.png')
   )
   assert restoring.run('a.png', 'd.png', *again, model='sr') == 2
+  assert 'with a mask: give it with --mask' in capsys.readouterr().err
+  Image.fromarray(restoring.pixels(seed=4, channels=1)).save('other.png')
+  other = ['--mask', 'other.png']
+  assert restoring.run('a.png', 'd.png', *again, *other, model='sr') == 2
   assert 'with another mask' in capsys.readouterr().err
+  plain = ['--level', 2.5, '--recipe']
+  assert restoring.run('a.png', 'e.png', *plain, model='sr') == 0
+  again = ['--from-recipe', 'e.png']
+  assert restoring.run('a.png', 'd.png', *again, *mask, model='sr') == 2
+  assert 'without a mask: leave --mask out' in capsys.readouterr().err
 
 
 def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):

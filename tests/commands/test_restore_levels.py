@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import released
 import restoring
+import tifffile
 import tiny_models
 from PIL import Image
 
@@ -108,6 +109,19 @@ def test_other_models_are_read_where_they_may_be_named_and_may_be_broken(
   assert restoring.run('a.png', 'c.png', '--level', 5) == 0
   assert [path.name for path in read] == ['fine.safetensors']
   assert 'faded to 33%' in capsys.readouterr().out
+
+
+def test_what_reading_changed_is_told_unless_the_file_is_copied(capsys):
+  ramp = np.linspace(-0.1, 0.9, 96, dtype=np.float32)[:, None, None]
+  tifffile.imwrite('a.tif', np.ascontiguousarray(np.repeat(ramp, 96, 1)))
+  assert restoring.run('a.tif', 'out') == 0
+  out = capsys.readouterr().out
+  assert '1 left alone' in out
+  assert 'clipped' not in out
+  same = pathlib.Path('out/a.tif').read_bytes()
+  assert same == pathlib.Path('a.tif').read_bytes()
+  assert restoring.run('a.tif', 'b.tif', '--strength', 0.5) == 0
+  assert 'from -0.1 to 0.9 were clipped' in capsys.readouterr().out
 
 
 def test_what_is_clean_is_left_alone_to_the_byte(capsys):
