@@ -53,15 +53,16 @@ def find(
     images: how many the set has.
 
   Returns:
-    Rows by method: the input, and those of `METHODS`; {} if there are none.
+    Rows by method: the input, and those of `METHODS`; {} if it is not there.
   """
   wanted = name, protocol, level, images
-  return {
+  found = {
     row['method']: row
     for row in before
     if (row['set'], row['protocol'], row['level'], row['images']) == wanted
     and row['method'] in ('input', *METHODS)
   }
+  return found if 'input' in found else {}
 
 
 def join(rows: Sequence[Row], known: Mapping[str, Row]) -> list[Row]:

@@ -11,6 +11,7 @@ import pytest
 import tiny_models
 
 from adafm_jax import zoo
+from adafm_jax.model_file import file as model_file
 from adafm_jax.models import restorer
 from release import register
 
@@ -38,7 +39,11 @@ def with_bends(task='denoise', **options):
 def small(task):
   """The name of the smallest released model of a task, which tests run."""
   names = [name for name in zoo.entries() if name.partition('-')[0] == task]
-  return min(names, key=lambda name: zoo.entries()[name].path.stat().st_size)
+  return min(names, key=lambda name: _features(zoo.entries()[name].path))
+
+
+def _features(path):
+  return model_file.read_header(path).arch.features
 
 
 def each():

@@ -39,13 +39,19 @@ _FIXED = (
   *('calibrate.kind', 'calibrate.order', 'evaluate.images'),
 )
 
+# Fields of a stage that came later, left out of names where they are as they
+# always were, so that what is done is found again.
+_LATER = {'loss': 'l1'}
+
 FAILED = 'failed.txt'
 
 
 def identity(base: Config, v: Variation) -> dict[str, Any]:
   """Everything that determines the weights of a variation."""
   config, system = systems.configure(base, v), systems.SYSTEMS[v.system]
-  stage = stages.FIELDS.get(system.stage, '')
+  field = stages.FIELDS.get(system.stage, '')
+  stage = dataclasses.asdict(getattr(config, field)) if field else {}
+  learnt = {k: x for k, x in stage.items() if (k, x) not in _LATER.items()}
   model = dataclasses.asdict(config.model)
   return {
     'variation': v.identity,
@@ -55,7 +61,7 @@ def identity(base: Config, v: Variation) -> dict[str, Any]:
     'compute': model['compute'],
     'noise': config.noise if v.task == 'denoise' else None,
     'data': dataclasses.asdict(config.data),
-    'stage': dataclasses.asdict(getattr(config, stage)) if stage else None,
+    'stage': learnt or None,
     'needs': [identity(base, needed) for needed in system.needs(v)],
   }
 

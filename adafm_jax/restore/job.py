@@ -242,6 +242,12 @@ def restore(job: Job, loaded: Sequence[Loaded]) -> np.ndarray:
   return output
 
 
+def copied(job: Job, loaded: Loaded) -> bool:
+  """Whether the result is a copy of the file: it is left alone, as it is."""
+  same = formats.of_path(loaded.pair.target) == loaded.photo.format
+  return loaded.choice.share == 0 and same and not job.recipe
+
+
 def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   """Writes a result, whole or not at all.
 
@@ -252,13 +258,11 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   Raises:
     UserError: the file can't be written.
   """
-  photo, target = loaded.photo, loaded.pair.target
-  same = formats.of_path(target) == photo.format
-  if loaded.choice.share == 0 and same and not job.recipe:
-    with files.atomic_path(target, own.mark) as temporary:
+  if copied(job, loaded):
+    with files.atomic_path(loaded.pair.target, own.mark) as temporary:
       shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
     return ()
-  return (*photo.notes, *_write(job, loaded, output))
+  return (*loaded.photo.notes, *_write(job, loaded, output))
 
 
 def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:

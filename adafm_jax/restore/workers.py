@@ -111,7 +111,10 @@ def _load(
     _check_places(job, existing, pair)
     before(pair)
     loaded = jobs.load(job, pair)
-    return _outcome(loaded, PLANNED, loaded.photo.notes) if dry_run else loaded
+    if not dry_run:
+      return loaded
+    notes = () if jobs.copied(job, loaded) else loaded.photo.notes
+    return _outcome(loaded, PLANNED, notes)
 
   return _guarded(pair, read)
 

@@ -114,6 +114,8 @@ def test_other_models_are_read_where_they_may_be_named_and_may_be_broken(
 def test_what_reading_changed_is_told_unless_the_file_is_copied(capsys):
   ramp = np.linspace(-0.1, 0.9, 96, dtype=np.float32)[:, None, None]
   tifffile.imwrite('a.tif', np.ascontiguousarray(np.repeat(ramp, 96, 1)))
+  assert restoring.run('a.tif', 'out', '--dry-run') == 0
+  assert 'clipped' not in capsys.readouterr().out
   assert restoring.run('a.tif', 'out') == 0
   out = capsys.readouterr().out
   assert '1 left alone' in out

@@ -59,7 +59,11 @@ def test_names_stay(fields, name):
   """Others would train again what is done; add no field without need."""
   overrides = {'preset': 'small', 'tasks': 'denoise', 'data.train': 'images'}
   base = lists.read(str(ROOT / 'configs/paper/table5.py'), overrides).base
-  assert folders.name(base, Variation(task='denoise', **fields)) == name
+  variation = Variation(task='denoise', **fields)
+  assert folders.name(base, variation) == name
+  overrides |= {'train.loss': 'l2'}
+  base = lists.read(str(ROOT / 'configs/paper/table5.py'), overrides).base
+  assert folders.name(base, variation) != name
 
 
 def test_one_more_set_or_protocol_is_taken(tmp_path, base):
