@@ -106,8 +106,8 @@ def test_the_picture_moves_smoothly_with_the_strength(model):
   # A flat crop has noise to lose, but no artefacts and no sharpness to gain.
   assert (whole[0 if model.levels.task == 'denoise' else 1 :] > 2e-3).all()
   steps = _rms(np.diff(outputs, axis=0), axis=(2, 3, 4))
-  # No step stands out of the hundred: measured up to 1.9 times the mean, but for
-  # steps of a fortieth of one in 255, where nothing is to be changed.
+  # No step stands out of the hundred: measured up to 1.9 times the mean. Steps
+  # of a fortieth of one in 255 are none, where nothing is to be changed.
   assert (steps.max(axis=0) < np.maximum(3 * steps.mean(axis=0), 1e-4)).all()
   # No jump hides between two strengths: less of a step, less of a change.
   for strength in (0.0, 0.37, 0.9):
