@@ -20,17 +20,20 @@ f(np.ones((9, 9), np.float32))
 """
 
 
-def _run(*arguments, **variables):
-  """Runs Python, the program above unless told otherwise; its error output."""
-  done = subprocess.run(
-    [sys.executable, *(arguments or ('-c', PROGRAM))],
+def _python(arguments, variables):
+  """What Python writes to standard error."""
+  return subprocess.run(
+    [sys.executable, *arguments],
     env={**os.environ, **variables},
     capture_output=True,
     text=True,
     check=True,
     timeout=120,
-  )
-  return done.stderr
+  ).stderr
+
+
+def _run(**variables):
+  assert _python(['-c', PROGRAM], variables) == ''
 
 
 def _files(folder):
@@ -43,7 +46,7 @@ def _files(folder):
 
 def test_what_is_compiled_is_kept_in_the_users_cache_folder(tmp_path):
   home = {'XDG_CACHE_HOME': str(tmp_path), 'ADAFM_COMPILE_CACHE': ''}
-  assert _run(**home) == ''
+  _run(**home)
   kept = _files(tmp_path / 'adafm_jax')
   assert kept
   _run(**home)  # finds it: nothing new is written
@@ -57,10 +60,10 @@ def test_restoring_compiles_once_for_all_calls(here, models_here):
   command += ['-m', 'denoise.safetensors', '--tile', '32']
   command += ['--strength', '0.5', '--overwrite', '-o', 'out.png']
   cache = here / 'cache'
-  _run(*command, ADAFM_COMPILE_CACHE=str(cache))
+  _python(command, {'ADAFM_COMPILE_CACHE': str(cache)})
   kept = _files(cache)
   assert sum(name.startswith('jit_step') for name in kept) == 1
-  _run(*command, ADAFM_COMPILE_CACHE=str(cache))
+  _python(command, {'ADAFM_COMPILE_CACHE': str(cache)})
   assert _files(cache) == kept
 
 

@@ -224,7 +224,7 @@ def test_bad_paths_end_no_call():
   assert len(caught.value.problems) == len(bad)
 
 
-@pytest.mark.parametrize('output', ['x.gif', 'x.HEIC', 'x.pngg', ''])
+@pytest.mark.parametrize('output', ['x.gif', 'x.HEIC', 'x.jp2', 'x.pngg', ''])
 def test_an_output_of_no_known_format_makes_no_folder(output):
   _make('in/a.png')
   with pytest.raises(UserError, match='-o'):
