@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adafm_jax import files
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.engine import heap
 from adafm_jax.engine import tiles as tiling
 from adafm_jax.engine.run import Network

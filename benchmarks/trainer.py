@@ -30,7 +30,7 @@ class Trainer:
     import jax
     import numpy as np
 
-    from adafm_jax.config.fields import StageConfig
+    from adafm_jax.config.stages import StageConfig
     from adafm_jax.models import restorer
     from adafm_jax.models.architecture import Architecture
     from adafm_jax.train import optim

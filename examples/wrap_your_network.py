@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import sources
 from adafm_jax.degrade import noise as noises

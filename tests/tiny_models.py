@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import numpy_network
 
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import sources
 from adafm_jax.degrade.level import LevelRange

@@ -1,60 +1,47 @@
-"""Every config field: default, unit, meaning, and its legal values."""
+"""Every config field but those of the stages, see `config.stages`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
+from adafm_jax.config.field import field
+from adafm_jax.config.stages import JointConfig, PathConfig, StageConfig
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.level import LevelRange
-from adafm_jax.models.architecture import MAX_BENDS, PATHS, Architecture
-
-
-def _field(
-  default: Any,
-  doc: str,
-  legal: Sequence[Any] = (),
-  *,
-  least: float | None = None,
-  below: float | None = None,
-) -> Any:
-  """A documented field, with its legal values or bounds (`least` included)."""
-  meta = {'doc': doc, 'legal': tuple(legal), 'least': least, 'below': below}
-  return dataclasses.field(default=default, metadata=meta)
+from adafm_jax.models.architecture import Architecture
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
   """Size of the network; see `models.architecture.Architecture`."""
 
-  features: int = _field(64, 'channels of the hidden feature maps', least=1)
-  blocks: int = _field(16, 'residual blocks', least=1)
-  channels: int = _field(
+  features: int = field(64, 'channels of the hidden feature maps', least=1)
+  blocks: int = field(16, 'residual blocks', least=1)
+  channels: int = field(
     3, 'image channels: 3 RGB, 1 luma (MATLAB Y)', legal=(1, 3)
   )
-  kernel: int = _field(
+  kernel: int = field(
     1, 'side of the AdaFM filters, pixels at half resolution', (1, 3, 5, 7)
   )
-  placement: str = _field(
+  placement: str = field(
     'block',
     'where AdaFM layers are: after the convs of residual blocks, also after the'
     " trunk's last conv (as in the authors' weights), or after activations",
     legal=('block', 'block+trunk', 'activation'),
   )
-  init_scale: float = _field(
+  init_scale: float = field(
     0.1,
     "factor on the Kaiming normal initial weights; the authors' 0.1 suits a"
     ' million steps, 0.3 to 1 starts short runs much faster',
     least=0.0,
   )
-  init: str = _field(
+  init: str = field(
     '',
     'model file whose backbone the basic stage starts from; empty: random'
     ' weights. With train.steps=0 its backbone is kept as it is; with'
     ' adapt.steps=0 and path.steps=0 too, its AdaFM layers and bends',
   )
-  compute: str = _field(
+  compute: str = field(
     'float32',
     'type of the activations; parameters stay float32',
     legal=('float32', 'bfloat16'),
@@ -65,39 +52,39 @@ class ModelConfig:
 class DataConfig:
   """Training images."""
 
-  train: str = _field(
+  train: str = field(
     'tfds:div2k/train',
     'a folder of images, tfds:NAME/SPLIT of a prepared TFDS data set, or'
     ' photos:train, the photographs that come with scikit-image',
   )
-  holdout: int = _field(
+  holdout: int = field(
     20,
     'number of images, the last by name, to validate and calibrate on instead'
     ' of training on them',
     least=1,
   )
-  heldout: str = _field(
+  heldout: str = field(
     '',
     'another source to validate and calibrate on, instead of `holdout`; empty:'
     ' the split "valid" of a prepared set',
   )
-  data_dir: str = _field(
+  data_dir: str = field(
     '', 'folder of prepared TFDS data sets; empty: ~/tensorflow_datasets'
   )
-  placement: str = _field(
+  placement: str = field(
     'auto',
     'where training images are kept: on the device, or in a prepared set from'
     ' which they are read as needed (stream); auto: on the device if they fit'
     ' into half of its free memory',
     legal=('auto', 'device', 'stream'),
   )
-  shrink: int = _field(
+  shrink: int = field(
     1,
     'factor by which the images of data.train are first reduced (bicubic),'
     ' which removes the artefacts of images that were JPEG files',
     least=1,
   )
-  scales: str = _field(
+  scales: str = field(
     '1',
     'scales at which the images of data.train are trained on, as in 1,0.7,0.5:'
     ' a copy of every image for each, reduced (bicubic). Held-out images keep'
@@ -106,128 +93,27 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class StageConfig:
-  """One stage of training: `train` the basic model, or `adapt` AdaFM."""
-
-  steps: int = _field(
-    1_000_000,
-    'optimizer steps; 0 keeps what model.init holds; joint.steps=0 leaves that'
-    ' stage out, and path.steps=0 leaves the bends to it',
-    least=0,
-  )
-  batch: int = _field(16, 'patches per step, over all devices', least=1)
-  patch: int = _field(96, 'side of a patch, pixels, even', least=2)
-  learning_rate: float = _field(1e-4, 'peak learning rate', least=0.0)
-  schedule: str = _field(
-    'step',
-    'step: multiplied by `decay` every `decay_every` steps (the paper);'
-    ' cosine: down to zero at the last step; trapezoid: constant, then linear'
-    ' to zero over the last fifth. `steps` may be changed until it falls',
-    legal=('step', 'cosine', 'trapezoid'),
-  )
-  decay: float = _field(0.1, 'factor of the step schedule', least=0.0)
-  decay_every: int = _field(500_000, 'steps between decays', least=1)
-  optimizer: str = _field(
-    'adam',
-    'adam; or muon, which orthogonalizes the updates of 3x3 kernels and uses'
-    ' Adam for biases and AdaFM layers',
-    legal=('adam', 'muon'),
-  )
-  loss: str = _field(
-    'l1',
-    'mean over the pixels of the absolute (l1, the paper) or squared error'
-    ' (l2, what PSNR measures: as a last stage it gains some hundredths of a'
-    ' dB)',
-    legal=('l1', 'l2'),
-  )
-  warmup: int = _field(0, 'steps of linear warm-up from zero', least=0)
-  b2: float = _field(
-    0.999,
-    "Adam's decay of the squared gradients (b1 is 0.9)",
-    least=0.0,
-    below=1.0,
-  )
-  ema: float = _field(
-    0.0,
-    'decay per step of the moving average of the weights; the average is then'
-    ' evaluated and released; 0 turns it off',
-    least=0.0,
-    below=1.0,
-  )
-
-  @property
-  def constant_steps(self) -> int:
-    """Steps before a trapezoid's fall."""
-    return self.steps - self.steps // 5
-
-
-@dataclasses.dataclass(frozen=True)
-class PathConfig(StageConfig):
-  """The third stage: bends of the path between the levels (`models.path`)."""
-
-  kind: str = _field(
-    'line',
-    "how AdaFM filters move with strength: line (the paper's, nothing to"
-    ' learn), hats (linear between anchors) or poly (polynomials)',
-    legal=PATHS,
-  )
-  bends: int = _field(
-    3,
-    'anchors of hats, or bends of poly; line has none',
-    legal=tuple(range(1, MAX_BENDS + 1)),
-  )
-  levels: str = _field(
-    '',
-    'dejpeg and sr: levels to learn in the path and joint stages, each with a'
-    ' degraded copy of all training images; empty: calibrate.levels. denoise'
-    ' learns every level between the ends',
-  )
-  weighting: float = _field(
-    1.0,
-    'exponent w: errors at a level are weighted with RMSE^-w, the straight'
-    " path's RMSE there; 0: all levels count the same",
-    least=0.0,
-  )
-
-
-@dataclasses.dataclass(frozen=True)
-class JointConfig(StageConfig):
-  """A last stage that goes past the paper: all weights learn together.
-
-  The paper freezes the backbone after the start level. Here backbone, filters
-  and bends go on learning at levels from start to end, each at its strength.
-  """
-
-  weighting: float = _field(
-    1.0,
-    'exponent w: errors at a level are weighted with RMSE^-w, the RMSE before'
-    ' this stage; 0: all levels count the same',
-    least=0.0,
-  )
-
-
-@dataclasses.dataclass(frozen=True)
 class RunConfig:
   """How a run proceeds; nothing here changes what is learnt."""
 
-  steps_per_dispatch: int = _field(
+  steps_per_dispatch: int = field(
     0,
     'steps in one compiled call; 0: 100 on accelerators, 1 on the CPU, where'
     " XLA's convolutions are slow inside a loop",
     least=0,
   )
-  log_every: int = _field(100, 'steps between lines on the console', least=1)
-  evaluate_every: int = _field(
+  log_every: int = field(100, 'steps between lines on the console', least=1)
+  evaluate_every: int = field(
     5000, 'steps between validations on held-out images', least=1
   )
-  checkpoint_every: int = _field(
+  checkpoint_every: int = field(
     5000, 'steps between checkpoints; each stage ends with one', least=1
   )
-  keep: int = _field(2, 'checkpoints kept per stage', least=1)
-  validate_images: int = _field(
+  keep: int = field(2, 'checkpoints kept per stage', least=1)
+  validate_images: int = field(
     8, 'held-out images used in validation during training', least=1
   )
-  workers: int = _field(
+  workers: int = field(
     -1,
     'processes that read streamed images; 0: threads of this process; -1: by'
     ' the number of cores. Patches are the same for any number',
@@ -239,66 +125,66 @@ class RunConfig:
 class EvaluateConfig:
   """What is measured at the end of a run."""
 
-  sets: str = _field(
+  sets: str = field(
     '',
     'names of prepared sets, such as cbsd68,set5 (see docs/data.md), or'
     ' NAME=SOURCE with sources as in data.train; the held-out training images'
     ' are always measured too, as "heldout"',
   )
-  levels: str = _field(
+  levels: str = field(
     '', 'levels, such as 15,25,50,75 or 15:75:10; empty: start and end'
   )
-  protocols: str = _field(
+  protocols: str = field(
     '',
     'denoise: clipped (8-bit noisy images, as the authors), float (unclipped,'
     ' as most papers), or clipped,float; empty: that of training',
   )
-  images: int = _field(0, 'images of each set, 0: all', least=0)
-  ssim: bool = _field(True, 'SSIM as well as PSNR')
+  images: int = field(0, 'images of each set, 0: all', least=0)
+  ssim: bool = field(True, 'SSIM as well as PSNR')
 
 
 @dataclasses.dataclass(frozen=True)
 class CalibrateConfig:
   """The lambda curve: strength as a function of the level (section 3.5)."""
 
-  levels: str = _field(
+  levels: str = field(
     '', 'levels to measure; empty: seven, evenly spaced from start to end'
   )
-  grid: str = _field('0:1:0.1', 'strengths to try first, then refined')
-  kind: str = _field(
+  grid: str = field('0:1:0.1', 'strengths to try first, then refined')
+  kind: str = field(
     'polynomial', 'curve to release', legal=('polynomial', 'piecewise')
   )
-  order: int = _field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
-  images: int = _field(12, 'held-out images used', least=1)
+  order: int = field(3, 'order M of the polynomial (equation 7)', (1, 2, 3, 4))
+  images: int = field(12, 'held-out images used', least=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
   """The sweep at the end of a run, as a contact sheet."""
 
-  strengths: str = _field('0:1:0.2', 'columns of the contact sheet')
-  level: float = _field(
+  strengths: str = field('0:1:0.2', 'columns of the contact sheet')
+  level: float = field(
     0.0, 'level of the images; 0: half way from start to end'
   )
-  images: int = _field(2, 'rows: images of the last evaluation set', least=1)
+  images: int = field(2, 'rows: images of the last evaluation set', least=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
   """An experiment: two levels of one degradation, and how to learn them."""
 
-  task: str = _field('denoise', 'degradation', legal=tuple(levels.TASKS))
-  start: float = _field(
+  task: str = field('denoise', 'degradation', legal=tuple(levels.TASKS))
+  start: float = field(
     15.0, 'start level: sigma of 255, JPEG quality, or scale factor'
   )
-  end: float = _field(75.0, 'end level, in the same unit')
-  noise: str = _field(
+  end: float = field(75.0, 'end level, in the same unit')
+  noise: str = field(
     'clipped',
     "denoise: training noise clipped and rounded to 8 bits (the authors'"
     ' data), unclipped float, or both: each patch one or the other',
     legal=levels.TRAINING_NOISES,
   )
-  seed: int = _field(
+  seed: int = field(
     0, 'seed of initial weights, patches, noise', least=0, below=2**32
   )
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

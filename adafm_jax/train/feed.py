@@ -11,7 +11,8 @@ import numpy as np
 import tqdm
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from adafm_jax.config.fields import Config, StageConfig
+from adafm_jax.config.fields import Config
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.data import prepared, stream
 from adafm_jax.data.image import NamedImage

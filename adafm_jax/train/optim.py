@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.models import restorer
 
 # (label, pattern) pairs. The first pattern that matches a parameter's whole

@@ -16,7 +16,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from adafm_jax.config.fields import Config, StageConfig
+from adafm_jax.config.fields import Config
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture

@@ -10,7 +10,7 @@ import small_sets
 import tiny_models
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.train import feed

@@ -8,7 +8,7 @@ import optax
 import pytest
 import tiny_models
 
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture

@@ -8,7 +8,7 @@ import pytest
 import tiny_models
 
 from adafm_jax.config import parse as configs
-from adafm_jax.config.fields import JointConfig
+from adafm_jax.config.stages import JointConfig
 from adafm_jax.data.image import NamedImage
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from adafm_jax.config.fields import StageConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
 from adafm_jax.train import step as steps
 
