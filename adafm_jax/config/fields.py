@@ -90,6 +90,13 @@ class DataConfig:
     ' a copy of every image for each, reduced (bicubic). Held-out images keep'
     ' their size',
   )
+  vivid: float = field(
+    0.0,
+    'vivid copies of each image, and of its reduced copies, as in 0.25: with'
+    ' other, stronger colours, black and white. Photographs have little of'
+    ' them, and a network that never saw black makes it grey',
+    least=0.0,
+  )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,8 @@ import safetensors.numpy
 
 from adafm_jax import files
 from adafm_jax.config import parse as configs
-from adafm_jax.config.fields import Config
+from adafm_jax.config.fields import Config, DataConfig
+from adafm_jax.config.stages import StageConfig
 from adafm_jax.errors import UserError
 from adafm_jax.models import parameters, restorer
 from adafm_jax.paper import systems
@@ -39,9 +40,9 @@ _FIXED = (
   *('calibrate.kind', 'calibrate.order', 'evaluate.images'),
 )
 
-# Fields of a stage that came later, left out of names where they are as they
-# always were, so that what is done is found again.
-_LATER = {'loss': 'l1'}
+# Fields of stages and of data that came later, left out of names where they
+# are as they always were, so that what is done is found again.
+_LATER = {'loss': 'l1', 'vivid': 0.0}
 
 FAILED = 'failed.txt'
 
@@ -50,8 +51,7 @@ def identity(base: Config, v: Variation) -> dict[str, Any]:
   """Everything that determines the weights of a variation."""
   config, system = systems.configure(base, v), systems.SYSTEMS[v.system]
   field = stages.FIELDS.get(system.stage, '')
-  stage = dataclasses.asdict(getattr(config, field)) if field else {}
-  learnt = {k: x for k, x in stage.items() if (k, x) not in _LATER.items()}
+  stage = _as_named(getattr(config, field)) if field else None
   model = dataclasses.asdict(config.model)
   return {
     'variation': v.identity,
@@ -60,10 +60,15 @@ def identity(base: Config, v: Variation) -> dict[str, Any]:
     'init_scale': model['init_scale'],
     'compute': model['compute'],
     'noise': config.noise if v.task == 'denoise' else None,
-    'data': dataclasses.asdict(config.data),
-    'stage': learnt or None,
+    'data': _as_named(config.data),
+    'stage': stage,
     'needs': [identity(base, needed) for needed in system.needs(v)],
   }
+
+
+def _as_named(part: DataConfig | StageConfig) -> dict[str, Any]:
+  fields = dataclasses.asdict(part)
+  return {k: x for k, x in fields.items() if (k, x) not in _LATER.items()}
 
 
 def name(base: Config, v: Variation) -> str:

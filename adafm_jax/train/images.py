@@ -19,7 +19,7 @@ from jax.experimental import multihost_utils
 from adafm_jax import files
 from adafm_jax.config.fields import Config
 from adafm_jax.data import bank as banks
-from adafm_jax.data import prepared, sources
+from adafm_jax.data import prepared, sources, vivid
 from adafm_jax.data.image import NamedImage, Seen, identify
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
@@ -79,6 +79,7 @@ def load(config: Config, read: sources.Load = sources.load) -> Training:
     seen = identify(train)
     train = sources.shrink(train, config.data.shrink)
     train = sources.at_scales(train, levels.parse_values(config.data.scales))
+    train += vivid.copies(train, config.data.vivid)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(getattr(config, name).patch for name in config.used_stages)
   sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
@@ -147,17 +148,18 @@ def _prepared(config: Config) -> prepared.Split | None:
         ' as tfds:NAME/SPLIT.'
       )
     return None
-  for name, scales in (
-    ('shrink', [config.data.shrink]),
-    ('scales', levels.parse_values(config.data.scales)),
+  for name, changes in (
+    ('shrink', config.data.shrink != 1),
+    ('scales', levels.parse_values(config.data.scales) != [1]),
+    ('vivid', config.data.vivid != 0),
   ):
-    if scales == [1]:
+    if not changes:
       continue
     if streamed or split.is_cut:
       raise UserError(
         f'data.{name} is {getattr(config.data, name)}, but {_FIELD} is a'
-        f' prepared set, which is not resized; set data.{name} to 1, or give a'
-        ' folder of images.'
+        f' prepared set, whose images stay as they are; leave data.{name} out,'
+        ' or give a folder of images.'
       )
     return None
   if not Degradation(config.task).whole_image:

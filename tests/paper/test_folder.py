@@ -61,9 +61,10 @@ def test_names_stay(fields, name):
   base = lists.read(str(ROOT / 'configs/paper/table5.py'), overrides).base
   variation = Variation(task='denoise', **fields)
   assert folders.name(base, variation) == name
-  overrides |= {'train.loss': 'l2'}
-  base = lists.read(str(ROOT / 'configs/paper/table5.py'), overrides).base
-  assert folders.name(base, variation) != name
+  for more in ({'train.loss': 'l2'}, {'data.vivid': 0.5}):
+    changed = overrides | more
+    base = lists.read(str(ROOT / 'configs/paper/table5.py'), changed).base
+    assert folders.name(base, variation) != name
 
 
 def test_one_more_set_or_protocol_is_taken(tmp_path, base):

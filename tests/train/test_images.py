@@ -142,6 +142,8 @@ def test_shrinking_takes_whole_images(data_dir):
     assert 'data.shrink is 2, but data.train' in sentence
     sentence = _problem(_config(data_dir, data__scales='1,0.5', **fields))
     assert 'data.scales is 1,0.5, but data.train' in sentence
+    sentence = _problem(_config(data_dir, data__vivid=0.5, **fields))
+    assert 'data.vivid is 0.5, but data.train' in sentence
 
 
 def test_scales_add_copies_to_train_on_alone(data_dir):
@@ -153,6 +155,19 @@ def test_scales_add_copies_to_train_on_alone(data_dir):
   shapes = [x.pixels.shape for x in found.train]
   assert shapes[:4] == [IMAGES[f'{i:03d}'].shape for i in range(4)]
   assert shapes[4:] == [(12, 17 + i // 2, 3) for i in range(4)]
+
+
+def test_vivid_copies_are_of_all_scales_and_not_held_out(data_dir):
+  fields = {'data__scales': '1,0.5', 'data__vivid': 1.0}
+  found = training.load(_config(data_dir, **fields))
+  names = [x.name for x in found.train]
+  assert names[8:] == [f'{name}, vivid' for name in names[:8]]
+  plain = training.load(_config(data_dir, data__scales='1,0.5'))
+  assert found.seen == plain.seen
+  assert found.heldout[0].name == plain.heldout[0].name
+  np.testing.assert_array_equal(
+    found.heldout[0].pixels, plain.heldout[0].pixels
+  )
 
 
 def test_small_records_are_reported_by_name_before_any_is_read(data_dir):
