@@ -142,10 +142,10 @@ def _scale_problems(config: Config) -> list[Problem]:
     scales = levels.parse_values(text)
   except UserError as error:
     return [((name,), f'{name}: {error}')]
-  if all(0 < x <= 1 for x in scales) and len(set(scales)) == len(scales):
+  if all(0 < x <= 4 for x in scales) and len(set(scales)) == len(scales):
     return []
   sentence = (
-    f'{name} is {text!r}; scales are above 0, 1 at most, and each stands once.'
+    f'{name} is {text!r}; scales are above 0, 4 at most, and each stands once.'
   )
   return [((name,), sentence)]
 

@@ -86,13 +86,13 @@ class DataConfig:
   )
   scales: str = field(
     '1',
-    'scales at which the images of data.train are trained on, as in 1,0.7,0.5:'
-    ' a copy of every image for each, reduced (bicubic). Held-out images keep'
-    ' their size',
+    'scales at which the images of data.train are trained on, as in 1,0.7,2: a'
+    ' copy of every image for each, resized (bicubic); above 1, the middle of'
+    ' the image, enlarged to its size. Held-out images keep their size',
   )
   vivid: float = field(
     0.0,
-    'vivid copies of each image, and of its reduced copies, as in 0.25: with'
+    'vivid copies of each image, and of its resized copies, as in 0.25: with'
     ' other, stronger colours, black and white. Photographs have little of'
     ' them, and a network that never saw black makes it grey',
     least=0.0,

@@ -87,7 +87,7 @@ def shrink(found: Sequence[NamedImage], factor: int) -> list[NamedImage]:
   if factor == 1:
     return list(found)
   return [
-    NamedImage(i.name, _reduced(resize.modcrop(i.pixels, factor), 1 / factor))
+    NamedImage(i.name, _resized(resize.modcrop(i.pixels, factor), 1 / factor))
     for i in found
   ]
 
@@ -95,11 +95,12 @@ def shrink(found: Sequence[NamedImage], factor: int) -> list[NamedImage]:
 def at_scales(
   found: Sequence[NamedImage], scales: Sequence[float]
 ) -> list[NamedImage]:
-  """A copy of every image for each scale, reduced (bicubic, antialiased).
+  """A copy of every image for each scale, resized (bicubic, antialiased).
 
   Args:
     found: images, uint8.
-    scales: above 0 and 1 at most; at 1 an image is as it was.
+    scales: above 0; at 1 an image is as it was, and above 1 its middle is
+      enlarged to its size, or a pixel less.
 
   Returns:
     All images of the first scale, then of the next. Names say the scale.
@@ -107,13 +108,19 @@ def at_scales(
   return [
     image
     if scale == 1
-    else NamedImage(f'{image.name} at {scale:g}', _reduced(image.pixels, scale))
+    else NamedImage(f'{image.name} at {scale:g}', _resized(image.pixels, scale))
     for scale in scales
     for image in found
   ]
 
 
-def _reduced(pixels: np.ndarray, scale: float) -> np.ndarray:
+def _resized(pixels: np.ndarray, scale: float) -> np.ndarray:
+  """Resizes an image; above 1, as much of its middle as has its size then."""
+  if scale > 1:
+    size = pixels.shape[:2]
+    inner = [round(n / scale) for n in size]
+    top, left = [(n - i) // 2 for n, i in zip(size, inner, strict=True)]
+    pixels = pixels[top : top + inner[0], left : left + inner[1]]
   return np.rint(resize.imresize(pixels, scale).clip(0, 255)).astype(np.uint8)
 
 

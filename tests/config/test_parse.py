@@ -148,7 +148,7 @@ def test_what_follows_from_a_mistake_is_not_one_more():
     ({'evaluate__levels': '15,15.0'}, 'twice'),
     ({'sweep__level': 80.0}, 'sweep.level: Level sigma 80'),
     ({'sweep__strengths': '0,2'}, 'sweep.strengths is 2'),
-    ({'data__scales': '1,2'}, '1 at most'),
+    ({'data__scales': '1,5'}, '4 at most'),
     ({'data__scales': '0.5,0.5'}, 'each stands once'),
     ({'data__scales': 'all'}, "data.scales: Cannot read 'all'"),
     ({'calibrate__grid': '0:1:1'}, '3 different strengths'),

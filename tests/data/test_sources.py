@@ -262,6 +262,20 @@ def test_scales_are_reduced_copies():
   assert error.max() <= 1
 
 
+def test_a_scale_above_1_enlarges_the_middle_to_the_same_size():
+  y, x = np.mgrid[:41, :62]
+  smooth = np.stack([4 * y, 3 * x, y + x], axis=-1).astype(np.uint8)
+  (found,) = sources.at_scales([NamedImage('a', smooth)], [2])
+  assert found.name == 'a at 2'
+  # Of 41 rows and 62 columns, 20 and 31 in the middle.
+  assert found.pixels.shape == (40, 62, 3)
+  row = 10 + (np.arange(40)[:, None] - 0.5) / 2
+  column = 15 + (np.arange(62) - 0.5) / 2
+  ramps = np.broadcast_arrays(4 * row, 3 * column, row + column)
+  error = np.abs(found.pixels - np.stack(ramps, axis=-1))[4:-4, 4:-4]
+  assert error.max() <= 1
+
+
 def test_shrink_reduces_by_the_factor_and_keeps_brightness():
   y, x = np.mgrid[:50, :71]
   smooth = np.stack([2 * y, x, y + x], axis=-1).astype(np.uint8)
