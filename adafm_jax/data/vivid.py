@@ -14,7 +14,9 @@ import numpy as np
 from adafm_jax.data.image import NamedImage
 
 SATURATION = 2.0  # the strongest
-CLIPPED = 20.0  # percent of an image's values that become 0, or 255, at most
+CLIPPED = (
+  20.0  # percent of an image's values that become black, or white, at most
+)
 CONTRAST = 2.5  # the strongest, since grain and JPEG's traces grow too
 
 
@@ -44,13 +46,16 @@ def vivid(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rng: draws how.
 
   Returns:
-    uint8, of the same shape.
+    uint8, of the same shape. Luma ends at the 16 and 235 of MATLAB's Y, which
+    are its black and white.
   """
+  black, white = (0, 255) if pixels.shape[-1] == 3 else (16, 235)
   values = pixels[..., rng.permutation(pixels.shape[-1])].astype(np.float64)
   grey = values.mean(-1, keepdims=True)
   values = grey + rng.uniform(1, SATURATION) * (values - grey)
   outside = rng.uniform(0, CLIPPED, 2)
   low, high = np.percentile(values, [outside[0], 100 - outside[1]])
-  middle, half = (low + high) / 2, max(high - low, 255 / CONTRAST) / 2
-  stretched = (values - (middle - half)) * (255 / (2 * half))
-  return np.rint(stretched.clip(0, 255)).astype(np.uint8)
+  span = max(high - low, (white - black) / CONTRAST)
+  centred = (values - (low + high) / 2) / span  # -0.5 to 0.5 fits
+  stretched = black + (centred + 0.5) * (white - black)
+  return np.rint(stretched.clip(black, white)).astype(np.uint8)

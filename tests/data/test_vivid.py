@@ -33,6 +33,14 @@ def test_copies_hold_black_white_and_stronger_colours():
   assert np.mean(stronger) > 1.2
 
 
+def test_luma_ends_at_its_own_black_and_white():
+  images = [NamedImage(f'{i}', _picture(i, 40, channels=1)) for i in range(60)]
+  found = np.stack([x.pixels for x in vivid.copies(images, 1)])
+  assert (found.min(), found.max()) == (16, 235)
+  for value in (16, 235):
+    assert 0.08 < (found == value).mean() < 0.12
+
+
 def test_contrast_grows_two_and_a_half_times_at_most():
   image = _picture(0, 4, channels=1)
   found = vivid.vivid(image, np.random.default_rng(1)).astype(float)
