@@ -159,15 +159,15 @@ def _data(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> str:
   if not name:
     return ''
   note = card_words.DATA_NOTES.get(name)
-  sizes = data.get('scales', '1').split(
-    ','
-  )  # each image is there in all of them
-  count = provenance.get('training_images')
-  counted = f'{count // len(sizes)} ' if count else ''
+  sizes, vivid = data.get('scales', '1').split(','), data.get('vivid', 0)
+  count = provenance.get('training_images')  # all copies are counted there
+  counted = f'{round(count / len(sizes) / (1 + vivid))} ' if count else ''
   text = f'{name}: {counted}{note}' if note else f'{counted}images of {name}'
-  reduced = [size for size in sizes if float(size) != 1]
-  copies = f'; and copies reduced to {" and ".join(reduced)} of their size'
-  return text + copies if reduced else text
+  if resized := [size for size in sizes if float(size) != 1]:
+    text += f'; and copies resized by {" and ".join(resized)}'
+  if vivid:
+    text += f'; and {vivid:g} vivid copies of each'
+  return text
 
 
 def _held_out(config: Mapping[str, Any]) -> str:

@@ -158,13 +158,18 @@ def test_facts_are_those_of_the_model_file(folder):
     assert words in text
 
 
-def test_reduced_copies_are_not_counted_as_images():
-  data = {'train': 'BSD431', 'scales': '1,0.7,0.5'}
+def test_copies_are_not_counted_as_images():
+  data = {'train': 'BSD431'}
+  whole = facts._data({'training_images': 400}, {'data': data})
+  assert whole.startswith('BSD431: 400 images')
+  data |= {'scales': '1,0.7,0.5'}
   text = facts._data({'training_images': 1200}, {'data': data})
-  assert text.startswith('BSD431: 400 images')
-  assert text.endswith('; and copies reduced to 0.7 and 0.5 of their size')
-  whole = facts._data({'training_images': 400}, {'data': {'train': 'BSD431'}})
-  assert whole == text.rpartition(';')[0]
+  assert text == f'{whole}; and copies resized by 0.7 and 0.5'
+  data |= {'vivid': 0.25}
+  text = facts._data({'training_images': 1500}, {'data': data})
+  assert text == (
+    f'{whole}; and copies resized by 0.7 and 0.5; and 0.25 vivid copies of each'
+  )
 
 
 def test_results_name_methods_protocols_and_the_default(folder):
