@@ -14,9 +14,7 @@ import numpy as np
 from adafm_jax.data.image import NamedImage
 
 SATURATION = 2.0  # the strongest
-CLIPPED = (
-  20.0  # percent of an image's values that become black, or white, at most
-)
+CLIPPED = 20.0  # at most so many percent of the values become black, or white
 CONTRAST = 2.5  # the strongest, since grain and JPEG's traces grow too
 
 
