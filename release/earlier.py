@@ -46,7 +46,7 @@ def find(
   """What was measured before of a set at one level, and needn't be again.
 
   Args:
-    before: rows of `measure.measure`.
+    before: rows of `measure.rows`.
     name: of the set.
     protocol: its label.
     level: in the task's unit.
@@ -69,7 +69,7 @@ def join(rows: Sequence[Row], known: Mapping[str, Row]) -> list[Row]:
   """Adds rows that were measured before, after the input's.
 
   Args:
-    rows: of `measure.measure`; the first is the input's.
+    rows: of `measure.rows`; the first is the input's.
     known: see `find`.
 
   Raises:

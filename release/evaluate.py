@@ -136,15 +136,14 @@ def _scores(
         level=level,
         images=len(sets[key]),
       )
-      found = measure.measure(
+      found = measure.score(
         subjects.without(known),
         sets[key],
         name=key,
-        noise=noise,
         level=level,
         protocol=protocol,
       )
-      rows += earlier.join(found, known)
+      rows += earlier.join(measure.rows(found, noise), known)
   return rows
 
 

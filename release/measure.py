@@ -72,7 +72,8 @@ class Subjects:
   """All networks of a card.
 
   Attributes:
-    paths: the model on each of its paths, 'line' and perhaps 'bent'.
+    paths: the model on each of its paths, 'line' and perhaps 'bent'; or other
+      models, by name.
     dedicated: networks trained for one level alone, by that level.
     float32: the model before its weights were rounded, on its own path.
     peers: folder of other networks' weights, see `release.peers`.
@@ -116,10 +117,10 @@ def make_subjects(
       dedicated one does not serve its level, or `float32` is another network.
   """
   for level, other in (dedicated or {}).items():
-    _check_peer(model, other)
+    check_same_kind(model, other)
     other.strength(level)
   if float32 is not None:
-    _check_peer(model, float32)
+    check_same_kind(model, float32)
     if float32.levels != model.levels or float32.arch != model.arch:
       raise UserError(
         'The float32 model is not the released network before rounding: its'
@@ -145,7 +146,12 @@ def jointly_trained(provenance: Mapping[str, Any]) -> bool:
   return bool(whole and before and jointly_trained(before))
 
 
-def _check_peer(model: Model, other: Model) -> None:
+def check_same_kind(model: Model, other: Model) -> None:
+  """Checks that two models can be compared.
+
+  Raises:
+    UserError: they have different tasks or channels.
+  """
   ours = (model.levels.task, model.arch.channels)
   theirs = (other.levels.task, other.arch.channels)
   if ours != theirs:
@@ -212,38 +218,40 @@ def methods(
 _peer = functools.cache(peers.load)
 
 
-def measure(
+def score(
   subjects: Subjects,
   images: Sequence[NamedImage],
   *,
   name: str,
-  noise: str,
   level: float,
   protocol: Protocol,
-) -> list[dict[str, Any]]:
-  """Measures every method on a set at one level.
+  ssim: bool = True,
+) -> list[Score]:
+  """Scores every method on a set at one level; the first is the input's.
 
   Args:
     subjects: all networks.
     images: the set.
     name: of the set.
-    noise: a key of `protocols`.
     level: in the task's unit.
     protocol: degradation and metric.
-
-  Returns:
-    JSON rows; the first is the input's.
+    ssim: whether SSIM is measured too.
   """
   found = methods(subjects, protocol.degradation, level)
-  rows = scores.score_methods(
+  return scores.score_methods(
     images,
     {method: strength for method, (strength, _) in found.items()},
     lambda case: [run(case) for _, run in found.values()],
     name=name,
     level=level,
     protocol=protocol,
+    ssim=ssim,
   )
-  return [_row(score, noise, rows[0]) for score in rows]
+
+
+def rows(measured: Sequence[Score], noise: str) -> list[dict[str, Any]]:
+  """What `score` gave as JSON rows; `noise` is a key of `protocols`."""
+  return [_row(one, noise, measured[0]) for one in measured]
 
 
 def _row(score: Score, noise: str, before: Score) -> dict[str, Any]:

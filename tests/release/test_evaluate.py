@@ -164,17 +164,20 @@ def test_what_was_measured_is_recorded(small, sets, tmp_path):
 def test_least_gain_is_that_of_the_image_that_gains_least(small, sets):
   subjects = measure.make_subjects(zoo.load('small'))
   protocol = Protocol.of('denoise', 'clipped')
-  options = {'name': 'x', 'noise': 'clipped', 'level': 40.0}
-  options['protocol'] = protocol
-  both = measure.measure(subjects, sets['cbsd68'], **options)
-  alone = [
-    measure.measure(subjects, [one], **options) for one in sets['cbsd68']
-  ]
+
+  def rows(images):
+    found = measure.score(
+      subjects, images, name='x', level=40.0, protocol=protocol
+    )
+    return measure.rows(found, 'clipped')
+
+  both = rows(sets['cbsd68'])
+  alone = [rows([one]) for one in sets['cbsd68']]
   for i, row in enumerate(both):
-    gains = [rows[i]['psnr'] - rows[0]['psnr'] for rows in alone]
+    gains = [one[i]['psnr'] - one[0]['psnr'] for one in alone]
     assert row['least_gain'] == pytest.approx(min(gains), abs=2e-3)
     assert row['psnr'] == pytest.approx(
-      np.mean([rows[i]['psnr'] for rows in alone]), abs=2e-4
+      np.mean([one[i]['psnr'] for one in alone]), abs=2e-4
     )
   assert both[0]['least_gain'] == 0
 
