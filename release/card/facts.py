@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import safetensors
@@ -150,7 +151,13 @@ def _parameters(counts: Mapping[str, int]) -> str:
 def _dtype(entry: zoo.Released) -> str:
   with safetensors.safe_open(entry.path, 'numpy') as file:
     kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-  return ' and '.join(sorted(headers.DTYPES[kind] for kind in kinds))
+  return _joined(sorted(headers.DTYPES[kind] for kind in kinds))
+
+
+def _joined(words: Sequence[str]) -> str:
+  """'a', 'a and b' or 'a, b and c'."""
+  *first, last = words
+  return ' and '.join(filter(None, (', '.join(first), last)))
 
 
 def _data(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -164,7 +171,7 @@ def _data(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> str:
   counted = f'{round(count / len(sizes) / (1 + vivid))} ' if count else ''
   text = f'{name}: {counted}{note}' if note else f'{counted}images of {name}'
   if resized := [size for size in sizes if float(size) != 1]:
-    text += f'; and copies resized by {" and ".join(resized)}'
+    text += f'; and copies resized by {_joined(resized)}'
   if vivid:
     text += f'; and {vivid:g} vivid copies of each'
   return text
@@ -176,16 +183,33 @@ def _held_out(config: Mapping[str, Any]) -> str:
     return f'{data["heldout"]}'
   if not data.get('holdout'):
     return ''
-  return (
+  text = (
     f'the last {data["holdout"]} training images by name, used for validation,'
     ' the lambda curve and every choice of settings'
   )
+  if data.get('vivid'):
+    text += "; vivid copies were chosen on scikit-image's photographs too"
+  return text
 
 
-def _steps(
-  provenance: Mapping[str, Any], stages: Collection[str] = tuple(_STAGES)
-) -> str:
+def _steps(provenance: Mapping[str, Any]) -> str:
   """The steps of all stages that its weights come from, the first ones first.
+
+  A stage that went on in further runs is told once, with all of its steps.
+  """
+  parts = []
+  found = itertools.groupby(_taken(provenance, tuple(_STAGES)), lambda x: x[0])
+  for key, same in found:
+    runs = [steps for _, steps in same]
+    text = f'{sum(runs):,} steps for {_STAGES[key]}'
+    parts.append(text + (f' ({len(runs)} runs)' if len(runs) > 1 else ''))
+  return ', then '.join(parts)
+
+
+def _taken(
+  provenance: Mapping[str, Any], stages: Collection[str]
+) -> list[tuple[str, int]]:
+  """The stages of a model and of those it began with, and their steps.
 
   Args:
     provenance: of a model file.
@@ -193,16 +217,16 @@ def _steps(
       the others are forgotten.
   """
   config = provenance.get('config') or {}
-  parts = []
+  found = []
   if before := provenance.get('init'):
     adapts = (config.get('adapt') or {}).get('steps')
-    parts.append(_steps(before, ('train', 'joint') if adapts else stages))
-  for key, what in _STAGES.items():
+    found += _taken(before, ('train', 'joint') if adapts else stages)
+  for key in _STAGES:
     stage = config.get(key) or {}
     used = key != 'path' or stage.get('kind', 'line') != 'line'
     if used and key in stages and stage.get('steps'):
-      parts.append(f'{stage["steps"]:,} steps for {what}')
-  return ', then '.join(filter(None, parts))
+      found.append((key, stage['steps']))
+  return found
 
 
 def _last_stage(config: Mapping[str, Any]) -> Mapping[str, Any]:
