@@ -7,7 +7,7 @@ and resuming needs no iterator state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -18,6 +18,7 @@ from adafm_jax.errors import UserError
 
 # Pixels are addressed by int32.
 MAX_PIXELS = 2**31 - 1
+_ALIGNMENT = 64  # bytes, of arrays that XLA uses on the CPU as they are
 
 
 class Bank(NamedTuple):
@@ -39,12 +40,19 @@ class Bank(NamedTuple):
   grid: jax.Array | np.ndarray
 
 
-def build(images: Sequence[np.ndarray], grid: int = 1) -> Bank:
+def build(
+  images: Iterable[np.ndarray],
+  grid: int = 1,
+  *,
+  sizes: Sequence[tuple[int, int]] | None = None,
+) -> Bank:
   """Joins images into a bank, on the host.
 
   Args:
     images: uint8 [H, W, C] each, of any sizes, C the same for all.
     grid: of the places of patches, pixels.
+    sizes: (H, W) of each image. With them, images that are made or read one
+      by one are not kept.
 
   Returns:
     A bank of NumPy arrays.
@@ -52,22 +60,44 @@ def build(images: Sequence[np.ndarray], grid: int = 1) -> Bank:
   Raises:
     UserError: there are no images, or too many pixels for int32 addresses.
   """
-  if not images:
+  if sizes is None:
+    images = list(images)
+    sizes = [image.shape[:2] for image in images]
+  if not sizes:
     raise UserError('There are no training images.')
-  sizes = np.array([image.shape[:2] for image in images])
-  counts = sizes.prod(axis=1)
+  height, width = np.array(sizes).T
+  counts = height * width
   if counts.sum() > MAX_PIXELS:
     raise UserError(
       f'The training images have {counts.sum():,} pixels; the device can hold'
       f' at most {MAX_PIXELS:,}.'
     )
   return Bank(
-    pixels=np.concatenate([i.reshape(-1, i.shape[-1]) for i in images]),
+    pixels=_join(images, counts),
     offset=(np.cumsum(counts) - counts).astype(np.int32),
-    height=sizes[:, 0].astype(np.int32),
-    width=sizes[:, 1].astype(np.int32),
+    height=height.astype(np.int32),
+    width=width.astype(np.int32),
     grid=np.asarray(grid, np.int32),
   )
+
+
+def _join(images: Iterable[np.ndarray], counts: np.ndarray) -> np.ndarray:
+  """The pixels of images, uint8 [N, C]; `counts` says how many each has."""
+  rows, first = np.empty((0, 0), np.uint8), 0
+  for image, count in zip(images, counts, strict=True):
+    if not first:
+      rows = _aligned(int(counts.sum()), image.shape[-1])
+    rows[first : first + count] = image.reshape(count, -1)
+    first += count
+  return rows
+
+
+def _aligned(rows: int, columns: int) -> np.ndarray:
+  """Empty uint8 [rows, columns]; JAX uses it on the CPU without a copy."""
+  size = rows * columns
+  held = np.empty(size + _ALIGNMENT, np.uint8)
+  start = -held.ctypes.data % _ALIGNMENT
+  return held[start : start + size].reshape(rows, columns)
 
 
 def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:

@@ -61,7 +61,9 @@ def open_feed(
     return
   records = images.records(config.model.channels, levels if paired else ())
   if config.data.placement == 'device':
-    yield meshes.replicate(banks.build(list(records), grid), mesh)
+    sizes = [(height, width) for _, height, width in images.sizes]
+    bank = banks.build(records, grid, sizes=sizes)
+    yield meshes.replicate(bank, mesh)
     return
   sharding = NamedSharding(mesh, PartitionSpec('data'))
   batches = stream.Batches(
@@ -107,16 +109,15 @@ def _bank(
   """Training images, each with one degraded partner per level."""
   degradation = Degradation(config.task)
   quiet = not levels or not meshes.is_main()
+  bar = tqdm.tqdm(images, desc='degrading', unit='image', disable=quiet)
+  with_partners = (
+    np.concatenate(
+      [image.pixels]
+      + [to_uint8(degradation.apply(image.pixels, x)) for x in levels],
+      axis=-1,
+    )
+    for image in bar
+  )
   return banks.build(
-    [
-      np.concatenate(
-        [image.pixels]
-        + [to_uint8(degradation.apply(image.pixels, x)) for x in levels],
-        axis=-1,
-      )
-      for image in tqdm.tqdm(
-        images, desc='degrading', unit='image', disable=quiet
-      )
-    ],
-    grid,
+    with_partners, grid, sizes=[image.pixels.shape[:2] for image in images]
   )

@@ -1,3 +1,5 @@
+import weakref
+
 import coded_images
 import jax
 import numpy as np
@@ -101,6 +103,28 @@ def test_grey_images_keep_one_channel():
     for p in drawn
   }
   assert steps == {(0, 1), (1, 0)}
+
+
+def test_images_made_one_by_one_are_not_kept():
+  made = []
+
+  def images():
+    for image in IMAGES:
+      copy = image.copy()
+      made.append(weakref.ref(copy))
+      assert sum(ref() is not None for ref in made) <= 2  # one is being joined
+      yield copy
+
+  sizes = [image.shape[:2] for image in IMAGES]
+  bank = banks.build(images(), sizes=sizes)
+  jax.tree.map(np.testing.assert_array_equal, bank, banks.build(IMAGES))
+
+
+def test_the_cpu_uses_the_pixels_without_a_copy():
+  for _ in range(8):  # by chance one may be aligned
+    pixels = banks.build(IMAGES).pixels
+    there = jax.device_put(pixels, jax.devices('cpu')[0])
+    assert there.unsafe_buffer_pointer() == pixels.ctypes.data
 
 
 def test_no_images_is_reported():
