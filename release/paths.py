@@ -1,6 +1,6 @@
 """Compares paths between a model's two levels, on held-out training images.
 
-  python -m release.paths denoise --config configs/denoise_small.py \
+  python -m release.paths denoise-small --config configs/denoise_small.py \
     --config.data.train=/path/to/BSD431 --workdir runs/paths \
     --paths hats:1,hats:2,poly:1,poly:2,poly:3 --alone 35 --dedicated 35
 

@@ -127,9 +127,12 @@ def remarks(
   default = {x: row[results.default] for x, row in by_level.items()}
   worst = min(default, key=lambda x: default[x]['least_gain'])
   least = default[worst]['least_gain']
+  where = results.label(worst)
   text = (
     f'The image that gains least over its input gains {least:+.2f} dB, at'
-    f' {results.label(worst)}.'
+    f' {where}.'
+    if least >= 0
+    else f'The worst image is {-least:.2f} dB below its input, at {where}.'
   )
   behind = [
     results.label(x)

@@ -184,13 +184,20 @@ def made(name: str, results: Results) -> list[str]:
     for key in found['sets']
     if key != 'heldout'
   )
-  levels = ','.join(f'{x["level"]:g}=FILE' for x in found['dedicated'])
-  more = ' \\\n  --float32 run/model.safetensors' if found['float32'] else ''
-  more += f' --dedicated {levels}' if levels else ''
+  dedicated = ','.join(f'{x["level"]:g}=FILE' for x in found['dedicated'])
+  options = [
+    f'--sets {sets}',
+    '--data-train /path/to/BSD431' * ('heldout' in found['sets']),
+    f'--levels {",".join(f"{x:g}" for x in found["levels"])}',
+    '--float32 run/model.safetensors' * bool(found['float32']),
+    f'--dedicated {dedicated}' * bool(dedicated),
+    '--peers PEERS' * any(x['method'] == 'peer' for x in found['scores']),
+  ]
+  more = ' \\\n  '.join(filter(None, options))
   return [
     '## How this card was made\n',
     '```bash\n'
-    f'python -m release.evaluate {name} --sets {sets}{more}\n'
+    f'python -m release.evaluate {name} {more}\n'
     f'python -m release.card.card {name}\n'
     '```\n',
     f'Measured on {found["date"]}, {card_facts.measured_with(found)}.'

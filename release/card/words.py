@@ -37,7 +37,7 @@ LARGE = (
 # Remarks on a set, by task and set.
 NOTES = {
   ('dejpeg', 'set5'): (
-    'Its image "woman" comes from a JPEG file. Saving it again at quality 80'
+    'The image "woman" comes from a JPEG file. Saving it again at quality 80'
     ' loses almost nothing (50.1 dB), so restoring it can only harm it.'
   ),
 }

@@ -213,6 +213,29 @@ def test_results_name_methods_protocols_and_the_default(folder):
   assert 'does better than the model' not in text
 
 
+def test_a_loss_is_told_as_one(tmp_path, monkeypatch):
+  released.make_zoo(tmp_path, monkeypatch, released.with_bends())
+  found = released.results()
+  for row in found['scores']:
+    row['least_gain'] = -0.5 if row['level'] == 35 else 1.0
+  released.write(tmp_path / 'docs', found)
+  text = card.render('small', tmp_path / 'docs')
+  assert 'The worst image is 0.50 dB below its input, at sigma 35.' in text
+
+
+def test_the_commands_that_made_it_name_all_that_was_measured(
+  tmp_path, monkeypatch
+):
+  released.make_zoo(tmp_path, monkeypatch, released.with_bends())
+  methods = {'input': 10, 'peer': 30, 'bent': 31}
+  released.write(tmp_path / 'docs', released.results(methods=methods))
+  text = card.render('small', tmp_path / 'docs')
+  assert '--levels 15,35,75' in text
+  assert '--peers PEERS' in text
+  released.write(tmp_path / 'docs', released.results())
+  assert '--peers' not in card.render('small', tmp_path / 'docs')
+
+
 def test_a_model_on_a_straight_path_is_called_the_model(tmp_path, monkeypatch):
   line = released.with_bends().with_path('line')
   model = dataclasses.replace(line, provenance={})
