@@ -82,9 +82,9 @@ def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
     main: a command's main function; None counts as exit code 0.
 
   Returns:
-    The same function returning an exit code: 2 after a user's mistake, 130
-    after Ctrl-C, 141 if nobody reads its output any more. Any other exception
-    is a bug and keeps its traceback.
+    The same function returning an exit code: 2 after a user's mistake or where
+    the system refuses a file, 130 after Ctrl-C, 141 if nobody reads its output
+    any more. Any other exception is a bug and keeps its traceback.
   """
 
   @functools.wraps(main)
@@ -101,6 +101,11 @@ def entry_point(main: Callable[P, int | None]) -> Callable[P, int]:
       for stream in (sys.stdout, sys.stderr):
         _Unbroken(stream).flush()  # else Python does, and complains
       return EXIT_UNREAD
+    except OSError as error:
+      if error.filename is None:
+        raise
+      show([f'Cannot use {error.filename}: {error.strerror}.'])
+      return EXIT_USER_ERROR
 
   return wrapped
 

@@ -102,9 +102,9 @@ def check_place(path: str | os.PathLike[str]) -> None:
   """
   path = pathlib.Path(path)
   folder = path.parent
-  while not folder.exists() and folder != folder.parent:
+  while not os.path.exists(folder) and folder != folder.parent:
     folder = folder.parent  # missing folders will be created
-  if not folder.is_dir():
+  if not os.path.isdir(folder):
     raise UserError(f'Cannot write {path}: {folder} is not a folder.')
   if not os.access(folder, os.W_OK | os.X_OK):
     raise UserError(f'Cannot write {path}: {folder} cannot be written to.')

@@ -53,6 +53,14 @@ def test_control_c(capsys):
   assert capsys.readouterr().err == 'interrupted\n'
 
 
+def test_a_file_that_the_system_refuses_is_one_sentence(tmp_path, capsys):
+  path = tmp_path / ('x' * 300)
+  assert entry_point(path.stat)() == 2
+  error = capsys.readouterr().err
+  assert error.startswith(f'error: Cannot use {path}: ')
+  assert error.endswith('.\n')
+
+
 @pytest.mark.parametrize('error', [ValueError, OSError, RuntimeError])
 def test_a_bug_keeps_its_traceback(error):
   with pytest.raises(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import re
 
@@ -107,7 +108,7 @@ def _check(output: pathlib.Path, options: argparse.Namespace) -> None:
     for name in ('level', 'static', 'float16'):
       if getattr(options, name) not in (None, False):
         problems.append(f'--{name} is for ONNX files only; leave it out.')
-  if output.is_dir():
+  if os.path.isdir(output):
     problems.append(f'{output} is a folder; give a file name.')
   if problems:
     raise UserError(problems)

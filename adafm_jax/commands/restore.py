@@ -151,7 +151,7 @@ def _restore_all(
     files.make_folder(pairs[0].target.parent)
   began, output = time.monotonic(), pathlib.Path(options.output)
   # What an earlier call left may have another level, so it can't be skipped.
-  fresh = not any(pair.target.exists() for pair in pairs)
+  fresh = not any(os.path.exists(pair.target) for pair in pairs)
   outcomes: list[Outcome] = []
   with report.opened(options.json) as lines:
     try:

@@ -185,9 +185,12 @@ def check(options: argparse.Namespace) -> None:
   given = [options.level is not None, options.strength is not None]
   if options.auto and any(given):
     raise UserError('Give --auto, or a --level or --strength, not both.')
-  if options.from_recipe and (options.auto or any(given)):
+  if options.from_recipe and (
+    options.auto or options.self_ensemble or any(given)
+  ):
     raise UserError(
-      'A recipe says the strength: leave --level, --strength and --auto out.'
+      'A recipe says how: leave --level, --strength, --auto and --self-ensemble'
+      ' out.'
     )
   if options.shard and not options.manifest:
     raise UserError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from adafm_jax.config.fields import Config
 from adafm_jax.data import known
 from adafm_jax.degrade import level as levels
@@ -188,6 +190,7 @@ def _level_problems(config: Config) -> list[Problem]:
         raise UserError(f'A level is listed twice in {text!r}.')
     except UserError as error:
       found.append(((name, *_RANGE), f'{name}: {error}'))
+  found += _path_problems(config, listed)
   inner = set(listed.get('calibrate.levels', ())) - {config.start, config.end}
   order = config.calibrate.order
   if 'calibrate.levels' in listed and len(inner) < order - 1:
@@ -200,3 +203,25 @@ def _level_problems(config: Config) -> list[Problem]:
       )
     )
   return found
+
+
+def _path_problems(
+  config: Config, listed: Mapping[str, Sequence[float]]
+) -> list[Problem]:
+  """A bent path that would learn nothing between the ends."""
+  name = 'path.levels' if config.path.levels else 'calibrate.levels'
+  bent = config.path.kind != 'line' and {'path', 'joint'} & {
+    *config.used_stages
+  }
+  if config.task == 'denoise' or not bent or name not in listed:
+    return []
+  if set(listed[name]) - {config.start, config.end}:
+    return []
+  return [
+    (
+      (name, 'path.kind', *_RANGE),
+      f'{name} has no level strictly between {config.start:g} and'
+      f' {config.end:g}, where the bends of path.kind={config.path.kind} would'
+      ' learn; give one or more, or path.kind=line.',
+    )
+  ]

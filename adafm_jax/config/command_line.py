@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pathlib
 import traceback
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def take_config(
 
 def holds_lists(path: str) -> bool:
   """Whether a --config is a list of experiments, or a folder of lists."""
-  if pathlib.Path(path).is_dir():
+  if os.path.isdir(path):
     return True
   try:
     return f'def {LISTS}('.encode() in pathlib.Path(path).read_bytes()
@@ -107,7 +108,7 @@ def call(path: str, function: str) -> Any:
   Raises:
     UserError: the file is missing or fails.
   """
-  if not pathlib.Path(path).is_file():
+  if not os.path.isfile(path):
     raise UserError(
       f'There is no config file {path!r}; see configs/ for those that come'
       ' with the project.'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -67,7 +68,7 @@ def load(
     found = _photos(rest, field)
   elif parts := split_name(source):
     found = _tfds(*parts, field, option, data_dir, most)
-  elif source and pathlib.Path(source).expanduser().is_dir():  # '' is here
+  elif source and os.path.isdir(os.path.expanduser(source)):  # '' is here
     found = _read(
       find_images(pathlib.Path(source).expanduser())[: most or None]
     )
@@ -100,7 +101,7 @@ def at_scales(
   Args:
     found: images, uint8.
     scales: above 0; at 1 an image is as it was, and above 1 its middle is
-      enlarged to its size, or a pixel less.
+      enlarged to its size, or up to `scale` pixels less.
 
   Returns:
     All images of the first scale, then of the next. Names say the scale.
@@ -118,7 +119,7 @@ def _resized(pixels: np.ndarray, scale: float) -> np.ndarray:
   """Resizes an image; above 1, as much of its middle as has its size then."""
   if scale > 1:
     size = pixels.shape[:2]
-    inner = [round(n / scale) for n in size]
+    inner = [int(n / scale) for n in size]
     top, left = [(n - i) // 2 for n, i in zip(size, inner, strict=True)]
     pixels = pixels[top : top + inner[0], left : left + inner[1]]
   return np.rint(resize.imresize(pixels, scale).clip(0, 255)).astype(np.uint8)

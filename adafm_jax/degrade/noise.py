@@ -71,7 +71,8 @@ def add_noise_numpy(
     The noisy image, [H, W, C] float32 in units of [0, 1]: multiples of 1/255
     inside if `clipped`, unbounded otherwise.
   """
-  generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+  coded = name.encode('utf-8', 'surrogateescape')  # names may be any bytes
+  generator = np.random.default_rng([seed, zlib.crc32(coded)])
   noisy: npt.NDArray[Any] = image + sigma * generator.standard_normal(
     image.shape
   )

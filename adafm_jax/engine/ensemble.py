@@ -33,11 +33,11 @@ def run(
   Returns:
     The mean, of the shape of `images`.
   """
-  results = [
-    _turn_back(restore(_turn(images, symmetry), strength), symmetry)
-    for symmetry in SYMMETRIES
-  ]
-  return np.asarray(sum(results) / np.float32(len(results)))
+  total = np.zeros(images.shape, np.float32)
+  for symmetry in SYMMETRIES:
+    total += _turn_back(restore(_turn(images, symmetry), strength), symmetry)
+  total /= np.float32(len(SYMMETRIES))
+  return total
 
 
 def _turn(x: np.ndarray, symmetry: tuple[bool, ...]) -> np.ndarray:

@@ -12,6 +12,11 @@ import jax
 from adafm_jax.errors import UserError
 
 _UNITS = {'': 1, 'k': 10**3, 'm': 10**6, 'g': 10**9, 't': 10**12}
+# Limit, what is used, and a prefix in memory.stat: control groups 2 and 1.
+_CONTAINERS = (
+  ('memory.max', 'memory.current', ''),
+  ('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes', 'total_'),
+)
 _BINARY = {'ki': 2**10, 'mi': 2**20, 'gi': 2**30, 'ti': 2**40}
 
 
@@ -59,12 +64,27 @@ def _machine(root: str = '/') -> Iterator[int]:
   """
   # macOS has neither this nor a count of free pages.
   meminfo = pathlib.Path(root, 'proc/meminfo')
-  if meminfo.exists():
-    # Not MemFree, which leaves out the file cache.
-    found = re.search(r'MemAvailable:\s*(\d+) kB', meminfo.read_text())
-    if found:
-      yield int(found[1]) * 1024
+  # Not MemFree, which leaves out the file cache.
+  available_kb = _number(meminfo, r'MemAvailable:\s*(\d+) kB')
+  if available_kb is not None:
+    yield available_kb * 1024
   yield os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-  limit = pathlib.Path(root, 'sys/fs/cgroup/memory.max')
-  if limit.exists() and (text := limit.read_text().strip()).isdecimal():
-    yield int(text)  # else 'max': no limit
+  for limit, used, prefix in _CONTAINERS:
+    folder = pathlib.Path(root, 'sys/fs/cgroup')
+    most = _number(folder / limit, r'(\d+)$')  # None: no container, or 'max'
+    if most is None:
+      continue
+    taken = _number(folder / used, r'(\d+)$') or 0
+    stat = (folder / used).with_name('memory.stat')
+    for cache in ('active_file', 'inactive_file'):  # it counts as free, too
+      taken -= _number(stat, rf'(?m)^{prefix}{cache} (\d+)$') or 0
+    yield max(0, most - taken)
+
+
+def _number(file: pathlib.Path, pattern: str) -> int | None:
+  """The number that a pattern finds in a file of the system."""
+  try:
+    found = re.search(pattern, file.read_text().strip())
+  except OSError:
+    return None
+  return int(found[1]) if found else None

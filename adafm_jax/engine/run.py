@@ -155,12 +155,14 @@ class Network:
       UserError: even the smallest tiles do not fit into memory.
     """
     values = np.asarray(strengths, np.float32)
-    if self.runtime or not networks.shares_weights(self.arch):
-      for value in values:  # a pass each: nothing is shared between them
+    planned = None
+    if not self.runtime and networks.shares_weights(self.arch):
+      planned = self._plan(images, len(images) * len(values))
+    if not planned or (not planned.side and planned.chunk < len(images)):
+      for value in values:  # nothing is shared between them, or a pass is full
         outputs = self.restore(images, value)[None]
         yield np.asarray(_reduced(reduce)(outputs, *operands))
       return
-    planned = self._plan(images, len(images) * len(values))
     length = max(1, planned.chunk // len(images))
     for begin in range(0, len(values), length):
       part = values[begin : begin + length]

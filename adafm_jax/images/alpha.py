@@ -65,3 +65,23 @@ def unpremultiply(
     return output
   straight = np.clip(output / np.maximum(alpha, 1e-6), 0, 1)
   return np.where(alpha > 0, straight, hidden).astype(np.float32)
+
+
+def straight(samples: np.ndarray, highest: float) -> np.ndarray:
+  """Straight colours of a file that holds premultiplied ones.
+
+  Args:
+    samples: [H, W, N] from 0 to `highest`; the last channel is alpha.
+    highest: the value of white, and of full alpha.
+
+  Returns:
+    The same, but that colours are divided by alpha, and rounded if they are
+    whole numbers.
+  """
+  part = np.maximum(samples[..., -1:] / highest, 1e-6)
+  colours = np.minimum(samples[..., :-1] / part, highest)
+  if samples.dtype.kind != 'f':
+    colours = np.rint(colours)
+  return np.concatenate(
+    [colours.astype(samples.dtype), samples[..., -1:]], axis=-1
+  )

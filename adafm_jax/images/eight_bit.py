@@ -13,11 +13,14 @@ from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
 from adafm_jax.images import formats, reading
 
+# Tags of TIFF files; of sample formats 1 is unsigned.
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339
 # How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 unasked.
 _DEEP = re.compile(r';16[BLN]')
 _NOT_PILLOW_S = ('AVIF', 'HEIF', 'JXL')
 _TOO_DEEP = (
-  'The image {} has more than 8 bits a channel; convert it to 8 bits first.'
+  'The image {} has more than 8 bits a channel, or signed ones; convert it to'
+  ' 8 bits first.'
 )
 
 
@@ -32,19 +35,30 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
     alpha is dropped.
 
   Raises:
-    UserError: the file can't be read, or has more than 8 bits a channel.
+    UserError: the file can't be read, or has other samples than unsigned ones
+      of up to 8 bits.
   """
   if formats.of_path(path) in _NOT_PILLOW_S:
     return _by_photo(path)
   with reading.explaining(path), Image.open(path) as image:
-    coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
-    if image.mode[0] in 'IF' or _DEEP.search(coding):
+    if _is_deep(image):
       raise UserError(_TOO_DEEP.format(path))
     upright = ImageOps.exif_transpose(image)
     upright.info.pop('transparency', None)  # Pillow would warn
     grey = upright.mode in ('1', 'L', 'LA')
     array = np.asarray(upright.convert('L' if grey else 'RGB'))
   return array[..., None] if grey else array
+
+
+def _is_deep(image: Image.Image) -> bool:
+  """Whether a file has other samples than unsigned ones of up to 8 bits."""
+  coding = ' '.join(str(tile[3]) for tile in getattr(image, 'tile', ()))
+  if image.mode[0] in 'IF' or _DEEP.search(coding):
+    return True
+  # Of TIFF's separate planes and signed samples Pillow says nothing.
+  tags = getattr(image, 'tag_v2', {})
+  bits, kinds = tags.get(_BITS_PER_SAMPLE, (1,)), tags.get(_SAMPLE_FORMAT, (1,))
+  return max(bits) > 8 or max(kinds) > 1
 
 
 def _by_photo(path: str | os.PathLike[str]) -> np.ndarray:

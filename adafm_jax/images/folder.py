@@ -39,9 +39,9 @@ def find_images(
     if not os.fspath(path):
       raise UserError('A path is empty; give a file or a folder.')
     path = pathlib.Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
       found += _inside(path, deep)
-    elif path.exists():
+    elif os.path.exists(path):
       found.append(path)
     else:
       raise UserError(f'There is no file or folder {path}.')

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images import reading
@@ -44,6 +45,8 @@ def decode_heif(data: bytes) -> Decoded:
   samples = np.asarray(picture)
   samples = samples.reshape(*samples.shape[:2], -1)
   bits = info.get('bit_depth', 8)
+  if picture.premultiplied_alpha:
+    samples = alphas.straight(samples, 2.0**bits - 1)
   return Decoded(samples, 2.0**bits - 1, bits, metadata, notes=notes)
 
 

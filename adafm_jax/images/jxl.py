@@ -7,6 +7,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
+from adafm_jax.images import alpha as alphas
 from adafm_jax.images import boxes, jpeg, jxl_header, jxl_icc, reading
 from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
@@ -140,11 +141,7 @@ def _channels(
   picked = samples[..., kept]
   if header.premultiplied:
     highest = 1.0 if samples.dtype.kind == 'f' else 2.0**header.bits - 1
-    part = np.maximum(picked[..., colour:] / highest, 1e-6)
-    straight = np.minimum(picked[..., :colour] / part, highest)
-    if samples.dtype.kind != 'f':
-      straight = np.rint(straight)
-    picked[..., :colour] = straight.astype(samples.dtype)
+    picked = alphas.straight(picked, highest)
   return picked, note if samples.shape[-1] > len(kept) else ''
 
 

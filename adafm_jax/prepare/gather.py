@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import tarfile
 import zipfile
@@ -38,7 +39,7 @@ def from_source(
       compressed in an unknown way.
   """
   rule = known.get(name)
-  if not source.exists():
+  if not os.path.exists(source):
     raise UserError(f'There is no folder or file {source}; {rule.by_hand}.')
   apart = {split: part for split, part in rule.splits.items() if part.names}
   if not apart:

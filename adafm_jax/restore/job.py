@@ -267,6 +267,7 @@ def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
 
 def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
   photo, scale = loaded.photo, loaded.choice.scale
+  photo = photo._replace(metadata=recipe.leave_out(photo.metadata))
   pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
   alpha, hidden = photo.alpha, photo.pixels
   if alpha is not None and scale != 1:
@@ -286,8 +287,11 @@ def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
     extra_text={recipe.KEY: text} if text and carried else None,
     written=own.mark,
   )
+  side = recipe.sidecar(target)
   if text and not carried:
-    files.write_text(recipe.sidecar(target), text + '\n', own.mark)
+    files.write_text(side, text + '\n', own.mark)
+  elif own.is_own(side):  # of another result that had this name
+    side.unlink()
   return notes
 
 

@@ -113,7 +113,7 @@ def check(
         f'{made[target]} and {source} would both be written to {target};'
         ' restore them separately, or see --recursive and --ext.'
       )
-    elif target.is_dir():
+    elif os.path.isdir(target):
       problems.append(f'{target} is a folder, where a result would go.')
     elif taken := existing.blocking(target, beside):
       problems.append(

@@ -99,7 +99,7 @@ def find(
         ' give a folder.'
       )
     return [Pair(found[0].source, folder)]
-  if folder.exists() and not folder.is_dir():
+  if os.path.exists(folder) and not os.path.isdir(folder):
     raise UserError(f'-o {output} is a file; give a folder for the results.')
   if suffix:
     found = _without_results(found, folder, suffix)
@@ -116,9 +116,9 @@ def _names_file(inputs: Sequence[str], output: str) -> bool:
       nothing writes its format.
   """
   path = pathlib.Path(output)
-  if path.is_dir() or output.endswith(('/', os.sep)):
+  if os.path.isdir(path) or output.endswith(('/', os.sep)):
     return False
-  one = len(inputs) == 1 and pathlib.Path(inputs[0]).is_file()
+  one = len(inputs) == 1 and os.path.isfile(inputs[0])
   if path.suffix.lower() not in formats.WRITTEN:
     known = path.suffix.lower() in {
       *Image.registered_extensions(),
@@ -171,15 +171,15 @@ def _find_one(text: str, output: pathlib.Path, recursive: bool) -> list[_Found]:
   if not text:
     raise UserError('An input is empty; give a file, a folder or a pattern.')
   path = pathlib.Path(text)
-  if path.is_dir():
+  if os.path.isdir(path):
     return _inside(path, output, recursive)
-  if not path.exists() and glob.has_magic(text):
+  if not os.path.exists(path) and glob.has_magic(text):
     matched = map(pathlib.Path, sorted(glob.glob(text, recursive=True)))
     inside = [p for p in matched if is_image(p) and not p.is_dir()]
     if not inside:
       raise UserError(f'No image matches the pattern {text}.')
     return [_Found(p) for p in inside]
-  if path.is_symlink() and not path.exists():
+  if os.path.islink(path) and not os.path.exists(path):
     raise UserError(f'The link {path} leads to no file.')
   return [_Found(p) for p in find_images(path)]
 

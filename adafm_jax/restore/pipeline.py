@@ -82,5 +82,9 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
     float64 [..., ceil(H scale), ceil(W scale), C].
   """
   stack = image.reshape(-1, *image.shape[-3:])
-  enlarged = np.stack([resize.imresize(one, scale) for one in stack])
-  return np.clip(enlarged, 0, 1).reshape(*image.shape[:-3], *enlarged.shape[1:])
+  if len(stack) == 1:  # a large one would be held twice
+    enlarged = resize.imresize(stack[0], scale)[None]
+  else:
+    enlarged = np.stack([resize.imresize(one, scale) for one in stack])
+  np.clip(enlarged, 0, 1, out=enlarged)
+  return enlarged.reshape(*image.shape[:-3], *enlarged.shape[1:])

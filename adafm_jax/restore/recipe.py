@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 
 from PIL import Image
@@ -13,6 +14,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
+from adafm_jax.images.metadata import Metadata
 
 KEY = 'adafm'  # of the text in a picture's metadata
 # Of those fields that are no text.
@@ -91,9 +93,9 @@ def read(path: str) -> Recipe:
     UserError: there is no such file, it holds no recipe, or a broken one.
   """
   file = pathlib.Path(path)
-  if not file.is_file():
+  if not os.path.isfile(file):
     raise UserError(f'There is no file {path}.')
-  if sidecar(file).is_file():
+  if os.path.isfile(sidecar(file)):
     file = sidecar(file)
   text = _text(file)
   if text is None:
@@ -108,6 +110,20 @@ def read(path: str) -> Recipe:
     return found
   except (ValueError, TypeError, RecursionError) as error:
     raise UserError(f'The recipe in {path} is broken ({error}).') from error
+
+
+def leave_out(metadata: Metadata) -> Metadata:
+  """Metadata of a picture without the recipe that it was made with."""
+  kept = tuple(item for item in metadata.text if item[0] != KEY)
+  metadata = metadata._replace(text=kept)
+  exif, entries, comment = _comment(metadata)
+  if _from_comment(comment) is None:
+    return metadata
+  before = '\n'.join(comment.splitlines()[:-1])
+  entries[Base.UserComment] = exifs.coded(before, exif.endian)
+  if not before:
+    del entries[Base.UserComment]
+  return metadata._replace(exif=exif.tobytes())
 
 
 def follow(path: str, model_sha256: str, mask_sha256: str | None) -> Recipe:
@@ -147,10 +163,16 @@ def _text(file: pathlib.Path) -> str | None:
   metadata = photos.read_photo(file).metadata
   if KEY in (texts := dict(metadata.text)):
     return texts[KEY]
+  return _from_comment(_comment(metadata)[2])
+
+
+def _comment(metadata: Metadata) -> tuple[Image.Exif, dict, str]:
+  """EXIF data, its entries of EXIF's own, and the comment among them."""
   exif = Image.Exif()
   exif.load(metadata.exif or b'')
-  comment = exif.get_ifd(IFD.Exif).get(Base.UserComment)
-  return _from_comment(exifs.comment(comment, exif.endian))
+  entries = exif.get_ifd(IFD.Exif)
+  comment = exifs.comment(entries.get(Base.UserComment), exif.endian)
+  return exif, entries, comment
 
 
 def _from_comment(comment: str) -> str | None:

@@ -182,7 +182,7 @@ def check(name: str, pairs: Sequence[Pair]) -> None:
     raise UserError(f'--json {name!r} is not a file name.')
   if os.path.realpath(path) in pictures:
     raise UserError(f'--json {path} would overwrite a picture.')
-  if path.is_dir():
+  if os.path.isdir(path):
     raise UserError(f'--json {path} is a folder; give a file name.')
   if not os.path.lexists(path):
     files.check_place(path)

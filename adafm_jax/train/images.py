@@ -207,7 +207,7 @@ def _no_partners(config: Config, split: prepared.Split) -> str:
   base = split.index['base']
   named = '' if base == split.name else f' --name {split.name}'
   wanted = [config.start, config.end, *partner_levels(config)]
-  listed = ','.join(f'{level:g}' for level in wanted)
+  listed = ','.join(repr(level).removesuffix('.0') for level in wanted)
   return (
     f'{config.data.train} holds no images degraded to the levels'
     f' {listed} of task {config.task}, which needs whole images: run'

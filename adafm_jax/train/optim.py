@@ -77,10 +77,12 @@ def schedule(stage: StageConfig) -> optax.Schedule:
     main = optax.join_schedules(
       [optax.constant_schedule(peak), fall], [flat - warmup]
     )
-  else:
+  elif stage.decay:
     main = optax.exponential_decay(
       peak, stage.decay_every, stage.decay, staircase=True
     )
+  else:  # which optax takes for no decay
+    main = optax.piecewise_constant_schedule(peak, {stage.decay_every: 0.0})
   if not warmup:
     return main
   rise = optax.linear_schedule(0.0, peak, warmup)

@@ -72,17 +72,31 @@ def _check_sizes(config: Config, sets: dict[str, list[NamedImage]]) -> None:
   inside = metrics.SSIM_WINDOW if config.evaluate.ssim else 1
   problems = []
   for name, images in sets.items():
-    border = max(map(known.judged(name, config.task).pixels, wanted))
+    judged = known.judged(name, config.task)
+    least = max(_least_side(config, inside, level, judged) for level in wanted)
     try:
       sources.check_sizes(
         [(i.name, *i.pixels.shape[:2]) for i in images],
-        inside + 2 * border,
+        least,
         field=name if name == HELDOUT else f'evaluate.sets={name}',
         what='the SSIM window and the border' if inside > 1 else 'the border',
       )
     except UserError as error:
       problems += error.problems
   errors.raise_all(problems)
+
+
+def _least_side(
+  config: Config, inside: int, level: float, judged: known.Judged
+) -> int:
+  """The shortest side that leaves `inside` pixels to measure.
+
+  For whole scales `make_case` crops it to a multiple.
+  """
+  least = inside + 2 * judged.pixels(level)
+  if config.task == 'sr' and level == int(level):
+    least = -(-least // int(level)) * int(level)
+  return least
 
 
 def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:

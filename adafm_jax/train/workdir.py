@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import logging
+import os
 import pathlib
 import re
 import shutil
@@ -120,7 +121,7 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
       message lists all differences.
   """
   path = workdir / 'config.json'
-  if not path.exists():
+  if not os.path.exists(path):
     if config is None:
       raise UserError(
         f'{workdir} holds no run to resume (no config.json); start one with'

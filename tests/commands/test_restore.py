@@ -7,13 +7,11 @@ import pathlib
 import numpy as np
 import pytest
 import restoring
-import tiny_models
 from PIL import Image
 
 from adafm_jax import cli, files, zoo
 from adafm_jax.images import formats
 from adafm_jax.images import photo as photos
-from adafm_jax.restore import recipe
 
 pytestmark = pytest.mark.usefixtures('models_here')
 
@@ -165,53 +163,6 @@ def test_formats_and_depth():
       assert image.format == kind
 
 
-@pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp', 'a.tif', 'a.bmp'])
-def test_a_recipe_makes_a_result_again(name, capsys):
-  restoring.make(name)
-  options = ['--level', 33, '--recipe', '--self-ensemble']
-  assert restoring.run(name, 'out', *options) == 0
-  kept = recipe.read(f'out/{name}')
-  assert (kept.level, kept.self_ensemble, kept.source) == (33, True, name)
-  assert kept.estimated is False
-  assert kept.strength == restoring.MODELS['denoise'].strength(33)
-  assert kept.model_sha256 == files.sha256('denoise.safetensors')
-  assert kept.source_sha256 == files.sha256(name)
-  again = ['--from-recipe', f'out/{name}', '--recipe']
-  assert restoring.run(name, 'again', *again) == 0
-  for file in restoring.files('out'):
-    first, second = (pathlib.Path(x, file) for x in ('out', 'again'))
-    assert first.read_bytes() == second.read_bytes()
-  tiny_models.random_model(seed=1).save('other.safetensors')
-  assert restoring.run(name, 'third', *again, model='other') == 2
-  assert 'is of the model denoise.safetensors' in capsys.readouterr().err
-  assert restoring.run(name, 'third', '--from-recipe', name) == 2
-  assert 'holds no recipe' in capsys.readouterr().err
-
-
-def test_a_recipe_of_a_scale_and_a_mask(capsys):
-  restoring.make('a.png')
-  Image.fromarray(restoring.pixels(seed=3, channels=1)).save('mask.png')
-  options = ['--level', 2.5, '--strength', 0.9, '--mask', 'mask.png']
-  assert restoring.run('a.png', 'b.png', *options, '--recipe', model='sr') == 0
-  again = ['--from-recipe', 'b.png']
-  mask = ['--mask', 'mask.png']
-  assert restoring.run('a.png', 'c.png', *again, *mask, model='sr') == 0
-  np.testing.assert_array_equal(
-    restoring.read('b.png'), restoring.read('c.png')
-  )
-  assert restoring.run('a.png', 'd.png', *again, model='sr') == 2
-  assert 'with a mask: give it with --mask' in capsys.readouterr().err
-  Image.fromarray(restoring.pixels(seed=4, channels=1)).save('other.png')
-  other = ['--mask', 'other.png']
-  assert restoring.run('a.png', 'd.png', *again, *other, model='sr') == 2
-  assert 'with another mask' in capsys.readouterr().err
-  plain = ['--level', 2.5, '--recipe']
-  assert restoring.run('a.png', 'e.png', *plain, model='sr') == 0
-  again = ['--from-recipe', 'e.png']
-  assert restoring.run('a.png', 'd.png', *again, *mask, model='sr') == 2
-  assert 'without a mask: leave --mask out' in capsys.readouterr().err
-
-
 def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(zoo, 'FOLDER', tmp_path)
   checksum = files.sha256('denoise.safetensors')
@@ -240,6 +191,7 @@ def test_a_released_model_goes_by_its_name(tmp_path, monkeypatch, capsys):
     (['--level', '20', '--strength', '1'], 'not both'),
     (['--auto', '--strength', '1'], 'not both'),
     (['--from-recipe', 'a.png', '--level', '20'], 'A recipe says'),
+    (['--from-recipe', 'a.png', '--self-ensemble'], 'A recipe says'),
     (['--strength', '1', '--jobs', '0'], '--jobs is 0'),
     (['--strength', '1', '--quality', '101'], '--quality is 101'),
     (['--strength', '1', '--tile', '33'], 'even number'),

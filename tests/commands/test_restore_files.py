@@ -19,6 +19,29 @@ from adafm_jax.restore import workers
 pytestmark = pytest.mark.usefixtures('models_here')
 
 
+def test_a_name_that_becomes_too_long_is_one_bad_picture(capsys):
+  long = 'x' * 249 + '.png'
+  for name in ('a.png', long):
+    restoring.make(f'in/{name}')
+  options = ['--strength', 0.5, '--suffix', '_restored']
+  assert restoring.run('in', 'out', *options) == 1
+  assert restoring.files('out') == ['a_restored.png']
+  assert 'longer than 255 bytes' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['-o', '--json', '--from-recipe'])
+def test_names_too_long_for_any_file_are_one_sentence(option, capsys):
+  restoring.make('a.png')
+  more = [] if option == '--from-recipe' else ['--strength', 0.5]
+  long = 'y' * 300
+  output = long if option == '-o' else 'out'
+  more += [] if option == '-o' else [option, long]
+  assert restoring.run('a.png', output, *more) == 2
+  lines = capsys.readouterr().err.splitlines()
+  assert len(lines) == 1
+  assert lines[0].startswith('error: ')
+
+
 def test_what_exists_is_skipped_and_the_rest_is_finished():
   for i in range(4):
     restoring.make(f'in/{i}.png', seed=i)

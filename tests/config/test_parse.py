@@ -158,6 +158,16 @@ def test_what_follows_from_a_mistake_is_not_one_more():
       {'task': 'dejpeg', 'start': 12.0, 'end': 10.0, 'calibrate__order': 4},
       '3 calibrate.levels or more strictly between 12 and 10',
     ),
+    (
+      {'task': 'dejpeg', 'start': 80.0, 'end': 10.0}
+      | {'path__kind': 'poly', 'path__levels': '80,10'},
+      'path.levels has no level strictly between 80 and 10',
+    ),
+    (
+      {'task': 'sr', 'start': 3.0, 'end': 4.0, 'path__kind': 'hats'}
+      | {'calibrate__levels': '3,4', 'calibrate__order': 1},
+      'calibrate.levels has no level strictly between 3 and 4',
+    ),
     ({'steps': 5}, 'did you mean train.steps or adapt.steps or path.steps'),
     ({'zzz': 5}, '--help'),
     ({'adapt__steps': 0}, 'needs a model file in model.init'),

@@ -71,6 +71,7 @@ def test_numpy_noise_depends_on_seed_name_and_shape_alone():
   np.testing.assert_allclose(pattern(value=3), first, atol=1e-5)
   assert np.abs(pattern(seed=1) - first).max() > 0.5
   assert np.abs(pattern(name='b.png') - first).max() > 0.5
+  assert np.abs(pattern(name='caf\udce9') - first).max() > 0.5  # any bytes
   # Fixed for good: published numbers hang on these.
   np.testing.assert_allclose(
     pattern(name='bird')[0, 0], [-0.272783, -0.616991, -0.070518], atol=2e-6

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import tiny_models
 
@@ -47,3 +49,12 @@ def test_every_orientation_is_seen_once():
   expected = {(x.shape, x.tobytes()) for x, _, _ in _eight(image)}
   assert {(x.shape, x.tobytes()) for x in seen} == expected
   assert len(seen) == len(expected) == 8
+
+
+def test_it_does_not_keep_eight_results():
+  image = np.zeros((1, 300, 400, 3), np.float32)
+  tracemalloc.start()
+  ensemble.run(lambda x, _: np.ascontiguousarray(x), image, 0.5)
+  _, most = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  assert most < 4 * image.nbytes

@@ -45,23 +45,42 @@ MEMINFO = 'MemTotal:  9 kB\nMemFree:  2 kB\nMemAvailable:     7 kB\n'
 TOTAL = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
 
 
+GROUP = 'sys/fs/cgroup/memory'
+STAT = 'anon 1\n{0}inactive_file 300\n{0}active_file 50\n{0}active_anon 9\n'
+
+
 @pytest.mark.parametrize(
-  ('meminfo', 'limit', 'free'),
+  ('files', 'free'),
   [
-    (MEMINFO, None, 7 * 1024),  # the file cache counts as free
-    (MEMINFO, '5000\n', 5000),  # a container's limit
-    (MEMINFO, 'max\n', 7 * 1024),
-    (None, None, TOTAL),  # without /proc
+    ({}, 7 * 1024),  # the file cache counts as free
+    ({f'{GROUP}.max': '5000\n'}, 5000),  # a container's limit
+    ({f'{GROUP}.max': 'max\n', f'{GROUP}.current': '90\n'}, 7 * 1024),
+    ({f'{GROUP}.max': '5000\n', f'{GROUP}.current': '4900\n'}, 100),
+    ({f'{GROUP}.max': '5000\n', f'{GROUP}.current': '5100\n'}, 0),
+    (
+      {
+        f'{GROUP}.max': '5000\n',
+        f'{GROUP}.current': '4900\n',
+        f'{GROUP}.stat': STAT.format(''),
+      },
+      450,
+    ),
+    (
+      {
+        f'{GROUP}/memory.limit_in_bytes': '5000\n',
+        f'{GROUP}/memory.usage_in_bytes': '4900\n',
+        f'{GROUP}/memory.stat': STAT.format('total_'),
+      },
+      450,
+    ),
+    ({f'{GROUP}/memory.limit_in_bytes': f'{2**63 - 4096}\n'}, 7 * 1024),
+    ({'proc/meminfo': ''}, TOTAL),  # without /proc
   ],
 )
-def test_free_memory_of_the_machine(tmp_path, meminfo, limit, free):
-  for path, text in (
-    ('proc/meminfo', meminfo),
-    ('sys/fs/cgroup/memory.max', limit),
-  ):
-    if text is not None:
-      (tmp_path / path).parent.mkdir(parents=True)
-      (tmp_path / path).write_text(text)
+def test_free_memory_of_the_machine(tmp_path, files, free):
+  for path, text in ({'proc/meminfo': MEMINFO} | files).items():
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(text)
   assert min(memories._machine(tmp_path)) == free
 
 

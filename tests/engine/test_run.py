@@ -184,3 +184,36 @@ def _layers(params):
       yield value
     else:
       yield from _layers(value)
+
+
+@pytest.mark.parametrize('kernel', [1, 3])
+def test_a_sweep_of_many_images_stays_within_memory(kernel, monkeypatch):
+  arch = dataclasses.replace(ARCH, kernel=kernel)
+  params = tiny_models.random_params(arch)
+  images = np.random.default_rng(2).random((5, 20, 24, 3), np.float32)
+  strengths = [0.1, 0.8]
+  passes = []
+  compiled = engine._compiled
+
+  def watched(*args):
+    run = compiled(*args)
+    return lambda params, given, s: (
+      passes.append(len(given)) or run(params, given, s)
+    )
+
+  monkeypatch.setattr(engine, '_compiled', watched)
+  memory = 2 * plan.whole_bytes(arch, 20, 24)
+  small = Network(arch, params, memory=memory)
+  parts = list(small.sweep(images, strengths))
+  assert passes
+  assert max(passes) <= 2
+  (whole,) = Network(arch, params, memory=2**40).sweep(images, strengths)
+  np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-5)
+  summed = list(small.sweep(images, strengths, reduce=_sum))
+  np.testing.assert_allclose(
+    np.concatenate(summed), whole.sum((1, 2, 3)), rtol=1e-5
+  )
+
+
+def _sum(outputs):
+  return outputs.sum((1, 2, 3))

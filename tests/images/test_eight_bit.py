@@ -1,6 +1,7 @@
 import image_files
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from adafm_jax.errors import UserError
@@ -150,3 +151,33 @@ def test_to_channels():
   red, green, blue = np.moveaxis(RGB.astype(float), -1, 0)
   wanted = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
   assert np.abs(luma[..., 0] - wanted).max() <= 0.5
+
+
+@pytest.mark.parametrize('order', ['<', '>'])
+@pytest.mark.parametrize('channels', [3, 4])
+def test_deep_tiff_files_of_separate_planes_are_refused(
+  tmp_path, order, channels
+):
+  planes = np.arange(channels * 48, dtype=np.uint16).reshape(channels, 6, 8)
+  tifffile.imwrite(
+    tmp_path / 'a.tif',
+    257 * planes,
+    photometric='rgb',
+    planarconfig='separate',
+    byteorder=order,
+  )
+  with pytest.raises(UserError, match='more than 8 bits'):
+    images.read(tmp_path / 'a.tif')
+  eight = planes.astype(np.uint8)
+  tifffile.imwrite(
+    tmp_path / 'b.tif', eight, photometric='rgb', planarconfig='separate'
+  )
+  np.testing.assert_array_equal(
+    images.read(tmp_path / 'b.tif'), np.moveaxis(eight[:3], 0, -1)
+  )
+
+
+def test_signed_samples_are_refused(tmp_path):
+  tifffile.imwrite(tmp_path / 'a.tif', np.array([[-128, -1], [0, 1]], np.int8))
+  with pytest.raises(UserError, match='signed'):
+    images.read(tmp_path / 'a.tif')

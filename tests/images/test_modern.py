@@ -335,6 +335,19 @@ def test_heic(tmp_path, depth):
   assert (again.depth, again.metadata.icc) == (depth, ADOBE)
 
 
+def test_heic_with_premultiplied_alpha_is_read_as_straight(tmp_path):
+  samples = np.empty((32, 32, 4), np.uint8)
+  samples[:] = (80, 40, 0, 100)
+  samples[:, 16:] = (90, 200, 10, 255)
+  data = _heic(samples, 'RGBa', matrix_coefficients=0)
+  (tmp_path / 'a.heic').write_bytes(data)
+  read = photos.read_photo(tmp_path / 'a.heic')
+  left, right = read.pixels[:, 4] * 255, read.pixels[:, -4] * 255
+  np.testing.assert_allclose(left, [[204, 102, 0]] * 32, atol=1)
+  np.testing.assert_allclose(right, [[90, 200, 10]] * 32, atol=1)
+  np.testing.assert_allclose(read.alpha[:, 4] * 255, 100, atol=1)
+
+
 def test_of_several_pictures_in_a_heic_file_the_first(tmp_path):
   pillow_heif = pytest.importorskip('pillow_heif')
   file = pillow_heif.HeifFile()

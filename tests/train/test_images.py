@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ import small_sets
 from adafm_jax.data import bank as banks
 from adafm_jax.data import prepared
 from adafm_jax.data.image import NamedImage, identify
+from adafm_jax.degrade import level as levels
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.train import images as training
@@ -111,6 +113,15 @@ def test_a_bent_path_needs_partners_between_the_ends(data_dir):
   bent = {'path__kind': 'poly', 'path__levels': '80,40,20,10'}
   sentence = _problem(_jpeg(data_dir, 'tfds:cut/train', **bent))
   assert '--levels 80,10,40,20 ' in sentence
+
+
+def test_the_levels_to_prepare_are_told_exactly(data_dir):
+  sixths = {'task': 'sr', 'start': 3.0, 'end': 4.0, 'path__kind': 'poly'}
+  config = _config(data_dir, 'tfds:cut/train', **sixths)
+  told = re.search(r'--levels (\S+) ', _problem(config))[1]
+  assert '3.1666' in told
+  needed = [config.start, config.end, *training.partner_levels(config)]
+  assert levels.parse_values(told) == needed
 
 
 def test_missing_partners_say_how_to_make_them(data_dir):
@@ -296,6 +307,20 @@ def test_images_that_are_too_small_to_be_measured_are_refused(folder, tmp_path):
     sets.load(_config('', **measured))
   config = _config('', **measured, evaluate__ssim=False)
   assert len(sets.load(config).sets['mine']) == 1
+
+
+def test_whole_scales_crop_before_the_size_is_checked(folder, tmp_path):
+  """Of 22 rows x4 measures 20: 12 inside the border of 4; of 19 only 8."""
+  measured = {'train': folder, 'evaluate__sets': f'mine={tmp_path}'}
+  scales = {'task': 'sr', 'start': 3.0, 'end': 4.0}
+  for rows, fits in ((22, True), (19, False)):
+    small_sets.write(tmp_path, {'a': small_sets.random_pixels(0, rows, 40, 3)})
+    config = _config('', **measured, **scales)
+    if fits:
+      assert len(sets.load(config).sets['mine']) == 1
+    else:
+      with pytest.raises(UserError, match=r'mine has 1 image.*20 x 20.*\(a\)'):
+        sets.load(config)
 
 
 def test_a_folder_needs_no_package_for_data_sets(folder):

@@ -91,6 +91,10 @@ def test_a_rule_that_matches_nothing_is_an_error():
       {0: 0.0, 1: 0.2, 3: 0.6, 4: 0.8, 13: 0.8, 14: 0.4, 24: 0.2},
     ),
     (
+      {'learning_rate': 0.8, 'decay': 0.0, 'decay_every': 10, 'warmup': 4},
+      {0: 0.0, 2: 0.4, 4: 0.8, 13: 0.8, 14: 0.0, 24: 0.0},
+    ),
+    (
       {'steps': 100, 'learning_rate': 0.4, 'warmup': 10}
       | {'schedule': 'trapezoid'},
       {0: 0.0, 5: 0.2, 10: 0.4, 79: 0.4, 80: 0.4, 90: 0.2, 100: 0.0},
