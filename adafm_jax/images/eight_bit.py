@@ -7,14 +7,13 @@ import re
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.ExifTags import Base
 
 from adafm_jax import files
 from adafm_jax.degrade import colour
 from adafm_jax.errors import UserError
 from adafm_jax.images import formats, reading
 
-# Tags of TIFF files; of sample formats 1 is unsigned.
-_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339
 # How Pillow's decoders call 16 bits a channel; it cuts RGB to 8 unasked.
 _DEEP = re.compile(r';16[BLN]')
 _NOT_PILLOW_S = ('AVIF', 'HEIF', 'JXL')
@@ -57,7 +56,8 @@ def _is_deep(image: Image.Image) -> bool:
     return True
   # Of TIFF's separate planes and signed samples Pillow says nothing.
   tags = getattr(image, 'tag_v2', {})
-  bits, kinds = tags.get(_BITS_PER_SAMPLE, (1,)), tags.get(_SAMPLE_FORMAT, (1,))
+  bits = tags.get(Base.BitsPerSample, (1,))
+  kinds = tags.get(Base.SampleFormat, (1,))  # 1 is unsigned
   return max(bits) > 8 or max(kinds) > 1
 
 
