@@ -28,6 +28,7 @@ from adafm_jax.data import sources
 from adafm_jax.engine.run import Network
 from adafm_jax.model import Model
 from adafm_jax.restore import job as jobs
+from adafm_jax.restore import result as results
 from adafm_jax.restore.pairs import Pair
 from benchmarks import timing
 
@@ -62,7 +63,7 @@ def take(job: jobs.Job, pair: Pair) -> list[float]:
   marks.append(time.process_time())
   (output,) = jobs.restore(job, [loaded])
   marks.append(time.process_time())
-  jobs.store(job, loaded, output)
+  results.store(job, loaded, output)
   marks.append(time.process_time())
   read, both, *rest = (float(x) for x in np.diff(marks))
   return [read, both - read, *rest]

@@ -1,9 +1,8 @@
-"""Restoring photographs: the level of each, the network, the file."""
+"""Restoring photographs: the level of each, and the network."""
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,10 +21,9 @@ from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
 from adafm_jax.model_file.header import Header
 from adafm_jax.models.architecture import Architecture
-from adafm_jax.restore import contrast, flat, own, pipeline, recipe, setting
+from adafm_jax.restore import contrast, flat, pipeline, recipe, setting
 from adafm_jax.restore import mask as masks
 from adafm_jax.restore.pairs import Pair
-from adafm_jax.version import __version__
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -240,73 +238,3 @@ def restore(job: Job, loaded: Sequence[Loaded]) -> np.ndarray:
     if one.choice.estimated and job.header.levels.task == 'denoise':
       output[i] = flat.keep(one.pixels, output[i])
   return output
-
-
-def copied(job: Job, loaded: Loaded) -> bool:
-  """Whether the result is a copy of the file: it is left alone, as it is."""
-  same = formats.of_path(loaded.pair.target) == loaded.photo.format
-  return loaded.choice.share == 0 and same and not job.recipe
-
-
-def store(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
-  """Writes a result, whole or not at all.
-
-  Returns:
-    Sentences for the user about what was changed in reading, and what the file
-    could not carry.
-
-  Raises:
-    UserError: the file can't be written.
-  """
-  if copied(job, loaded):
-    with files.atomic_path(loaded.pair.target, own.mark) as temporary:
-      shutil.copyfile(loaded.pair.source, temporary)  # nothing is recoded
-    return ()
-  return (*loaded.photo.notes, *_write(job, loaded, output))
-
-
-def _write(job: Job, loaded: Loaded, output: np.ndarray) -> tuple[str, ...]:
-  photo, scale = loaded.photo, loaded.choice.scale
-  photo = photo._replace(metadata=recipe.leave_out(photo.metadata))
-  pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
-  alpha, hidden = photo.alpha, photo.pixels
-  if alpha is not None and scale != 1:
-    alpha, hidden = (
-      pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
-    )
-  pixels = alphas.unpremultiply(pixels, alpha, hidden)
-  target, text = loaded.pair.target, None
-  if job.recipe:
-    text = make_recipe(job, loaded).to_json()
-  carried = recipe.fits_into(target)
-  notes = photo_write.write_photo(
-    target,
-    pixels,
-    photo._replace(alpha=alpha),
-    quality=job.quality,
-    extra_text={recipe.KEY: text} if text and carried else None,
-    written=own.mark,
-  )
-  side = recipe.sidecar(target)
-  if text and not carried:
-    files.write_text(side, text + '\n', own.mark)
-  elif own.is_own(side):  # of another result that had this name
-    side.unlink()
-  return notes
-
-
-def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
-  """What a result was made with."""
-  return recipe.Recipe(
-    adafm_jax=__version__,
-    model=job.name,
-    model_sha256=job.sha256,
-    task=job.header.levels.task,
-    level=loaded.choice.level,
-    estimated=loaded.choice.estimated,
-    strength=loaded.choice.strength,
-    self_ensemble=job.network.self_ensemble,
-    mask_sha256=job.mask_sha256,
-    source=loaded.pair.source.name,
-    source_sha256=files.sha256(loaded.pair.source),
-  )

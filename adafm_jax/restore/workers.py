@@ -18,6 +18,7 @@ import numpy as np
 from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
 from adafm_jax.restore import overwrite, recipe
+from adafm_jax.restore import result as results
 from adafm_jax.restore.pairs import Pair
 
 RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
@@ -113,7 +114,7 @@ def _load(
     loaded = jobs.load(job, pair)
     if not dry_run:
       return loaded
-    notes = () if jobs.copied(job, loaded) else loaded.photo.notes
+    notes = () if results.copied(job, loaded) else loaded.photo.notes
     return _outcome(loaded, PLANNED, notes)
 
   return _guarded(pair, read)
@@ -139,7 +140,7 @@ def _write(
 
   def store() -> Outcome:
     _check_places(job, existing, loaded.pair)  # the network may have taken long
-    notes = jobs.store(job, loaded, output)
+    notes = results.store(job, loaded, output)
     after(loaded.pair)
     status = RESTORED if loaded.choice.share else LEFT_ALONE
     return _outcome(loaded, status, notes, seconds)

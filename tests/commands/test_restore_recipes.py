@@ -61,11 +61,12 @@ def test_a_result_has_no_recipe_but_its_own(name):
     assert comment.count(b'model_sha256') == recipes
 
 
-def test_a_sidecar_does_not_outlive_its_result():
+@pytest.mark.parametrize('later', [('--level', 60), ('--level', 0)])
+def test_a_sidecar_does_not_outlive_its_result(later):
   restoring.make('a.bmp')
   assert restoring.run('a.bmp', 'out', '--level', 30, '--recipe') == 0
   assert restoring.files('out') == ['a.bmp', 'a.bmp.recipe.json']
-  assert restoring.run('a.bmp', 'out', '--level', 60) == 0
+  assert restoring.run('a.bmp', 'out', *later) == 0
   assert restoring.files('out') == ['a.bmp']
   pathlib.Path('out/a.bmp.recipe.json').write_text('not ours')
   assert restoring.run('a.bmp', 'out', '--level', 50) == 0
