@@ -16,6 +16,9 @@ from adafm_jax.data.image import NamedImage
 SATURATION = 2.0  # the strongest
 CLIPPED = 20.0  # at most so many percent of the values become black, or white
 CONTRAST = 2.5  # the strongest, since grain and JPEG's traces grow too
+# Black and white of luma: of MATLAB's Y, and of grey pictures. A network that
+# saw the first alone lifts shadows of the others to 16.
+LUMA = ((16, 235), (0, 255))
 
 
 def copies(found: Sequence[NamedImage], each: float) -> list[NamedImage]:
@@ -44,10 +47,11 @@ def vivid(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rng: draws how.
 
   Returns:
-    uint8, of the same shape. Luma ends at the 16 and 235 of MATLAB's Y, which
-    are its black and white.
+    uint8, of the same shape. Luma ends at one of `LUMA`, as it is drawn.
   """
-  black, white = (0, 255) if pixels.shape[-1] == 3 else (16, 235)
+  black, white = (0, 255)
+  if pixels.shape[-1] == 1:
+    black, white = LUMA[rng.integers(len(LUMA))]
   values = pixels[..., rng.permutation(pixels.shape[-1])].astype(np.float64)
   grey = values.mean(-1, keepdims=True)
   values = grey + rng.uniform(1, SATURATION) * (values - grey)
