@@ -8,6 +8,7 @@ compares the two paths.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from jax.experimental import multihost_utils
 from adafm_jax import files
 from adafm_jax.calibrate import measure
 from adafm_jax.config.fields import Config
-from adafm_jax.data.image import NamedImage
+from adafm_jax.data.image import NamedImage, identify
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine.run import Network
@@ -28,7 +29,7 @@ from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
 from adafm_jax.train import logs
 from adafm_jax.train import mesh as meshes
-from adafm_jax.train.images import partner_levels
+from adafm_jax.train.images import identity, partner_levels
 from adafm_jax.train.step import Points
 
 # Number of levels to draw from if patches are degraded as they are drawn.
@@ -49,8 +50,8 @@ def find_curve(
 
   Args:
     config: of the experiment.
-    workdir: keeps the measurements, so that a resumed run uses those that its
-      path was trained along.
+    workdir: keeps the measurements, for the same network and images. A resumed
+      run uses those that its path was trained along.
     network: AdaFM-Net; before its path is bent, that on the straight path.
     images: held-out training images; every other one is measured.
     file: keeps the measurements of this network.
@@ -60,7 +61,8 @@ def find_curve(
   asked = {
     'levels': wanted,
     'grid': config.calibrate.grid,
-    'images': [image.name for image in images[::2]],
+    'images': identity(identify(images[::2])),
+    'weights': _digest(network),
   }
   # As process 0 sees it: the others may see the file a moment later.
   seen = json.loads(path.read_text('utf-8')) if path.exists() else None
@@ -74,6 +76,14 @@ def find_curve(
   if meshes.is_main():
     files.write_json(path, kept)
   return _fit(config, found)
+
+
+def _digest(network: Network) -> str:
+  """16 hex digits that change with the weights."""
+  found = hashlib.sha256()
+  for leaf in jax.tree.leaves(jax.device_get(network.params)):
+    found.update(np.asarray(leaf).tobytes())
+  return found.hexdigest()[:16]
 
 
 def _measure(

@@ -52,20 +52,25 @@ def run(config: Config | None, workdir: pathlib.Path) -> None:
     if config.model.features >= 64:
       batches = [getattr(config, name).batch for name in config.used_stages]
       meshes.use_all_cores(batches)
-    data = sets.load(config)  # before anything is written: it may fail
+    # Before anything is written: it may fail.
+    data, lineage = sets.load(config), _lineage(config)
     alone = (
       workdirs.locked(workdir) if meshes.is_main() else contextlib.nullcontext()
     )
     # Inside the lock: what another process is writing is not ours to remove.
     with alone, workdirs.explaining_full_disk(workdir):
-      _run(config, workdir, data)
+      _run(config, workdir, data, lineage)
 
 
-def _run(config: Config, workdir: pathlib.Path, data: sets.Data) -> None:
+def _run(
+  config: Config,
+  workdir: pathlib.Path,
+  data: sets.Data,
+  lineage: dict[str, Any],
+) -> None:
   begun = time.monotonic()
   if meshes.is_main():
     files.write_json(workdir / 'config.json', dataclasses.asdict(config))
-  lineage = _lineage(config)
   opened = sets.open_run(config, data, workdir)
   kept = not config.adapt.steps
   arch = config.bent if kept else config.arch
@@ -222,9 +227,10 @@ def _provenance(config, data, rows, compared) -> dict[str, Any]:
 
 def _lineage(config: Config) -> dict[str, Any]:
   """How the model that training began with was made, if there is one."""
-  if not config.model.init:
+  model = initial.load(config)
+  if not model:
     return {}
-  made = Model.load(config.model.init).provenance
+  made = model.provenance
   return {'init': {k: made[k] for k in ('config', 'init') if k in made}}
 
 

@@ -30,6 +30,8 @@ _BOOLS = {'true': True, '1': True, 'false': False, '0': False}
 # the path or all weights learn each level at the strength that was measured.)
 _AFTER_TRAINING = ('run', 'evaluate', 'sweep')
 _CALIBRATED = ('path', 'joint')
+# Where it is read; `train.images.place` checks that it is still the same.
+_READ = ('data.train', 'data.heldout', 'data.data_dir', 'model.init')
 
 
 def parse(
@@ -188,7 +190,7 @@ def differences(
 
 def _may_change(name: str, old: Config, new: Config) -> bool:
   section, _, field = name.partition('.')
-  if section in _AFTER_TRAINING:
+  if section in _AFTER_TRAINING or name in _READ:
     return True
   if section == 'calibrate':
     used = {*old.used_stages, *new.used_stages}

@@ -38,6 +38,7 @@ _FIXED = (
   *('train.steps', 'adapt.steps', 'path.steps'),
   *('calibrate.levels', 'calibrate.grid', 'calibrate.images'),
   *('calibrate.kind', 'calibrate.order', 'evaluate.images'),
+  *('data.train', 'data.heldout', 'data.data_dir'),
 )
 
 # Fields of stages and of data that came later, left out of names where they

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -226,36 +226,40 @@ def needed_bytes(config: Config, split: prepared.Split) -> int:
 
 
 def place(
-  config: Config, learnt: Training, workdir: pathlib.Path
+  config: Config,
+  learnt: Training,
+  workdir: pathlib.Path,
+  *,
+  anew: bool = False,
 ) -> tuple[str, str]:
   """Decides where the training images are kept, once for a workdir.
 
   Args:
     config: of the experiment.
     learnt: its training images.
-    workdir: keeps the choice, and the identity of the images.
+    workdir: keeps the choice, and the identity of what is read.
+    anew: whether what it keeps does not count, as nothing is learnt yet.
 
   Returns:
     ('device' or 'stream', a sentence that says why).
 
   Raises:
-    UserError: the images have changed since the run began.
+    UserError: images or `model.init` have changed since the run began.
   """
   train = learnt.train
   if isinstance(train, prepared.Split):
-    known = train.identity
+    known = {'identity': train.identity}
     chosen, why = _choose(config, train)
   else:
-    known = identity(learnt.seen)
+    known = {'identity': identity(learnt.seen)}
     chosen, why = 'device', f'{len(train)} loaded images'
+  known['heldout'] = identity(learnt.heldout_seen)
+  if config.model.init:
+    known['init'] = files.sha256(pathlib.Path(config.model.init))
   note = workdir / 'data.json'
-  begun = json.loads(note.read_text()) if note.exists() else None
-  if begun and begun['identity'] != known:
-    raise UserError(
-      f'The images of {config.data.train} have changed since the run in'
-      f' {workdir} began; give another --workdir.'
-    )
+  begun = json.loads(note.read_text()) if note.exists() and not anew else None
   if begun:
+    _check_same(config, begun, known, workdir)
     chosen, why = begun['placement'], 'as when the run began'
   if jax.process_count() > 1:  # memory may differ: the first process decides
     flag = np.int32(chosen == 'stream')
@@ -263,9 +267,28 @@ def place(
       int(multihost_utils.broadcast_one_to_all(flag))
     ]
   if jax.process_index() == 0 and not begun:
-    files.write_json(note, {'placement': chosen, 'identity': known})
+    files.write_json(note, {'placement': chosen} | known)
   where = 'read from disk' if chosen == 'stream' else 'kept on the device'
   return chosen, f'training images are {where} ({why})'
+
+
+def _check_same(
+  config: Config,
+  begun: Mapping[str, str],
+  known: Mapping[str, str],
+  workdir: pathlib.Path,
+) -> None:
+  """Refuses images and weights that are not those a run began with."""
+  for name, what in {
+    'identity': f'The images of {config.data.train} have',
+    'heldout': 'The held-out images have',
+    'init': f'The file {config.model.init} of model.init has',
+  }.items():
+    if name in begun and begun[name] != known.get(name):
+      raise UserError(
+        f'{what} changed since the run in {workdir} began; give another'
+        ' --workdir.'
+      )
 
 
 def _choose(config: Config, train: prepared.Split) -> tuple[str, str]:

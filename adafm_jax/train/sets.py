@@ -108,10 +108,12 @@ def open_run(config: Config, data: Data, workdir: pathlib.Path) -> stages.Run:
     workdir: of the run; keeps the choice.
 
   Raises:
-    UserError: the images have changed since the run began.
+    UserError: the images, or `model.init`, have changed since the run began.
   """
   train, heldout = data.learnt.train, data.learnt.heldout
-  placement, why = training.place(config, data.learnt, workdir)
+  placement, why = training.place(
+    config, data.learnt, workdir, anew=not stages.begun(workdir)
+  )
   logs.say(
     f'{len(train)} training images, {len(heldout)} held out;'
     f' {jax.device_count()} x {jax.devices()[0].device_kind},'

@@ -157,6 +157,11 @@ def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
   return learn(run, 'joint', arch, restorer.insert_adafm(params, arch), points)
 
 
+def begun(workdir: pathlib.Path) -> bool:
+  """Whether any stage has a checkpoint, or is about to."""
+  return any((workdir / 'checkpoints').glob('*/[0-9]*'))
+
+
 def latest_step(workdir: pathlib.Path, name: str) -> int | None:
   """Step of the newest checkpoint of a stage; None if there is none."""
   folder = workdir / 'checkpoints' / name

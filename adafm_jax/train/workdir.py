@@ -144,6 +144,8 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
     )
   if config is None:
     return old
+  if not stages.begun(workdir):
+    return config  # nothing is learnt yet
   if changed := configs.differences(old, config):
     raise UserError(
       f'{workdir} holds a run with another config; give another --workdir, or'
@@ -154,11 +156,23 @@ def open_workdir(config: Config | None, workdir: pathlib.Path) -> Config:
 
 
 def _check_steps(workdir: pathlib.Path, old: Config, new: Config) -> None:
-  """Refuses to change `steps` once the learning rate of the stage falls."""
-  for name, field in stages.FIELDS.items():
+  """Refuses to change `steps` once the learning rate of the stage falls.
+
+  Or once a later stage has learnt from its result.
+  """
+  later = ''
+  for name, field in reversed(stages.FIELDS.items()):
     before, after = getattr(old, field), getattr(new, field)
     done = stages.latest_step(workdir, name) or 0
     flat = min(before.constant_steps, after.constant_steps)
+    runs = field in {*old.used_stages, *new.used_stages}
+    if runs and later and before.steps != after.steps:
+      raise UserError(
+        f'{field}.steps is {after.steps} and was {before.steps}, but {workdir}'
+        f' holds a later stage, {later}, that began from its result; give'
+        ' another --workdir.'
+      )
+    later = name if done else later
     if before.steps != after.steps and done > flat:
       raise UserError(
         f'{field}.steps is {after.steps} and was {before.steps}, but the'

@@ -243,10 +243,35 @@ def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   learnt = training.load(config)
   training.place(config, learnt, tmp_path)
   note = json.loads((tmp_path / 'data.json').read_text())
-  assert note == {'placement': 'device', 'identity': learnt.train.identity}
+  assert note == {
+    'placement': 'device',
+    'identity': learnt.train.identity,
+    'heldout': training.identity(learnt.heldout_seen),
+  }
   other = training.load(_config(data_dir, 'tfds:cut/train'))
   with pytest.raises(UserError, match='have changed'):
     training.place(config, other, tmp_path)
+
+
+def test_held_out_images_and_given_weights_stay_the_same(
+  data_dir, folder, tmp_path
+):
+  init = tmp_path / 'a.safetensors'
+  init.write_bytes(b'weights')
+  config = _config(data_dir, folder, model__init=str(init))
+  learnt = training.load(config)
+  workdir = tmp_path / 'run'
+  training.place(config, learnt, workdir)
+  moved = init.rename(tmp_path / 'b.safetensors')
+  config = _config(data_dir, folder, model__init=str(moved))
+  training.place(config, learnt, workdir)  # the same file in another place
+  fewer = learnt._replace(heldout_seen=learnt.heldout_seen[1:])
+  with pytest.raises(UserError, match='held-out images have changed'):
+    training.place(config, fewer, workdir)
+  moved.write_bytes(b'other weights')
+  with pytest.raises(UserError, match=r'b\.safetensors of model\.init has'):
+    training.place(config, learnt, workdir)
+  training.place(config, learnt, workdir, anew=True)
 
 
 def test_folders_are_kept_on_the_device(data_dir, folder, tmp_path):

@@ -89,6 +89,34 @@ def test_training_begins_with_given_weights(tmp_path, steps):
     stages.train(other)
 
 
+@pytest.mark.parametrize(
+  ('skipped', 'levels', 'fits'),
+  [
+    ('train', LevelRange('denoise', 15, 50), True),  # the end is learnt
+    ('train', LevelRange('denoise', 10, 75), False),
+    ('train', LevelRange('sr', 3, 4), False),
+    ('both', LevelRange('denoise', 15, 50), False),
+    ('both', LevelRange('denoise', 15, 75), True),
+  ],
+)
+def test_a_model_is_not_relabelled(tmp_path, skipped, levels, fits):
+  run = _run(tmp_path / 'run', init=str(tmp_path / 'start.safetensors'))
+  arch = run.config.bent
+  params = tiny_models.random_params(arch)
+  Model(arch=arch, levels=levels, params=params).save(run.config.model.init)
+  none = dataclasses.replace(run.config.train, steps=0)
+  config = dataclasses.replace(run.config, train=none)
+  if skipped == 'both':
+    config = dataclasses.replace(config, adapt=none)
+  if fits:
+    assert initial.load(config).levels == levels
+  else:
+    with pytest.raises(UserError, match='learns nothing there'):
+      initial.load(config)
+  joint = dataclasses.replace(config, joint=JointConfig(**STAGE))
+  assert initial.load(joint).levels == levels
+
+
 def test_the_joint_stage_moves_every_weight_and_resumes(tmp_path):
   run = _run(tmp_path)
   config = dataclasses.replace(
@@ -104,19 +132,25 @@ def test_the_joint_stage_moves_every_weight_and_resumes(tmp_path):
   jax.tree.map(np.testing.assert_array_equal, again, after)
 
 
-def test_a_whole_model_can_be_given(tmp_path):
+def test_a_whole_model_can_be_given(tmp_path, capsys):
   run = _run(tmp_path / 'run', init=str(tmp_path / 'start.safetensors'))
   params = tiny_models.random_params(run.config.bent)
   levels = LevelRange('denoise', 15, 75)
   model = Model(arch=run.config.bent, levels=levels, params=params)
   model.save(run.config.model.init)
+  none = dataclasses.replace(run.config.train, steps=0)
+  config = dataclasses.replace(run.config, train=none, adapt=none)
+  run = dataclasses.replace(run, config=config)
   jax.tree.map(np.testing.assert_array_equal, initial.given(run.config), params)
   other = dataclasses.replace(run.config.bent, path='hats', bends=1)
   rebent = restorer.insert_adafm(model.with_path('line').params, other)
   dataclasses.replace(model, arch=other, params=rebent).save(
     run.config.model.init
   )
-  for name, value in parameters.flatten(initial.given(run.config)).items():
+  capsys.readouterr()
+  found = parameters.flatten(initial.given(run.config))
+  assert 'bends are left out: its path is hats of 1' in capsys.readouterr().out
+  for name, value in found.items():
     wanted = 0 if 'bend_' in name else parameters.flatten(params)[name]
     np.testing.assert_array_equal(value, np.broadcast_to(wanted, value.shape))
   wide = dataclasses.replace(run.config.model, features=5)

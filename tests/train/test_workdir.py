@@ -46,6 +46,45 @@ def test_how_a_run_proceeds_may_change(tmp_path):
   assert workdirs.open_workdir(changed, tmp_path) == changed
 
 
+def _begin(workdir, *names, step=3):
+  """A workdir in which stages have checkpoints."""
+  files.write_json(workdir / 'config.json', {})
+  for name in names:
+    with checkpoint.Checkpoints(workdir / 'checkpoints' / name, 1) as store:
+      store.save(step, _state(step))
+
+
+def test_a_run_that_learnt_nothing_may_change(tmp_path):
+  _begin(tmp_path)
+  changed = configs.parse({'train': {'learning_rate': 1e-5}})
+  assert workdirs.open_workdir(changed, tmp_path) == changed
+  _begin(tmp_path, 'basic')
+  with pytest.raises(
+    UserError, match=r'train\.learning_rate: 0\.0001 -> 1e-05'
+  ):
+    workdirs.open_workdir(changed, tmp_path)
+
+
+def test_images_may_be_read_from_another_place(tmp_path):
+  _begin(tmp_path, 'basic')
+  moved = configs.parse({'data': {'train': '/new', 'heldout': '/other'}})
+  assert workdirs.open_workdir(moved, tmp_path) == moved
+
+
+@pytest.mark.parametrize('later', ['adapt', 'joint'])
+def test_steps_stay_once_a_later_stage_has_begun(tmp_path, later):
+  flat = {'schedule': 'trapezoid'}
+  stages = dict.fromkeys(('train', 'adapt', 'path', 'joint'), flat)
+  stages['joint'] = flat | {'steps': 20}
+  _begin(tmp_path, 'basic', later)
+  files.write_json(tmp_path / 'config.json', stages)
+  more = stages | {'train': flat | {'steps': 5_000_000}}
+  with pytest.raises(UserError, match=f'holds a later stage, {later}'):
+    workdirs.open_workdir(configs.parse(more), tmp_path)
+  more = stages | {'joint': flat | {'steps': 40}}
+  assert workdirs.open_workdir(configs.parse(more), tmp_path).joint.steps == 40
+
+
 def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
   with pytest.raises(UserError, match=r'no run to resume .*config\.json'):
     workdirs.open_workdir(None, tmp_path / 'empty')
