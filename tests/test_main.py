@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import small_runs
 
 from adafm_jax import main as training
 
@@ -54,6 +55,17 @@ def test_mistakes(arguments, sentences, capsys, monkeypatch):
   for sentence in sentences:
     assert sentence in err
   assert err.count('error: ') == len(sentences)
+
+
+def test_a_model_that_is_not_there_leaves_no_run_behind(
+  smooth_images, tmp_path, capsys, monkeypatch
+):
+  monkeypatch.chdir(ROOT)
+  stage = {'steps': 2, 'batch': 2, 'warmup': 0}
+  argv = small_runs.arguments(smooth_images, stage=stage, model__init='no.file')
+  assert training.main([*argv, '--workdir', str(tmp_path / 'run')]) == 2
+  assert 'There is no model file no.file' in capsys.readouterr().err
+  assert not (tmp_path / 'run').exists()
 
 
 def test_super_resolution_without_its_data_set(tmp_path):

@@ -140,12 +140,17 @@ def _to_authors(options: argparse.Namespace) -> None:
   from adafm_jax.model_file import authors, authors_file
   from adafm_jax.models import restorer
 
-  model = zoo.load(options.file[0])
+  model = given = zoo.load(options.file[0])
   if options.path:
     model = model.with_path(options.path)
   if options.basic:
     params = restorer.backbone(model.params)
     model = dataclasses.replace(model, arch=model.arch.basic, params=params)
+  if model is not given:  # what was measured is the given model's
+    made = dict(model.provenance)
+    for name in ('metrics', 'paths'):
+      made.pop(name, None)
+    model = dataclasses.replace(model, provenance=made)
   state = authors.to_authors(model.params, model.arch)
   authors_file.write(options.output, state, model, own.mark)
   print(f'wrote {options.output}: {len(state)} tensors of {model.arch}')

@@ -194,6 +194,7 @@ def _write_summary(
   )
   print(f'{len(psnr)} image(s), {len(job.strengths)} strengths: {job.output}')
   if psnr[0][1] is None:
+    sweep_results.remove_table(job.output)
     return
   channels = Protocol.of(job.span.task).channels.upper()
   border = f', border of {job.border} cropped' if job.border else ''

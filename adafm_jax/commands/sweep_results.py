@@ -97,6 +97,13 @@ def check(
   overwrite.refuse(paths, replace=replace, earlier='sweep')
 
 
+def remove_table(folder: pathlib.Path) -> None:
+  """Removes the PSNR of an earlier sweep, whose pictures are replaced."""
+  for name in (_TABLE, _PLOT):
+    if own.is_own(folder / name):
+      (folder / name).unlink()
+
+
 def _name(stem: str, coefficient: str) -> str:
   return f'{stem}_coef_{coefficient}.png'
 

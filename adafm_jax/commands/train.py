@@ -151,7 +151,8 @@ def _evaluate(config, network, data, curve) -> list[scores.Score]:
   for noise in noises.split(','):
     for name, images in data.sets.items():
       judged = known.judged(name, config.task)
-      protocol = Protocol.of(config.task, noise, judged)
+      luma = config.model.channels == 1
+      protocol = Protocol.of(config.task, noise, judged, luma=luma)
       for level in wanted:
         rows += scores.score_set(
           network,
@@ -175,7 +176,9 @@ def _sweep(config, workdir, network, images) -> None:
   level = config.sweep.level or config.levels.level(0.5)
   if levels.TASKS[config.task].whole:
     level = round(level)
-  protocol = Protocol.of(config.task, config.measured_noise)
+  protocol = Protocol.of(
+    config.task, config.measured_noise, luma=config.model.channels == 1
+  )
   strengths = levels.parse_values(config.sweep.strengths)
   cases = make_cases(images[: config.sweep.images], level, protocol)
   outputs = [

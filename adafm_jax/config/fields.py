@@ -101,12 +101,13 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-  """How a run proceeds; nothing here changes what is learnt."""
+  """How a run proceeds; what is learnt changes by rounding alone."""
 
   steps_per_dispatch: int = field(
     0,
     'steps in one compiled call; 0: 100 on accelerators, 1 on the CPU, where'
-    " XLA's convolutions are slow inside a loop",
+    " XLA's convolutions are slow inside a loop. Weights differ by rounding for"
+    ' another number',
     least=0,
   )
   log_every: int = field(100, 'steps between lines on the console', least=1)

@@ -252,7 +252,8 @@ def level_list(text: str, span: LevelRange, count: int) -> list[float]:
   """The levels of a config field; '' means `count` evenly spaced levels."""
   if text:
     return parse_values(text)
-  found = np.linspace(span.start, span.end, count)
+  found = np.linspace(span.start, span.end, count).round(6)
   if TASKS[span.task].whole:
     found = np.rint(found)  # in a narrow range two may become equal
-  return list(dict.fromkeys(found.round(6).tolist()))
+  found[[0, -1]] = span.start, span.end  # which may have more decimals
+  return list(dict.fromkeys(found.tolist()))

@@ -32,10 +32,23 @@ class Protocol:
 
   @classmethod
   def of(
-    cls, task: str, noise: str = 'clipped', judged: known.Judged | None = None
+    cls,
+    task: str,
+    noise: str = 'clipped',
+    judged: known.Judged | None = None,
+    *,
+    luma: bool = False,
   ) -> Protocol:
-    """The protocol of a set, or the task's usual one (`known.USUAL`)."""
+    """The protocol of a set, or the task's usual one (`known.USUAL`).
+
+    Args:
+      task: name of the task.
+      noise: of noisy images.
+      judged: how the set is judged.
+      luma: whether its images have Y alone.
+    """
     channels, border, seed = judged or known.USUAL[task]
+    channels = 'y' if luma else channels
     return cls(Degradation(task, noise), channels, seed, border)
 
   def border(self, level: float) -> int:

@@ -105,11 +105,19 @@ def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
   changed = configs.differences(configs.parse(kept), base, also=_FIXED)
   if before != preset:
     changed.insert(0, f'preset: {before!r} -> {preset!r}')
+  sets = configs.evaluation_sets(configs.parse(kept))
+  for name, source in configs.evaluation_sets(base).items():
+    if sets.setdefault(name, source) != source:
+      changed.append(f'evaluate.sets={name}: {sets[name]!r} -> {source!r}')
   if changed:
     raise UserError(
       f'{workdir} holds experiments with another config; give another'
       f' --workdir, or undo these changes (there -> now): {"; ".join(changed)}.'
     )
+  kept['evaluate']['sets'] = ','.join(
+    f'{name}={source}' if source else name for name, source in sets.items()
+  )
+  files.write_json(path, {'preset': preset} | kept)
 
 
 def why_failed(path: pathlib.Path) -> str | None:

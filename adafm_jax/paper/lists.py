@@ -49,6 +49,8 @@ def read(path: str, overrides: Mapping[str, str]) -> Lists:
   seeds = _seeds(fields.pop('seeds', '0'))
   decided = {'task', 'start', 'end', 'seed', 'model.channels', 'model.kernel'}
   decided |= {'model.placement', 'path.kind', 'path.bends', 'model.init'}
+  decided |= {'evaluate.levels', 'evaluate.ssim'}
+  decided |= {name for name in fields if name.startswith('joint.')}
   if wrong := sorted(decided & set(fields)):
     raise UserError(
       f'--config.{wrong[0]} changes what the lists of the paper decide; change'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -147,10 +146,11 @@ def _rows(
   data = learn.load(config, v)
   for name, noise in pairs:
     protocol = Protocol.of(
-      v.task, noise or 'clipped', known.judged(name, v.task)
+      v.task,
+      noise or 'clipped',
+      known.judged(name, v.task),
+      luma=v.channels == 1,
     )
-    if v.channels == 1:  # what there is
-      protocol = dataclasses.replace(protocol, channels='y')
     each = []
     for image in data.sets[name]:
       cases = make_cases([image], level, protocol)

@@ -22,17 +22,13 @@ def to_network(
   Args:
     image: uint8 [H, W, 1 or 3].
     channels: of the network.
-    scale: the image is first enlarged by it (MATLAB bicubic, rounded to
-      uint8), as super-resolution networks expect.
+    scale: the image is first enlarged by it.
 
   Returns:
     float32 [H', W', channels] in [0, 1], and the function that turns the
     network's outputs into uint8 images with the channels of `image`.
   """
-  pixels: np.ndarray = image / 255
-  if scale != 1:
-    pixels = to_uint8(resize.imresize(pixels, scale)) / 255
-  network_input, finish = prepare(pixels, channels)
+  network_input, finish = prepare(image / 255, channels, scale=scale)
   return network_input, lambda output: to_uint8(finish(output))
 
 

@@ -36,6 +36,10 @@ def test_psnr_table_and_plot(swept, tmp_path):
   np.testing.assert_allclose(means, np.mean(table, axis=0), atol=1.1e-4)
   assert abs(means[0] - means[1]) > 0.05
   assert (out / 'psnr.png').stat().st_size > 5000
+  # Another sweep replaces the pictures that the table was of.
+  assert sweeping.run(root / 'model.safetensors', inputs, out, *more[:2]) == 0
+  assert not (out / 'psnr.csv').exists()
+  assert not (out / 'psnr.png').exists()
 
 
 def test_enlarged_already_leaves_out_the_border_of_the_largest_scale(tmp_path):

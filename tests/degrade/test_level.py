@@ -161,3 +161,5 @@ def test_level_list():
   assert levels.level_list('', span, 4) == [15, 35, 55, 75]
   narrow = levels.LevelRange('dejpeg', 12, 10)
   assert levels.level_list('', narrow, 7) == [12, 11, 10]
+  third = levels.LevelRange('sr', 10 / 3, 11 / 3)
+  assert levels.level_list('', third, 3) == [10 / 3, 3.5, 11 / 3]

@@ -72,6 +72,7 @@ def test_psnr_grid_is_that_of_the_restored_images(
 
 def test_protocols_of_the_paper():
   assert Protocol.of('denoise').channels == 'rgb'
+  assert Protocol.of('denoise', luma=True).label.startswith('Y, ')
   assert Protocol.of('dejpeg').channels == Protocol.of('sr').channels == 'y'
   borders = [Protocol.of('sr').border(s) for s in (2, 3, 3.4, 4)]
   assert borders == [2, 3, 4, 4]

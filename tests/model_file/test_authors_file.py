@@ -1,5 +1,6 @@
 """State dicts on disk, with PyTorch and without."""
 
+import dataclasses
 import os
 import pathlib
 import sys
@@ -80,8 +81,13 @@ def test_a_model_goes_to_pytorch_and_back(kernel):
 
 def test_a_basic_model_and_what_was_adapted_from_it():
   model = tiny_models.random_model()
-  model.save('a.safetensors')
+  made = {'metrics': [{'level': 75}], 'training_images': 9}
+  dataclasses.replace(model, provenance=made).save('a.safetensors')
   assert _convert('a.safetensors', '-o', 'basic.safetensors', '--basic') == 0
+  assert _convert('basic.safetensors', '-o', 'start.safetensors') == 0
+  start = Model.load('start.safetensors').provenance
+  assert start['training_images'] == 9
+  assert 'metrics' not in start  # they are the whole model's
   basic = safetensors.numpy.load_file('basic.safetensors')
   assert not [name for name in basic if 'transformer' in name]
   layers = {k: x for k, x in _state(model).items() if k not in basic}

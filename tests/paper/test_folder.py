@@ -71,6 +71,14 @@ def test_one_more_set_or_protocol_is_taken(tmp_path, base):
   folders.open_workdir(tmp_path / 'w', 'tiny', base())
   more = {'evaluate.sets': 'a=/a', 'evaluate.protocols': 'clipped,float'}
   folders.open_workdir(tmp_path / 'w', 'tiny', base(**more))
+  folders.open_workdir(
+    tmp_path / 'w', 'tiny', base(**{'evaluate.sets': 'b=/b'})
+  )
+  # But not other images under a name that results have.
+  for name in 'ab':
+    other = base(**{'evaluate.sets': f'{name}=/c'})
+    with pytest.raises(UserError, match=f"sets={name}: '/{name}' -> '/c'"):
+      folders.open_workdir(tmp_path / 'w', 'tiny', other)
 
 
 def test_weights_in_another_order_of_memory_are_kept_as_they_are(

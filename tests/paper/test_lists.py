@@ -57,6 +57,8 @@ def test_a_folder_is_all_its_lists_and_each_variation_once():
     ({'seeds': '4294967296'}, 'from 0 to'),
     ({'train.stesp': '3'}, 'did you mean train.steps'),
     ({'start': '3'}, '--config.start changes what the lists'),
+    ({'joint.steps': '3'}, '--config.joint.steps changes what the lists'),
+    ({'evaluate.ssim': 'true'}, '--config.evaluate.ssim changes what the'),
     ({'tasks': 'sr'}, 'has no variation of the tasks sr'),
   ],
 )
