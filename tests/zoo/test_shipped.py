@@ -25,7 +25,7 @@ STATED: dict[str, dict[float, float]] = {
   'sr-small': {3: 32.937, 3.6: 31.728, 4: 30.935},
   'denoise-small': {15: 35.161, 45: 30.098, 75: 27.498},
   'denoise-fine': {2: 44.584, 8: 38.017, 20: 33.339},
-  'dejpeg-small': {80: 40.586, 30: 36.4, 10: 32.423},
+  'dejpeg-small': {80: 40.616, 30: 36.394, 10: 32.38},
 }
 # Rounding differs by processor; a spoilt network differs by more.
 SLACK = 0.03
@@ -100,18 +100,24 @@ def test_black_and_white_are_not_left_grey(name, value):
     assert abs(float(margin.mean()) - value) < 0.3 + 0.12 * lifted
 
 
-@pytest.mark.parametrize('name', ['dejpeg', 'sr', 'sr-small'])
-def test_black_of_luma_and_of_enlarged_pictures_stays(name):
-  """Former weights lifted it by 1.4 to 4.5 of 255."""
+@pytest.mark.parametrize('black', [0, 4, 16])
+@pytest.mark.parametrize('name', ['dejpeg-small', 'sr', 'sr-small'])
+def test_shadows_of_grey_and_of_enlarged_pictures_stay(name, black):
+  """Former weights lifted them, those of grey pictures by up to 20 of 255.
+
+  Black is 0 in a grey picture, and 16 where it is MATLAB's Y.
+  """
   model = load(name)
   channels = model.arch.channels
-  black = 16 if channels == 1 else 0  # of MATLAB's Y, and of RGB
   clean = np.full((96, 96, channels), black, np.uint8)
   square = np.random.default_rng(0).integers(60, 200, (24, 24, channels))
   clean[36:60, 36:60] = square
   for level in (model.levels.start, model.levels.end):
-    restored = model.restore(_given(model, clean, level), level=level)
-    assert abs(float(restored[:24].mean()) - black) < 1
+    given = _given(model, clean, level)
+    restored = model.restore(given, level=level)[:24]
+    # Steps of JPEG move it too, by up to 4 at quality 10.
+    before = abs(float(given[:6].mean()) - black)
+    assert abs(float(restored.mean()) - black) < before + 1.2
 
 
 def test_together_they_are_small():
