@@ -11,7 +11,8 @@ Time: 100 minutes, and 170 more for the released weights, which went on from
   there with 8,000 joint steps in L1 and 18,000 in L2, at a learning rate of
   2.5e-4, with copies at 0.7 and 0.5, in the last 11,000 with enlarged and vivid
   ones too (`data.vivid=0.5` in the last 3,000). It begins with the weights of
-  the denoiser in the package; without them (no --config.model.init) it needs some hours more.
+  the denoiser in the package; without them (no --config.model.init) it needs
+  some hours more.
 Result (LIVE1, Y, Pillow JPEG):
   quality       80     60     40     30     20     10
   PSNR (dB)  38.37  35.62  34.00  33.02  31.63  29.25
