@@ -115,9 +115,11 @@ def test_shadows_of_grey_and_of_enlarged_pictures_stay(name, black):
   for level in (model.levels.start, model.levels.end):
     given = _given(model, clean, level)
     restored = model.restore(given, level=level)[:24]
-    # Steps of JPEG move it too, by up to 4 at quality 10.
-    before = abs(float(given[:6].mean()) - black)
-    assert abs(float(restored.mean()) - black) < before + 1.2
+    most = 1.0
+    if black == 4 or name == 'dejpeg-small':
+      # Steps of JPEG move it by more, at quality 10.
+      most = max(most, abs(float(given[:6].mean()) - black))
+    assert abs(float(restored.mean()) - black) < most
 
 
 def test_together_they_are_small():
