@@ -87,6 +87,8 @@ def name(base: Config, v: Variation) -> str:
 def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
   """Notes the config of a workdir's lists, or compares it with theirs.
 
+  Evaluation sets that it does not have yet are added.
+
   Raises:
     UserError: other lists in the workdir have another preset or config.
   """
@@ -105,7 +107,8 @@ def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
   changed = configs.differences(configs.parse(kept), base, also=_FIXED)
   if before != preset:
     changed.insert(0, f'preset: {before!r} -> {preset!r}')
-  sets = configs.evaluation_sets(configs.parse(kept))
+  known = configs.evaluation_sets(configs.parse(kept))
+  sets = dict(known)
   for name, source in configs.evaluation_sets(base).items():
     if sets.setdefault(name, source) != source:
       changed.append(f'evaluate.sets={name}: {sets[name]!r} -> {source!r}')
@@ -114,6 +117,8 @@ def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
       f'{workdir} holds experiments with another config; give another'
       f' --workdir, or undo these changes (there -> now): {"; ".join(changed)}.'
     )
+  if sets == known:
+    return
   kept['evaluate']['sets'] = ','.join(
     f'{name}={source}' if source else name for name, source in sets.items()
   )

@@ -81,6 +81,15 @@ def test_one_more_set_or_protocol_is_taken(tmp_path, base):
       folders.open_workdir(tmp_path / 'w', 'tiny', other)
 
 
+def test_the_same_config_again_writes_nothing(tmp_path, base):
+  asked = base(**{'evaluate.sets': 'a=/a'})
+  folders.open_workdir(tmp_path, 'tiny', asked)
+  path = tmp_path / 'config.json'
+  before = path.stat().st_ino
+  folders.open_workdir(tmp_path, 'tiny', asked)
+  assert path.stat().st_ino == before
+
+
 def test_weights_in_another_order_of_memory_are_kept_as_they_are(
   base, tmp_path
 ):
