@@ -18,7 +18,7 @@ FLOORS = (
   ('engine', 'estimate', 'data'),
   ('images', 'model_file'),
   ('models', 'degrade'),
-  ('files', 'errors', 'version'),
+  ('files', 'errors', 'progress', 'version'),
 )
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 # Forbidden though the floors would allow it.

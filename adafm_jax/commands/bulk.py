@@ -11,7 +11,7 @@ import pathlib
 import time
 from collections.abc import Sequence, Set
 
-from adafm_jax import errors, files, zoo
+from adafm_jax import errors, files, progress, zoo
 from adafm_jax.commands import bulk_tasks, restore, restore_job, restore_options
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.restore import cluster, manifest, objects, recipe
@@ -197,8 +197,6 @@ def _restore_all(
   tasks: Sequence[PictureTask],
   journal: manifest.Journal,
 ) -> int:
-  import tqdm
-
   began, counts = time.monotonic(), collections.Counter[str]()
   problems = []
   output = options.output
@@ -212,7 +210,7 @@ def _restore_all(
     ),
     options.actors,
   )
-  with tqdm.tqdm(total=len(tasks), desc='restoring', unit='picture') as bar:
+  with progress.bar('restoring', 'picture', total=len(tasks)) as bar:
     for row in rows:
       bar.write(row.pop('line'))
       journal.add(row)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from adafm_jax import errors, files
+from adafm_jax import errors, files, progress
 from adafm_jax.commands import restore_job, restore_options
 from adafm_jax.commands.restore_options import arguments as arguments
 from adafm_jax.restore import overwrite, recipe
@@ -183,11 +183,9 @@ def _restored(
   existing: overwrite.Existing,
 ) -> Iterator[Outcome]:
   """Restores pictures beside a bar; prints a line for each once it is used."""
-  import tqdm
-
   from adafm_jax.restore import report, workers
 
-  with tqdm.tqdm(total=len(pairs), desc='restoring', unit='picture') as bar:
+  with progress.bar('restoring', 'picture', total=len(pairs)) as bar:
     for outcome in workers.run(
       job,
       pairs,

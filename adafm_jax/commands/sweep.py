@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tqdm
 
+from adafm_jax import progress
 from adafm_jax.commands import sweep_inputs, sweep_job, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
 from adafm_jax.commands.sweep_job import SweepJob
@@ -24,6 +25,9 @@ from adafm_jax.engine import compile_cache, heap
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate.protocol import Protocol
 from adafm_jax.images.folder import find_images
+
+if TYPE_CHECKING:
+  import tqdm
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
   shown: list[Kept] = []
   psnr, problems = [], []
   total = len(paths) * len(job.strengths)
-  with tqdm.tqdm(total=total, desc='sweeping', unit='picture') as bar:
+  with progress.bar('sweeping', 'picture', total=total) as bar:
     for path in paths:
       try:
         result = _sweep(job, path, references.get(path), bar)

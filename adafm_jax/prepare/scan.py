@@ -8,9 +8,7 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import tqdm
-
-from adafm_jax import errors, files
+from adafm_jax import errors, files, progress
 from adafm_jax.data import known, overlap, prepared
 from adafm_jax.data.image import fingerprint
 from adafm_jax.errors import UserError
@@ -41,8 +39,8 @@ def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
   workers = min(8, os.cpu_count() or 1)  # decoding and hashing free the GIL
   with concurrent.futures.ThreadPoolExecutor(workers) as pool:
     results = pool.map(_entry, paths)
-    for entry in tqdm.tqdm(
-      results, total=len(paths), desc=f'checking {name}', unit='image'
+    for entry in progress.bar(
+      f'checking {name}', 'image', items=results, total=len(paths)
     ):
       if isinstance(entry, prepared.Entry):
         entries.append(entry)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tqdm
 
+from adafm_jax import progress
 from adafm_jax.data import known, prepared, tiles
 from adafm_jax.data.prepared import Entry
 from adafm_jax.degrade.degradation import Degradation
@@ -53,9 +53,7 @@ def write(
   import tensorflow_datasets as tfds
 
   total = sum(map(len, splits.values()))
-  with tqdm.tqdm(
-    total=total, desc=f'preparing {request.name}', unit='image'
-  ) as bar:
+  with progress.bar(f'preparing {request.name}', 'image', total=total) as bar:
     builder = _builder_class(request, splits, bar.update)(data_dir=data_dir)
     tfds.disable_progress_bar()
     try:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
-import tqdm
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from adafm_jax import progress
 from adafm_jax.config.fields import Config
 from adafm_jax.config.stages import StageConfig
 from adafm_jax.data import bank as banks
@@ -109,7 +109,7 @@ def _bank(
   """Training images, each with one degraded partner per level."""
   degradation = Degradation(config.task)
   quiet = not levels or not meshes.is_main()
-  bar = tqdm.tqdm(images, desc='degrading', unit='image', disable=quiet)
+  bar = progress.bar('degrading', 'image', items=images, quiet=quiet)
   with_partners = (
     np.concatenate(
       [image.pixels]
