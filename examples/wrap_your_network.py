@@ -11,6 +11,8 @@ docs/wrap.md explains each step.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,7 +39,8 @@ ADAFM_ALONE: optim.Rules = (
 
 Apply = Callable[[Any, jax.Array, jax.typing.ArrayLike], jax.Array]
 Insert = Callable[[Any, jax.Array], Any]
-Batches = Iterator[tuple[jax.Array, jax.Array]]
+Pair = tuple[jax.Array, jax.Array]  # clean and degraded
+Batches = Iterator[Pair]
 
 
 class DnCNN(nn.Module):
@@ -160,24 +163,27 @@ def noisy_patches(split: str, sigma: float, *, batch: int = 8) -> Batches:
   """Endless pairs (clean, noisy) cut from scikit-image's photographs."""
   loaded = sources.load(f'photos:{split}', field='split', channels=3)
   bank = jax.tree.map(jnp.asarray, banks.build([x.pixels for x in loaded]))
-
-  @jax.jit
-  def draw(key):
-    place, grain = jax.random.split(key)
-    clean = banks.sample(place, bank, batch, 48).astype(jnp.float32) / 255
-    return clean, noises.add_noise(grain, clean, sigma, protocol='clipped')
-
-  step = 0
-  while True:
-    yield draw(jax.random.fold_in(jax.random.key(1), step))
-    step += 1
+  for step in itertools.count():
+    key = jax.random.fold_in(jax.random.key(1), step)
+    yield _draw(key, bank, sigma, batch)
 
 
-def psnr(apply: Apply, params: Any, sigma: float, strength: float) -> float:
-  """PSNR in dB on 64 patches of photographs that were not trained on."""
-  clean, noisy = next(noisy_patches('evaluate', sigma, batch=64))
-  error = jax.jit(apply)(params, noisy, strength) - clean
-  return float(-10 * jnp.log10(jnp.mean(jnp.square(error))))
+@functools.partial(jax.jit, static_argnames='batch')
+def _draw(key, bank, sigma, batch):
+  place, grain = jax.random.split(key)
+  clean = banks.sample(place, bank, batch, 48).astype(jnp.float32) / 255
+  return clean, noises.add_noise(grain, clean, sigma, protocol='clipped')
+
+
+@functools.partial(jax.jit, static_argnames='apply')
+def psnr(
+  apply: Apply, params: Any, pair: Pair, strengths: jax.Array
+) -> jax.Array:
+  """PSNR in dB of a pair (clean, noisy) at each strength, in one pass."""
+  clean, noisy = pair
+  restored = jax.vmap(apply, (None, None, 0))(params, noisy, strengths)
+  error = jnp.mean(jnp.square(restored - clean), axis=(1, 2, 3, 4))
+  return -10 * jnp.log10(error)
 
 
 def main(steps: int = 600) -> None:
@@ -205,8 +211,10 @@ def main(steps: int = 600) -> None:
     steps=steps,
   )
   print('PSNR      strength 0  0.5    1')
+  strengths = jnp.array([0.0, 0.5, 1.0])
   for sigma in (START, 40.0, END):
-    found = [psnr(apply, params, sigma, s) for s in (0.0, 0.5, 1.0)]
+    pair = next(noisy_patches('evaluate', sigma, batch=64))
+    found = psnr(apply, params, pair, strengths)
     print(f'sigma {sigma:2g}  ', '  '.join(f'{x:5.2f}' for x in found))
 
 

@@ -240,7 +240,7 @@ def test_killed_at_many_random_moments(tmp_path, smooth_images, optimized):
       () if (tmp_path / 'config.json').exists() else _arguments(smooth_images)
     )
     process = _start(tmp_path, arguments, optimize=True)
-    code, output = _drive(process, seconds=delays.uniform(2, 5 + attempt / 2))
+    code, output = _drive(process, seconds=delays.uniform(2, 5 + 2 * attempt))
     if code == 0:
       break
     assert code == -signal.SIGKILL, output
