@@ -79,6 +79,7 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
   with manifest.opened(
     pathlib.Path(options.manifest), shard, identity
   ) as journal:
+    journal.check_sources((task.result, task.source) for task in mine)
     there = _existing(options, mine)
     left = [
       task
@@ -92,7 +93,7 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
     )
     _check_results(options, left, there, journal)
     new = [x.result for x in left if there.isdisjoint(_written(x, options))]
-    journal.begin(len(mine), new)
+    journal.begin(len(mine), new, options.output)
     return _restore_all(options, left, journal) if left else 0
 
 

@@ -85,6 +85,7 @@ def _run_part(
     restore_job.identity(job, options),
     dry_run=options.dry_run,
   ) as journal:
+    journal.check_sources((name, str(pair.source)) for name, pair in mine)
     left = {
       name: pair
       for name, pair in mine
@@ -108,7 +109,9 @@ def _run_part(
     if journal.begun:
       files.remove_leftovers(path for x in places.values() for path in x)
     new = [x for x in places if not any(map(os.path.lexists, places[x]))]
-    journal.begin(len(mine), new)
+    alone = any(pair.target == output for pair in pairs)
+    folder = output.parent if alone else output
+    journal.begin(len(mine), new, str(folder))
     return _restore_all(job, list(left.values()), options, existing, journal)
 
 

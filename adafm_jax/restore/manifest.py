@@ -15,14 +15,15 @@ import datetime
 import hashlib
 import io
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from adafm_jax import files
+from adafm_jax import errors, files
 from adafm_jax.errors import UserError
-from adafm_jax.restore import report, workers
+from adafm_jax.restore import objects, report, workers
 from adafm_jax.restore.workers import Outcome
 
 _PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
@@ -81,7 +82,8 @@ class Journal:
 
   Attributes:
     begun: whether an earlier call already worked on this part.
-    done: results that need no more work, in any part.
+    done: results that need no more work, in any part, and what each was made
+      from.
     claimed: results that were not there when a call of this job began, so that
       those without a line of their own are the job's all the same.
   """
@@ -90,7 +92,11 @@ class Journal:
     self._file: io.TextIOWrapper | None = None
     self._path, self.begun = path, path.exists()
     journals = read(folder)
-    self.done = {r['result'] for r in rows(journals) if r['status'] in DONE}
+    self.done = {
+      row['result']: str(row.get('input'))
+      for row in rows(journals)
+      if row['status'] in DONE
+    }
     self.claimed = {
       name
       for lines in journals.values()
@@ -98,12 +104,34 @@ class Journal:
       for name in values.get('claims', ())
     }
 
-  def begin(self, expected: int, new: Iterable[str]) -> None:
+  def check_sources(self, sources: Iterable[tuple[str, str]]) -> None:
+    """Refuses results that are done, but were made from other pictures.
+
+    A picture that has moved is taken for the same one.
+
+    Args:
+      sources: pairs of a result and what it would be made from now.
+
+    Raises:
+      UserError: a picture of the same name, from another folder, is done.
+    """
+    errors.raise_all(
+      (
+        f'The manifest has {result} from {self.done[result]}, and now it would'
+        f' be made from {source}; give another --manifest and -o.'
+        for result, source in sources
+        if result in self.done and _differ(self.done[result], source)
+      ),
+      limit=3,
+    )
+
+  def begin(self, expected: int, new: Iterable[str], output: str) -> None:
     """Writes how many pictures fall to this part; lines follow.
 
     Args:
       expected: their number.
       new: results that are going to be written, where no file is yet.
+      output: folder of the results, or the URI of one.
 
     Raises:
       UserError: the journal can't be written, as on a full disk; `add` and
@@ -112,7 +140,9 @@ class Journal:
     with files.writing(self._path):
       self._file = self._path.open('a', encoding='utf-8')
     claims = sorted(set(new) - self.claimed)
-    self._add({'expected': expected, 'claims': claims})
+    if not objects.is_uri(output):
+      output = os.path.abspath(output)
+    self._add({'expected': expected, 'claims': claims, 'output': output})
 
   def add(self, row: Mapping[str, Any]) -> None:
     """Notes what became of a picture, once its result is in its place.
@@ -134,6 +164,16 @@ class Journal:
     with files.writing(self._path):
       self._file.write(json.dumps(values) + '\n')
       self._file.flush()
+
+
+def _differ(known: str, source: str) -> bool:
+  """Whether two names are of different pictures, as far as can be told."""
+  if known == source:
+    return False
+  if objects.is_uri(known) or objects.is_uri(source):
+    return True
+  # What is gone has moved, or was named from another folder.
+  return os.path.exists(known) and not os.path.samefile(known, source)
 
 
 def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -70,6 +71,7 @@ def merge(folder: pathlib.Path) -> Merged:
     for x in best
     if x['status'] not in manifest.DONE
   ]
+  problems += _gone(journals, best)
   _write(folder / TABLE, best)
   return Merged(best, problems)
 
@@ -84,8 +86,12 @@ def _missing(
     expected = [x['expected'] for x in lines if 'expected' in x]
     here = sum(map(shard.has, known))
     if expected and here < expected[-1]:
+      begun = {name for x in lines for name in x.get('claims', ())}
+      left = sorted(filter(shard.has, begun - set(known)))
+      names = f', such as {", ".join(left[:3])}' if left else ''
       problems.append(
-        f'{shard.part}: {expected[-1] - here} picture(s) are not done yet.'
+        f'{shard.part}: {expected[-1] - here} picture(s) are not done'
+        f' yet{names}.'
       )
   # A job that was shared out anew, among others, is whole if one sharing is.
   absent = {
@@ -94,6 +100,29 @@ def _missing(
   }
   count, first = min(absent.items(), key=lambda x: len(x[1]))
   return problems + [f'--shard {i}/{count} has not run.' for i in first]
+
+
+def _gone(
+  journals: Mapping[manifest.Shard, Sequence[dict[str, Any]]],
+  found: Iterable[dict[str, Any]],
+) -> list[str]:
+  """Sentences about results that were done, and are not there any more.
+
+  Object stores are not asked, and output folders that this machine does not
+  have neither.
+  """
+  outputs = {
+    x['output'] for lines in journals.values() for x in lines if 'output' in x
+  }
+  folders = [pathlib.Path(x) for x in outputs if os.path.isdir(x)]
+  if not folders or len(folders) < len(outputs):
+    return []
+  return [
+    f'{x["result"]} was done, and is not there any more.'
+    for x in found
+    if x['status'] in manifest.DONE
+    and not any(os.path.lexists(folder / x['result']) for folder in folders)
+  ]
 
 
 def _write(path: pathlib.Path, found: Sequence[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,43 @@ def test_what_is_done_is_not_done_again_but_what_is_gone_is():
   assert gone.exists()
   for path in kept:
     assert path.stat().st_mtime_ns == times[path]
+
+
+def test_other_pictures_of_the_same_names_are_refused(capsys):
+  assert cli.main(COMMAND) == 0
+  shutil.copytree('in', 'other')
+  other = [x if x != 'in' else 'other' for x in COMMAND]
+  assert cli.main(other) == 2
+  said = capsys.readouterr().err
+  assert 'The manifest has album0/0.png from in/album0/0.png, and now' in said
+  assert 'other/album0/0.png; give another --manifest and -o.' in said
+  # What has only moved, or is named otherwise, is the same.
+  shutil.rmtree('in')
+  assert cli.main(other) == 0
+  os.rename('other', 'in')
+  absolute = [x if x != 'in' else os.path.abspath('in') for x in COMMAND]
+  assert cli.main(absolute) == 0
+  assert '9 done before' in capsys.readouterr().out
+
+
+def test_results_that_are_gone_are_named(capsys):
+  assert cli.main(COMMAND) == 0
+  assert _merge(capsys)[0] == 0
+  pathlib.Path('out/album1/4.png').unlink()
+  code, said = _merge(capsys)
+  assert code == 1
+  assert 'album1/4.png was done, and is not there any more.' in said.err
+  os.rename('out', 'elsewhere')  # as on a machine that does not have it
+  assert _merge(capsys)[0] == 0
+
+
+def test_the_result_of_one_picture_is_missed_too(capsys):
+  one = [x if x != 'in' else 'in/album0/0.png' for x in COMMAND]
+  one[one.index('out')] = 'out/0.png'
+  assert cli.main(one) == 0
+  assert _merge(capsys)[0] == 0
+  pathlib.Path('out/0.png').unlink()
+  assert _merge(capsys)[0] == 1
 
 
 def test_a_failure_is_a_row_and_is_tried_again(capsys):
@@ -313,7 +351,8 @@ def test_a_full_disk_is_one_sentence_and_costs_no_result(capsys):
     assert cli.main(COMMAND) == 2
   last = capsys.readouterr().err.splitlines()[-1]
   assert last == f'error: Cannot write {journal}: File too large.'
-  done = journal.read_text().count('"restored"')
+  *whole, _ = journal.read_text().split('\n')  # the last line may be cut
+  done = sum('"restored"' in line for line in whole)
   assert 0 < done < COUNT
   with full_disk(10):  # not even for the first line of a call
     assert cli.main(COMMAND) == 2
@@ -399,8 +438,13 @@ def test_the_launchers_share_the_work_out(capsys):
   alone = _run(arguments)
   assert alone.returncode != 0
   assert '--array' in alone.stderr
-  task = {'SLURM_ARRAY_TASK_COUNT': '2', 'PYTHON': sys.executable}
-  done = _run(arguments, SLURM_ARRAY_TASK_ID='1', **task)
+  few = {'SLURM_ARRAY_TASK_COUNT': '1', 'SLURM_ARRAY_TASK_ID': '1'}
+  few |= {'SLURM_ARRAY_TASK_MIN': '1', 'SLURM_ARRAY_TASK_MAX': '1'}
+  few['PYTHON'] = sys.executable
+  refused = _run(arguments, **few)
+  assert refused.returncode == 2
+  assert 'set PARTS' in refused.stderr
+  done = _run(arguments, PARTS='2', **few)
   assert done.returncode == 0, done.stderr
   # The pod's command, with its folders and its number of parts made ours.
   job = yaml.safe_load((ROOT / 'launch' / 'bulk_kubernetes.yaml').read_text())

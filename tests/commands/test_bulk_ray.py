@@ -216,7 +216,7 @@ def test_what_others_have_in_a_store_is_kept(there, sentence):
   given = ('-i', 'in', '-o', 's3://b/out/', '--recipe')
   part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
   with manifest.opened(*part) as journal:
-    journal.begin(1, ['begun.bmp'])
+    journal.begin(1, ['begun.bmp'], 's3://b/out')
   with manifest.opened(*part) as journal:
     check = functools.partial(bulk._check_results, tasks=tasks, there={there})
     check(_options(*given, '--overwrite'), journal=journal)
@@ -231,7 +231,7 @@ def test_what_a_killed_call_wrote_here_is_replaced(no_marks):
   part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
   assert bulk._existing(options, [task]) == set()
   with manifest.opened(*part) as journal:
-    journal.begin(1, ['a.bmp'])
+    journal.begin(1, ['a.bmp'], 'out')
   pathlib.Path('out').mkdir()
   for name in ('a.bmp', 'a.bmp.recipe.json'):
     pathlib.Path('out', name).write_text('ours')
