@@ -38,24 +38,31 @@ def _check(found, expected):
   assert (steps > 0).mean() < 0.01
 
 
+def _python(folder, *arguments):
+  Image.fromarray(PIXELS).save(folder / 'in.png')
+  command = [sys.executable, FOLDER / 'restore.py', *arguments]
+  return subprocess.run(
+    command, cwd=folder, capture_output=True, text=True, timeout=60
+  )
+
+
 def test_in_python(exported):
   model, folder = exported
-  Image.fromarray(PIXELS).save(folder / 'in.png')
-  subprocess.run(
-    [
-      sys.executable,
-      FOLDER / 'restore.py',
-      'file.onnx',
-      'in.png',
-      '40',
-      'o.png',
-    ],
-    cwd=folder,
-    check=True,
-    timeout=60,
-  )
+  done = _python(folder, 'file.onnx', 'in.png', '40', 'o.png')
+  assert done.returncode == 0, done.stderr
   with Image.open(folder / 'o.png') as image:
     _check(np.asarray(image), model.restore(PIXELS, level=40))
+
+
+def test_what_the_example_in_python_does_not_take(exported):
+  _, folder = exported
+  high = _python(folder, 'file.onnx', 'in.png', '200', 'x.png')
+  assert high.stderr.splitlines() == ['file.onnx has levels 15 to 75.']
+  argv = ['export', folder / 'file40.onnx', '-m', folder / 'file.safetensors']
+  assert cli.main([*map(str, argv), '--level', '40']) == 0
+  fixed = _python(folder, 'file40.onnx', 'in.png', '40', 'x.png')
+  assert fixed.stderr == 'file40.onnx takes no strength, or no RGB.\n'
+  assert not (folder / 'x.png').exists()
 
 
 def test_in_javascript(exported):

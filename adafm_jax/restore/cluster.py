@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import pathlib
+import re
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -213,6 +215,20 @@ def _share(actors: int | None) -> tuple[int, dict[str, Any]]:
   return count, resources
 
 
+def _check_address(address: str | None) -> None:
+  """Asks for a connection, since Ray tries an address for minutes."""
+  parsed = re.fullmatch(r'(?:ray://)?\[?(.+?)\]?:(\d+)', address or '')
+  if parsed is None:
+    return
+  try:
+    socket.create_connection((parsed[1], int(parsed[2])), timeout=10).close()
+  except (OSError, OverflowError) as error:
+    raise UserError(
+      f'Nothing answers at --address {address}: {error}. It is HOST:PORT of the'
+      " cluster's head, or auto on one of its machines."
+    ) from error
+
+
 @contextlib.contextmanager
 def joined(address: str | None) -> Iterator[None]:
   """Joins a Ray cluster. Do this before JAX starts: Ray forks.
@@ -231,6 +247,7 @@ def joined(address: str | None) -> Iterator[None]:
     raise UserError(
       "This needs Ray Data: pip install 'adafm_jax[batch]'."
     ) from error
+  _check_address(address)
   try:
     ray.init(
       address or 'local',

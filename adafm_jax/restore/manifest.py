@@ -173,7 +173,8 @@ def _differ(known: str, source: str) -> bool:
   if objects.is_uri(known) or objects.is_uri(source):
     return True
   # What is gone has moved, or was named from another folder.
-  return os.path.exists(known) and not os.path.samefile(known, source)
+  both = os.path.exists(known) and os.path.exists(source)
+  return both and not os.path.samefile(known, source)
 
 
 def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:

@@ -173,6 +173,7 @@ def test_from_a_store_into_a_store(monkeypatch):
     (['-i', 's3://b/0.png?scheme=http', '-o', 'out'], 'give s3://b/0.png,'),
     (['-i', 'in', '-o', 's3://b/out?region=x'], 'give s3://b/out, and the'),
     (['-i', 'in/album0/0.png', '-o', 'out.png'], 'folder for the results'),
+    (['-i', 'in', '-o', 'out', '--address', 'localhost:1'], 'Nothing answers'),
   ],
 )
 def test_mistakes_are_reported_before_a_cluster_is_started(
