@@ -7,6 +7,7 @@ import io
 import json
 import pathlib
 import re
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,7 +136,8 @@ def pages(
     title = served.name
     if title in released:
       title = title.replace(task, _TITLES[task]).replace('-', ', ')
-    site['models'].append({'name': served.name, 'title': title, 'file': file})
+    url = urllib.parse.quote(file, errors='surrogateescape')
+    site['models'].append({'name': served.name, 'title': title, 'file': url})
   for name, title, credit in _SAMPLES:
     picture, thumb = f'samples/{name}.png', f'samples/{name}-small.jpg'
     found[picture], found[thumb] = _sample(name)

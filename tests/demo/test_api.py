@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import browsers
 import numpy as np
@@ -262,6 +263,15 @@ def test_no_path_reaches_the_file_system(client, path):
   answer = client.get(path)
   assert answer.status_code == 404
   assert answer.json() == {'error': 'There is no such page.'}
+
+
+def test_a_models_address_is_that_of_any_name():
+  model = browsers.tiny_served()[0].model
+  pages = site.pages([site.Served('my #1 100% ü?', model)], server=True)
+  (shown,) = json.loads(pages['site.json'])['models']
+  with testclient.TestClient(api.make_app([], pages)) as client:
+    answer = client.get(f'/{shown["file"]}')
+  assert answer.content == pages['models/my #1 100% ü?.safetensors']
 
 
 def test_other_hosts_names_are_refused():
