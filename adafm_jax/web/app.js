@@ -62,6 +62,7 @@ class Page {
       await this.#session.useModel(models[0].file);
       this.#panel.model();
     });
+    if (!this.#session.model) return;
     if (open) {
       const answer = await fetch(open);
       await this.#open(await answer.blob(), false);

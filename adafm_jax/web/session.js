@@ -9,6 +9,7 @@ import {Scheduler} from './scheduler.js';
 
 const CELLS = 9; // of the strip
 const IDLE_MS = 250; // of stillness before the strip is made
+const NO_MODEL = 'The model did not load; reload the page.';
 
 /**
  * Events: 'input' (another picture or level of harm: before and after change),
@@ -79,6 +80,7 @@ export class Session extends EventTarget {
 
   /** Opens a file; `harm` says whether it is to be harmed first. */
   async open(file, harm) {
+    if (!this.model) throw new Error(NO_MODEL);
     const serial = ++this.#serial;
     const picture = await decode(file);
     if (serial !== this.#serial) return;
@@ -198,7 +200,7 @@ export class Session extends EventTarget {
 
 async function fetchModel(url) {
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error('The model did not load; reload the page.');
+  if (!answer.ok) throw new Error(NO_MODEL);
   return parse(await answer.arrayBuffer());
 }
 

@@ -142,6 +142,23 @@ def test_dropping_zooming_and_mistakes(visit, address, tmp_path):
   np.testing.assert_array_equal(browsers.shown(page)[:300], before[:300])
 
 
+def test_a_model_that_does_not_load_is_said(visit, address, tmp_path):
+  seen = visit(address, viewport=DESKTOP)
+  page = seen.page
+  page.route('**/models/*', lambda route: route.fulfill(status=404))
+  page.goto(f'{address}?engine=server')
+  sentence = 'The model did not load; reload the page.'
+  page.wait_for_selector('#sorry:not([hidden])')
+  page.wait_for_load_state('networkidle')
+  assert sentence in page.inner_text('#sorry')
+  page.click('#sorry button')
+  path, _ = browsers.small_picture(tmp_path)
+  page.set_input_files('#file', path)
+  page.wait_for_selector('#sorry:not([hidden])')
+  assert sentence in page.inner_text('#sorry')
+  seen.complaints.clear()
+
+
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('size', [DESKTOP, PHONE], ids=['desktop', 'phone'])
 def test_it_fits_any_screen(visit, address, size, scheme):
