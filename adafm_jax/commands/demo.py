@@ -21,7 +21,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   """Declares the command's options."""
   add = parser.add_argument
   add('-m', '--model', help='shown first: a released model, or a model file')
-  add('--image', metavar='FILE', help='photograph to open the page with')
+  add(
+    '--image',
+    metavar='FILE',
+    help='photograph to open the page with: JPEG, PNG, WebP, AVIF or BMP, up to'
+    ' 24 million pixels and 60 MB',
+  )
   add('--port', type=int, default=_PORT, help=f'default: {_PORT}; 0: any')
   add('--build', metavar='DIR', help='write the page as static files instead')
   add(

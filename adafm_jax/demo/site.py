@@ -36,6 +36,10 @@ TYPES = {
   '.jpg': 'image/jpeg',
   '.safetensors': 'application/octet-stream',
 }
+# What browsers open, and the bounds of web/pictures.js.
+KINDS = ('JPEG', 'PNG', 'WEBP', 'AVIF', 'BMP')
+MAX_PIXELS = 24_000_000
+MAX_BYTES = 60_000_000
 _TITLES = {'denoise': 'Noise', 'dejpeg': 'JPEG', 'sr': 'Enlarge'}
 _THUMB = (160, 120)
 # Photographs in scikit-image's wheel, free to use, with what is said of them.
@@ -120,8 +124,9 @@ def pages(
     The files; 'site.json' says what there is to the page's code.
 
   Raises:
-    UserError: the image can't be read.
+    UserError: the image can't be read, or the page would not open it.
   """
+  opened = _read_opened(image) if image else None
   found = {
     path.relative_to(WEB).as_posix(): _read(path)
     for path in sorted(WEB.rglob('*'))
@@ -150,9 +155,8 @@ def pages(
       'nodes': preview.NODES,
       'coefficients': preview.coefficients().tolist(),
     }
-  if image:
-    photos.read_photo(image)  # refused here, in a sentence, or nowhere
-    found['opened'] = image.read_bytes()
+  if opened is not None:
+    found['opened'] = opened
     site['open'] = 'opened'
   found['site.json'] = json.dumps(site).encode()
   return found
@@ -183,6 +187,31 @@ def build(
   )
   for name, data in found.items():
     files.write_bytes(folder / name, data, own.mark)
+
+
+def _read_opened(path: pathlib.Path) -> bytes:
+  """An image file that the page opens: what it would refuse is refused here."""
+  photo = photos.read_photo(path)
+  height, width, _ = photo.pixels.shape
+  data = path.read_bytes()
+  problem = ''
+  if photo.format not in KINDS:
+    problem = (
+      f'it is a {photo.format} file; give a JPEG, PNG, WebP, AVIF or BMP file'
+    )
+  elif width * height > MAX_PIXELS:
+    problem = (
+      f'it has {width} x {height} pixels; give one of up to'
+      f' {MAX_PIXELS // 10**6} million'
+    )
+  elif len(data) > MAX_BYTES:
+    problem = (
+      f'it has {len(data) / 1e6:.1f} MB; give one of up to'
+      f' {MAX_BYTES // 10**6} MB'
+    )
+  if problem:
+    raise UserError(f'The page cannot open --image {path}: {problem}.')
+  return data
 
 
 def _sample(name: str) -> tuple[bytes, bytes]:

@@ -1,7 +1,9 @@
 import json
+import re
 import socket
 import sys
 
+import numpy as np
 import pytest
 import released
 import tiny_models
@@ -9,7 +11,10 @@ from skimage import data
 
 from adafm_jax import cli, zoo
 from adafm_jax.demo import serve, site
+from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
+from adafm_jax.images import photo as photos
+from adafm_jax.images import write as photo_write
 
 
 def test_build_writes_all_that_the_page_asks_for(tmp_path, capsys):
@@ -91,6 +96,45 @@ def test_a_released_model_is_called_by_what_it_does(tmp_path, monkeypatch):
   pages = site.pages(served, server=True)
   found = json.loads(pages['site.json'])['models']
   assert [each['title'] for each in found] == ['Noise, small', 'mine']
+
+
+def _photo(folder, name):
+  path = folder / name
+  pixels = data.chelsea()[:20, :30] / np.float32(255)
+  photo_write.write_photo(path, pixels, photos.Photo(pixels))
+  return path
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a.webp', 'a.avif', 'a.bmp'])
+def test_the_page_opens_with_what_browsers_know(tmp_path, name):
+  image = _photo(tmp_path, name)
+  pages = site.pages([], server=False, image=image)
+  assert pages['opened'] == image.read_bytes()
+
+
+@pytest.mark.parametrize(
+  ('name', 'bound', 'words'),
+  [
+    ('a.tif', {}, 'it is a TIFF file; give a JPEG, PNG, WebP'),
+    ('a.jxl', {}, 'it is a JXL file; give a JPEG, PNG, WebP'),
+    ('a.png', {'MAX_PIXELS': 500}, 'it has 30 x 20 pixels; give one of up to'),
+    ('a.png', {'MAX_BYTES': 500}, 'it has 0.0 MB; give one of up to'),
+  ],
+)
+def test_the_page_opens_with_nothing_that_it_would_refuse(
+  tmp_path, monkeypatch, name, bound, words
+):
+  for limit, value in bound.items():
+    monkeypatch.setattr(site, limit, value)
+  with pytest.raises(UserError, match=words):
+    site.pages([], server=False, image=_photo(tmp_path, name))
+
+
+def test_the_bounds_are_those_of_the_page():
+  code = (site.WEB / 'pictures.js').read_text()
+  for name in ('MAX_PIXELS', 'MAX_BYTES'):
+    found = re.search(rf'{name} = ([\de]+);', code)
+    assert float(found[1]) == getattr(site, name)
 
 
 @pytest.mark.parametrize(
