@@ -10,6 +10,7 @@ import argparse
 import pathlib
 import threading
 import webbrowser
+from collections.abc import Sequence
 
 from adafm_jax.errors import UserError
 
@@ -65,7 +66,14 @@ def run(options: argparse.Namespace) -> None:
   if options.build:
     folder = pathlib.Path(options.build)
     pages = site.pages(models, server=False, image=image)
-    site.build(folder, pages, replace=options.overwrite)
+    left = site.build(folder, pages, replace=options.overwrite)
+    if left.removed:
+      print(f'removed {_names(left.removed)}, which an earlier --build wrote')
+    if left.kept:
+      print(
+        f'left {_names(left.kept)}, whose origin is not known: remove it unless'
+        ' it is to be published'
+      )
     print(f'wrote {folder}: serve it with python -m http.server -d {folder}')
     return
   pages = {} if options.no_ui else site.pages(models, server=True, image=image)
@@ -77,3 +85,7 @@ def run(options: argparse.Namespace) -> None:
       target=webbrowser.open, args=(address,), daemon=True
     ).start()
   serve.run(models, pages, socket, hosts=(_HOST, 'localhost'))
+
+
+def _names(paths: Sequence[pathlib.Path]) -> str:
+  return ', '.join(map(str, paths))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import pathlib
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rcssmin
@@ -40,6 +41,7 @@ TYPES = {
 KINDS = ('JPEG', 'PNG', 'WEBP', 'AVIF', 'BMP')
 MAX_PIXELS = 24_000_000
 MAX_BYTES = 60_000_000
+_LIST, _OPENED = 'site.json', 'opened'
 _TITLES = {'denoise': 'Noise', 'dejpeg': 'JPEG', 'sr': 'Enlarge'}
 _THUMB = (160, 120)
 # Photographs in scikit-image's wheel, free to use, with what is said of them.
@@ -65,6 +67,18 @@ class Served:
 
   name: str
   model: Model
+
+
+class Left(NamedTuple):
+  """Files of an earlier build that a later one did not write again.
+
+  Attributes:
+    removed: known as ours, and gone.
+    kept: not known as ours, and still there.
+  """
+
+  removed: list[pathlib.Path]
+  kept: list[pathlib.Path]
 
 
 def choose_models(first: str | None) -> list[Served]:
@@ -135,7 +149,7 @@ def pages(
   released = zoo.entries()
   site: dict[str, Any] = {'server': server, 'models': [], 'samples': []}
   for served in models:
-    file = f'models/{served.name}.safetensors'
+    file = _model_file(served.name)
     found[file] = weights.export(served.model, served.name)
     task = served.model.levels.task
     title = served.name
@@ -156,9 +170,9 @@ def pages(
       'coefficients': preview.coefficients().tolist(),
     }
   if opened is not None:
-    found['opened'] = opened
-    site['open'] = 'opened'
-  found['site.json'] = json.dumps(site).encode()
+    found[_OPENED] = opened
+    site['open'] = _OPENED
+  found[_LIST] = json.dumps(site).encode()
   return found
 
 
@@ -167,13 +181,19 @@ def build(
   found: Mapping[str, bytes],
   *,
   replace: bool = False,
-) -> None:
+) -> Left:
   """Writes the page as files that any web host serves.
+
+  The photograph and the models of an earlier build are not left to be
+  published: those that this one does not write are removed.
 
   Args:
     folder: where.
     found: the files, by their path below it.
     replace: whether files of these names may be replaced, whatever they are.
+
+  Returns:
+    What became of them.
 
   Raises:
     UserError: the folder can't be written to, or holds a file of another
@@ -185,8 +205,34 @@ def build(
     earlier='--build',
     other='folder',
   )
+  earlier = [folder / name for name in _earlier(folder) if name not in found]
   for name, data in found.items():
     files.write_bytes(folder / name, data, own.mark)
+  left = Left([], [])
+  for path in earlier:
+    if own.is_own(path):
+      with files.writing(path):
+        path.unlink()
+      left.removed.append(path)
+    elif os.path.lexists(path):
+      left.kept.append(path)
+  return left
+
+
+def _earlier(folder: pathlib.Path) -> list[str]:
+  """Photograph and models that an earlier build may have written, by name.
+
+  Other commands mark their files, too: models are those that its list names.
+  """
+  listed = folder / _LIST
+  if not own.is_own(listed):
+    return [_OPENED]
+  models = json.loads(listed.read_bytes())['models']
+  return [_OPENED, *(_model_file(each['name']) for each in models)]
+
+
+def _model_file(name: str) -> str:
+  return f'models/{name}.safetensors'
 
 
 def _read_opened(path: pathlib.Path) -> bytes:

@@ -15,6 +15,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
+from adafm_jax.restore import own
 
 
 def test_build_writes_all_that_the_page_asks_for(tmp_path, capsys):
@@ -48,6 +49,13 @@ def test_a_page_is_marked_before_it_gets_its_name(tmp_path, renamed):
   assert renamed == {'a.html': True, 'b.safetensors': True}
 
 
+def _photo(folder, name):
+  path = folder / name
+  pixels = data.chelsea()[:20, :30] / np.float32(255)
+  photo_write.write_photo(path, pixels, photos.Photo(pixels))
+  return path
+
+
 def _build(folder, *more):
   return cli.main(['demo', '--build', str(folder), *more])
 
@@ -65,6 +73,57 @@ def test_build_replaces_what_an_earlier_one_wrote_or_what_it_may(
   assert page.read_text() == 'mine'
   assert _build(tmp_path, '--overwrite') == 0
   assert page.read_bytes() == built
+
+
+_NOISE = tiny_models.random_model()
+
+
+def _files(folder, *names, image=None):
+  models = [site.Served(name, _NOISE) for name in names]
+  return site.build(folder, site.pages(models, server=False, image=image))
+
+
+def test_photograph_and_models_of_an_earlier_build_are_removed(tmp_path):
+  folder, image = tmp_path / 'site', _photo(tmp_path, 'a.png')
+  mine, other = 'my #1 100%41 ü?', 'other'
+  assert _files(folder, mine, other, image=image) == ([], [])
+  before = {path for path in folder.rglob('*') if path.is_file()}
+  gone = [folder / 'opened', folder / 'models' / f'{mine}.safetensors']
+  assert _files(folder, other) == (gone, [])
+  left = {path for path in folder.rglob('*') if path.is_file()}
+  assert before - left == set(gone)
+  assert _files(folder, other) == ([], [])
+
+
+def test_what_no_earlier_build_wrote_is_never_removed(tmp_path):
+  folder, image = tmp_path / 'site', _photo(tmp_path, 'a.png')
+  _files(folder, 'mine', 'other', image=image)
+  changed = folder / 'models' / 'mine.safetensors'
+  changed.write_bytes(b'mine')
+  converted = folder / 'models' / 'converted.safetensors'
+  _NOISE.save(converted, written=own.mark)
+  assert _files(folder, 'other') == ([folder / 'opened'], [changed])
+  assert changed.read_bytes() == b'mine'
+  assert converted.exists()
+
+
+def test_what_is_removed_is_said_in_a_line(tmp_path, capsys):
+  image = _photo(tmp_path, 'a.png')
+  assert _build(tmp_path, '--image', str(image)) == 0
+  assert _build(tmp_path) == 0
+  said = capsys.readouterr().out.splitlines()
+  assert said[1] == f'removed {tmp_path}/opened, which an earlier --build wrote'
+  assert len(said) == 3
+
+
+def test_where_no_marks_are_kept_a_photograph_is_left_and_said(
+  tmp_path, capsys, no_marks
+):
+  image = _photo(tmp_path, 'a.png')
+  assert _build(tmp_path, '--image', str(image)) == 0
+  assert _build(tmp_path, '--overwrite') == 0
+  assert f'left {tmp_path}/opened, whose origin' in capsys.readouterr().out
+  assert (tmp_path / 'opened').exists()
 
 
 def test_where_no_marks_are_kept_that_is_said(tmp_path, capsys, no_marks):
@@ -96,13 +155,6 @@ def test_a_released_model_is_called_by_what_it_does(tmp_path, monkeypatch):
   pages = site.pages(served, server=True)
   found = json.loads(pages['site.json'])['models']
   assert [each['title'] for each in found] == ['Noise, small', 'mine']
-
-
-def _photo(folder, name):
-  path = folder / name
-  pixels = data.chelsea()[:20, :30] / np.float32(255)
-  photo_write.write_photo(path, pixels, photos.Photo(pixels))
-  return path
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.webp', 'a.avif', 'a.bmp'])
