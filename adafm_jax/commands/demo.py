@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     help='photograph to open the page with: JPEG, PNG, WebP, AVIF or BMP, up to'
     ' 24 million pixels and 60 MB',
   )
-  add('--port', type=int, default=_PORT, help=f'default: {_PORT}; 0: any')
+  add('--port', type=int, help=f'default: {_PORT}; 0: any')
   add('--build', metavar='DIR', help='write the page as static files instead')
   add(
     '--overwrite',
@@ -47,14 +47,7 @@ def run(options: argparse.Namespace) -> None:
     UserError: options that do not go together, a model or image that can't be
       read, a port that is taken, or the extra `demo` is not installed.
   """
-  if options.build and options.no_ui:
-    raise UserError('--build writes the page, and --no-ui leaves it out.')
-  if options.overwrite and not options.build:
-    raise UserError('--overwrite is of --build, which alone writes files.')
-  if not 0 <= options.port < 2**16:
-    raise UserError(
-      f'--port is {options.port}; it must be from 0 (any) to 65535.'
-    )
+  port = _check(options)
   try:
     from adafm_jax.demo import serve, site
   except ImportError as error:
@@ -62,8 +55,8 @@ def run(options: argparse.Namespace) -> None:
       f'The demo needs {error.name}: pip install "adafm_jax[demo]".'
     ) from error
   models = site.choose_models(options.model)
-  image = pathlib.Path(options.image) if options.image else None
-  if options.build:
+  image = pathlib.Path(options.image) if options.image is not None else None
+  if options.build is not None:
     folder = pathlib.Path(options.build)
     pages = site.pages(models, server=False, image=image)
     left = site.build(folder, pages, replace=options.overwrite)
@@ -77,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     print(f'wrote {folder}: serve it with python -m http.server -d {folder}')
     return
   pages = {} if options.no_ui else site.pages(models, server=True, image=image)
-  socket = serve.listen(_HOST, options.port)
+  socket = serve.listen(_HOST, port)
   address = f'http://{_HOST}:{socket.getsockname()[1]}/'
   print(f'{address}{"api/openapi.json" if options.no_ui else ""}', flush=True)
   if not options.no_ui and not options.no_browser:
@@ -85,6 +78,29 @@ def run(options: argparse.Namespace) -> None:
       target=webbrowser.open, args=(address,), daemon=True
     ).start()
   serve.run(models, pages, socket, hosts=(_HOST, 'localhost'))
+
+
+def _check(options: argparse.Namespace) -> int:
+  """Checks what options say together; the port to listen on.
+
+  Raises:
+    UserError: they do not go together, or one is empty or out of range.
+  """
+  for name in ('model', 'image', 'build'):
+    if getattr(options, name) == '':
+      raise UserError(f'--{name} is empty; name one, or leave it out.')
+  if options.build is None:
+    if options.overwrite:
+      raise UserError('--overwrite is of --build, which alone writes files.')
+  elif options.no_ui:
+    raise UserError('--build writes the page, and --no-ui leaves it out.')
+  elif options.no_browser or options.port is not None:
+    name = '--no-browser' if options.no_browser else '--port'
+    raise UserError(f'--build writes files and serves none: leave {name} out.')
+  port: int = _PORT if options.port is None else options.port
+  if not 0 <= port < 2**16:
+    raise UserError(f'--port is {port}; it must be from 0 (any) to 65535.')
+  return port
 
 
 def _names(paths: Sequence[pathlib.Path]) -> str:

@@ -193,6 +193,11 @@ def test_the_bounds_are_those_of_the_page():
   ('argv', 'words'),
   [
     (['--build', 'x', '--no-ui'], '--no-ui'),
+    (['--build', 'x', '--port', '0'], 'leave --port out'),
+    (['--build', 'x', '--no-browser'], 'leave --no-browser out'),
+    (['--build', '', '--port', '70000'], '--build is empty'),
+    (['--build', 'x', '--image', ''], '--image is empty'),
+    (['--build', 'x', '-m', ''], '--model is empty'),
     (['--overwrite'], '--build'),
     (['--port', '70000'], '65535'),
     (['-m', 'denoisy'], 'denoise'),
