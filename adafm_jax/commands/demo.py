@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import shlex
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from adafm_jax.errors import UserError
 
@@ -57,17 +58,8 @@ def run(options: argparse.Namespace) -> None:
   models = site.choose_models(options.model)
   image = pathlib.Path(options.image) if options.image is not None else None
   if options.build is not None:
-    folder = pathlib.Path(options.build)
     pages = site.pages(models, server=False, image=image)
-    left = site.build(folder, pages, replace=options.overwrite)
-    if left.removed:
-      print(f'removed {_names(left.removed)}, which an earlier --build wrote')
-    if left.kept:
-      print(
-        f'left {_names(left.kept)}, whose origin is not known: remove it unless'
-        ' it is to be published'
-      )
-    print(f'wrote {folder}: serve it with python -m http.server -d {folder}')
+    _build(pathlib.Path(options.build), pages, replace=options.overwrite)
     return
   pages = {} if options.no_ui else site.pages(models, server=True, image=image)
   socket = serve.listen(_HOST, port)
@@ -101,6 +93,24 @@ def _check(options: argparse.Namespace) -> int:
   if not 0 <= port < 2**16:
     raise UserError(f'--port is {port}; it must be from 0 (any) to 65535.')
   return port
+
+
+def _build(
+  folder: pathlib.Path, pages: Mapping[str, bytes], *, replace: bool
+) -> None:
+  """Writes the page, and says what became of an earlier one."""
+  from adafm_jax.demo import site
+
+  left = site.build(folder, pages, replace=replace)
+  if left.removed:
+    print(f'removed {_names(left.removed)}, which an earlier --build wrote')
+  if left.kept:
+    print(
+      f'left {_names(left.kept)}, whose origin is not known: remove it unless'
+      ' it is to be published'
+    )
+  quoted = shlex.quote(str(folder))
+  print(f'wrote {folder}: serve it with python -m http.server -d {quoted}')
 
 
 def _names(paths: Sequence[pathlib.Path]) -> str:

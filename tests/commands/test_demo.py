@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 import socket
 import sys
 
@@ -58,6 +59,13 @@ def _photo(folder, name):
 
 def _build(folder, *more):
   return cli.main(['demo', '--build', str(folder), *more])
+
+
+def test_the_line_to_serve_it_with_is_for_the_shell(tmp_path, capsys):
+  folder = tmp_path / "site two's ü"
+  assert _build(folder) == 0
+  said = capsys.readouterr().out
+  assert shlex.split(said.partition('with ')[2])[-1] == str(folder)
 
 
 def test_build_replaces_what_an_earlier_one_wrote_or_what_it_may(
