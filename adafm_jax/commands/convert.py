@@ -78,7 +78,7 @@ def _is_model(path: str) -> bool:
   from adafm_jax.model_file import authors_file
   from adafm_jax.model_file import file as model_file
 
-  suffix = pathlib.Path(path).suffix
+  suffix = authors_file.suffix(path)
   if suffix == authors_file.SAFETENSORS:
     return model_file.is_model(path)
   return not suffix and not os.path.exists(path)
@@ -94,7 +94,7 @@ def _from_authors(options: argparse.Namespace) -> None:
   from adafm_jax.model import Model
   from adafm_jax.model_file import authors, authors_file
 
-  if pathlib.Path(options.output).suffix != authors_file.SAFETENSORS:
+  if authors_file.suffix(options.output) != authors_file.SAFETENSORS:
     raise UserError(
       f'{options.output} must end in {authors_file.SAFETENSORS}, as model files'
       ' do.'

@@ -26,6 +26,19 @@ TORCH = ('.pth', '.pt')
 KEY = 'adafm_header'  # of the metadata; FORMAT would mean our own naming
 
 
+def check(path: str | os.PathLike[str]) -> None:
+  """Checks what needs no PyTorch: that a file is there, and its suffix.
+
+  Raises:
+    UserError: there is none, it is a folder, or its format is not known.
+  """
+  if os.path.isdir(path):
+    raise UserError(f'{path} is a folder; give a file.')
+  if not os.path.exists(path):
+    raise UserError(f'There is no file {path}.')
+  _check_suffix(path)
+
+
 def read(
   path: str | os.PathLike[str],
 ) -> tuple[dict[str, np.ndarray], Header | None]:
@@ -39,10 +52,11 @@ def read(
     name -> float32 array, and the header that `write` kept, if any.
 
   Raises:
-    UserError: the file is missing or holds no state dict, or PyTorch is needed
-      and missing.
+    UserError: the file is missing, has another suffix or holds no state dict,
+      or PyTorch is needed and missing.
   """
-  if pathlib.Path(path).suffix != SAFETENSORS:
+  check(path)
+  if suffix(path) != SAFETENSORS:
     return read_pth(path), None
   tensors, metadata = model_file.read_tensors(path)
   kept = metadata.get(KEY)
@@ -67,16 +81,11 @@ def write(
     UserError: the suffix is not one of these, PyTorch is needed and missing, or
       the file can't be written.
   """
-  suffix = pathlib.Path(path).suffix
-  if suffix == SAFETENSORS:
+  if suffix(path) == SAFETENSORS:
     text = json.dumps(headers.to_json(header), allow_nan=False)
     model_file.write_tensors(path, state, {KEY: text}, written)
     return
-  if suffix not in TORCH:
-    raise UserError(
-      f'{path} has no suffix of a known format: use .pth or .pt (PyTorch), or'
-      f' {SAFETENSORS}.'
-    )
+  _check_suffix(path)
   torch = _torch('Writing')
   tensors = {name: torch.from_numpy(x.copy()) for name, x in state.items()}
   with files.atomic_path(path, written) as temporary:
@@ -137,6 +146,19 @@ def provenance(*paths: str | os.PathLike[str]) -> dict[str, Any]:
     facts['basic_file'] = found[0].name
     facts['basic_sha256'] = files.sha256(found[0])
   return facts
+
+
+def suffix(path: str | os.PathLike[str]) -> str:
+  """What says the format of a file, in lower case."""
+  return pathlib.Path(path).suffix.lower()
+
+
+def _check_suffix(path: str | os.PathLike[str]) -> None:
+  if suffix(path) not in (SAFETENSORS, *TORCH):
+    raise UserError(
+      f'{path} has no suffix of a known format: use .pth or .pt (PyTorch), or'
+      f' {SAFETENSORS}.'
+    )
 
 
 def _torch(what: str) -> Any:

@@ -183,6 +183,40 @@ def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch):
   assert "needs PyTorch: pip install 'adafm_jax[torch]'" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+  ('names', 'words'),
+  [
+    (['nope.pth'], 'There is no file nope.pth.'),
+    (['n.png'], 'n.png has no suffix of a known format'),
+    (['there.pth/'], 'there.pth/ is a folder'),
+    (['t.safetensors', 'denoise'], 'There is no file denoise.'),
+  ],
+)
+def test_what_is_no_such_file_does_not_ask_for_pytorch(
+  names, words, monkeypatch, capsys
+):
+  monkeypatch.setitem(sys.modules, 'torch', None)
+  pathlib.Path('n.png').write_bytes(b'a picture')
+  pathlib.Path('there.pth').mkdir()
+  state = _state(tiny_models.random_model())
+  safetensors.numpy.save_file(state, 't.safetensors')
+  assert _convert(*names, '-o', 'out.safetensors', *NO_LEVELS) == 2
+  error = capsys.readouterr().err
+  assert words in error
+  assert 'PyTorch: pip' not in error
+
+
+def test_suffixes_may_be_in_capitals():
+  model = tiny_models.random_model()
+  model.save('A.SAFETENSORS')
+  assert _convert('A.SAFETENSORS', '-o', 'T.SAFETENSORS') == 0
+  tiny_models.check_equal(
+    safetensors.numpy.load_file('T.SAFETENSORS'), _state(model)
+  )
+  assert _convert('T.SAFETENSORS', '-o', 'B.SAFETENSORS') == 0
+  _check_same(Model.load('B.SAFETENSORS'), model)
+
+
 class _Code:
   """Pickled, this is a call."""
 
