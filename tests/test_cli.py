@@ -98,7 +98,9 @@ def test_convert_writes_a_model_file(tmp_path, monkeypatch, capsys):
 
 def test_convert_checks_levels_before_it_reads(tmp_path, capsys):
   target = tmp_path / 'model.safetensors'
-  argv = ['convert', 'x.pth', '-o', str(target), '--task', 'dejpeg']
+  source = tmp_path / 'x.pth'
+  source.write_bytes(b'not read')
+  argv = ['convert', str(source), '-o', str(target), '--task', 'dejpeg']
   assert cli.main([*argv, '--start', '80', '--end', '0.5']) == 2
   assert 'not a legal JPEG quality' in capsys.readouterr().err
   assert not target.exists()

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 from adafm_jax.degrade import level as levels
 from adafm_jax.errors import UserError
@@ -67,21 +68,30 @@ def run(options: argparse.Namespace) -> None:
   if output in map(os.path.realpath, options.file):
     raise UserError(f'{options.output} is the file to convert; give another.')
   overwrite.refuse([pathlib.Path(options.output)], replace=options.overwrite)
-  if _is_model(options.file[0]):
+  if _is_model(options.file):
     _to_authors(options)
   else:
     _from_authors(options)
 
 
-def _is_model(path: str) -> bool:
-  """Whether to convert to the authors' naming; a name is a model's."""
+def _is_model(paths: Sequence[str]) -> bool:
+  """Whether to convert to the authors' naming, once all files are found."""
+  from adafm_jax import zoo
   from adafm_jax.model_file import authors_file
   from adafm_jax.model_file import file as model_file
 
-  suffix = authors_file.suffix(path)
-  if suffix == authors_file.SAFETENSORS:
-    return model_file.is_model(path)
-  return not suffix and not os.path.exists(path)
+  first, *others = paths
+  if released := first in zoo.entries():
+    paths = others
+  elif not os.path.exists(first):
+    zoo.locate(first)  # says which names there are
+  for path in paths:
+    authors_file.check(path)
+  if released:
+    return True
+  if authors_file.suffix(first) != authors_file.SAFETENSORS:
+    return False
+  return model_file.is_model(first)
 
 
 def _from_authors(options: argparse.Namespace) -> None:

@@ -148,7 +148,7 @@ def test_bad_files_are_a_sentence_and_nothing_is_written(capsys):
     (['t.safetensors', '-o', 'b', *NO_LEVELS], 'b must end in'),
     (['t.safetensors', '-o', 'b/', *NO_LEVELS], 'b/ must end in'),
     (['t.safetensors', '-o', 'b.pth', *NO_LEVELS], 'b.pth must end in'),
-    (['none.safetensors', '-o', 'b.pth'], 'There is no model file none'),
+    (['none.safetensors', '-o', 'b.pth'], 'There is no file none.safetensors'),
     (['nobody', '-o', 'b.pth'], 'no released model'),
     (['t.safetensors', '-o', 'b.safetensors'], 'does not say its levels'),
     (['t.safetensors', '-o', 'b.safetensors', '--start', '1'], 'together'),
@@ -190,20 +190,33 @@ def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch):
     (['n.png'], 'n.png has no suffix of a known format'),
     (['there.pth/'], 'there.pth/ is a folder'),
     (['t.safetensors', 'denoise'], 'There is no file denoise.'),
+    (['nope.onnx'], 'There is no file nope.onnx.'),
+    (['there'], 'there is a folder'),
+    (['there/denoise'], 'There is no file there/denoise.'),
+    (['.'], '. is a folder'),
+    (['denoise', 'nope.pth'], 'There is no file nope.pth.'),
   ],
 )
-def test_what_is_no_such_file_does_not_ask_for_pytorch(
-  names, words, monkeypatch, capsys
+@pytest.mark.parametrize('output', ['out.safetensors', 'out.pth'])
+def test_what_is_no_such_file_is_named_and_nothing_else_blamed(
+  output, names, words, monkeypatch, capsys
 ):
   monkeypatch.setitem(sys.modules, 'torch', None)
   pathlib.Path('n.png').write_bytes(b'a picture')
   pathlib.Path('there.pth').mkdir()
+  pathlib.Path('there').mkdir()
   state = _state(tiny_models.random_model())
   safetensors.numpy.save_file(state, 't.safetensors')
-  assert _convert(*names, '-o', 'out.safetensors', *NO_LEVELS) == 2
+  assert _convert(*names, '-o', output, *NO_LEVELS) == 2
   error = capsys.readouterr().err
   assert words in error
   assert 'PyTorch: pip' not in error
+
+
+def test_a_released_name_is_no_folder_s():
+  pathlib.Path('denoise').mkdir()
+  argv = ['denoise', '-o', 'basic.safetensors', '--basic']
+  assert _convert(*argv) == 0
 
 
 def test_suffixes_may_be_in_capitals():
