@@ -68,8 +68,23 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
   try:
     yield
   except OSError as error:
-    reason = error.strerror or error  # Pillow's errors have no strerror
+    reason = _reason(error, pathlib.Path(path).parent)
     raise UserError(f'Cannot write {path}: {reason}.') from error
+
+
+def _reason(error: OSError, folder: pathlib.Path) -> str:
+  """Why nothing can be written there; the system may only say what exists."""
+  place = _there(folder)
+  if not os.path.isdir(place):
+    return f'{place} is not a folder'
+  return error.strerror or str(error)  # Pillow's errors have no strerror
+
+
+def _there(folder: pathlib.Path) -> pathlib.Path:
+  """What is there of a folder's path: missing folders will be created."""
+  while not os.path.lexists(folder) and folder != folder.parent:
+    folder = folder.parent
+  return folder
 
 
 def _prefix(path: pathlib.Path) -> str:
@@ -101,9 +116,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
       full.
   """
   path = pathlib.Path(path)
-  folder = path.parent
-  while not os.path.exists(folder) and folder != folder.parent:
-    folder = folder.parent  # missing folders will be created
+  folder = _there(path.parent)
   if not os.path.isdir(folder):
     raise UserError(f'Cannot write {path}: {folder} is not a folder.')
   if not os.access(folder, os.W_OK | os.X_OK):
@@ -124,11 +137,12 @@ def make_folder(folder: str | os.PathLike[str]) -> None:
   Raises:
     UserError: it can't be made or written to.
   """
+  folder = pathlib.Path(folder)
   try:
-    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(
-      f'Cannot make the folder {folder}: {error.strerror}.'
+      f'Cannot make the folder {folder}: {_reason(error, folder)}.'
     ) from error
   if not os.access(folder, os.W_OK):
     raise UserError(f'The folder {folder} cannot be written to.')
@@ -151,7 +165,7 @@ def locked(path: pathlib.Path, busy: str) -> Iterator[None]:
     lock = path.open('w')
   except OSError as error:
     raise UserError(
-      f'Cannot write to {path.parent}: {error.strerror}.'
+      f'Cannot write to {path.parent}: {_reason(error, path.parent)}.'
     ) from error
   with lock:
     try:

@@ -235,6 +235,8 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
     known = json.loads(path.read_text('utf-8'))
   except FileNotFoundError:
     return False
+  except NotADirectoryError as error:
+    raise UserError(f'--manifest {folder} is not a folder.') from error
   except (OSError, ValueError) as error:
     raise UserError(f'Cannot use {path}: {error}.') from error
   if not isinstance(known, dict):

@@ -420,6 +420,13 @@ def test_a_manifest_that_cannot_be_read_is_a_sentence(capsys):
     assert str(job) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('more', [[], ['--dry-run']])
+def test_a_file_in_place_of_the_manifest_is_a_sentence(more, capsys):
+  pathlib.Path('notes').write_bytes(b'')
+  assert cli.main([*COMMAND, *more]) == 2
+  assert 'notes is not a folder.' in capsys.readouterr().err
+
+
 def _run(program, **variables):
   return subprocess.run(
     program,
