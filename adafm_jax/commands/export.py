@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
 import re
 
@@ -74,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
   model = zoo.load(options.model)
   if options.path:
     model = model.with_path(options.path)
-  if output.suffix == '.stablehlo':
+  if output.suffix.lower() == '.stablehlo':
     from adafm_jax.export import stablehlo
 
     stablehlo.write(
@@ -97,19 +96,17 @@ def run(options: argparse.Namespace) -> None:
 def _check(output: pathlib.Path, options: argparse.Namespace) -> None:
   """Refuses options that contradict each other, all at once."""
   problems = []
-  if output.suffix not in _SUFFIXES:
+  if output.suffix.lower() not in _SUFFIXES:
     problems.append(
       f'{output} has no suffix that says what to write: give one of'
       f' {", ".join(_SUFFIXES)} (for PyTorch see `adafm convert`).'
     )
   if options.map and options.level is not None:
     problems.append('Give --level, or --map for a strength as input, not both.')
-  if output.suffix == '.stablehlo':
+  if output.suffix.lower() == '.stablehlo':
     for name in ('level', 'static', 'float16'):
       if getattr(options, name) not in (None, False):
         problems.append(f'--{name} is for ONNX files only; leave it out.')
-  if os.path.isdir(output):
-    problems.append(f'{output} is a folder; give a file name.')
   if problems:
     raise UserError(problems)
   overwrite.refuse([output], replace=options.overwrite, other='file name')

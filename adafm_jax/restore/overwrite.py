@@ -56,8 +56,13 @@ def refuse(
     other: what the user can give another of.
 
   Raises:
-    UserError: a file that no earlier call wrote would be replaced.
+    UserError: a file that no earlier call wrote would be replaced; or a folder,
+      which nothing replaces.
   """
+  paths = list(paths)
+  for path in paths:
+    if path.is_dir():
+      raise UserError(f'{path} is a folder; give another {other}.')
   if taken := Existing(replace=replace).blocking(*paths):
     raise UserError(
       f'{taken} exists, and {_unknown(taken, earlier)}; give --overwrite or'

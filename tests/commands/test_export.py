@@ -56,6 +56,14 @@ def test_a_file_of_others_is_replaced_only_if_asked(capsys):
   assert 'no earlier call wrote it as it is' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('more', [[], ['--overwrite']])
+def test_a_folder_is_a_sentence(more, capsys):
+  pathlib.Path('a.onnx').mkdir()
+  assert _export('a.onnx', *more) == 2
+  error = capsys.readouterr().err
+  assert error == 'error: a.onnx is a folder; give another file name.\n'
+
+
 @pytest.mark.parametrize(
   ('argv', 'words'),
   [
@@ -66,6 +74,8 @@ def test_a_file_of_others_is_replaced_only_if_asked(capsys):
     (['a.onnx', '--static', '0'], "--static is '0'"),
     (['a.onnx', '--static', '5x'], "--static is '5x'"),
     (['a.stablehlo', '--level', '40'], '--level is for ONNX'),
+    (['a.StableHLO', '--static', '8'], '--static is for ONNX'),
+    (['a.ONNX', '--path', 'hats'], 'path line only'),
     (['a.onnx', '--path', 'hats'], 'path line only'),
   ],
 )
@@ -99,9 +109,9 @@ def test_without_flatbuffers_one_sentence_says_what_to_install(
 
 def test_a_stablehlo_file_is_written(capsys):
   pytest.importorskip('flatbuffers', reason='the extra is not installed')
-  assert _export('a.stablehlo', '--map') == 0
+  assert _export('a.STABLEHLO', '--map') == 0
   assert 'cpu, cuda, tpu' in capsys.readouterr().out
-  assert len(pathlib.Path('a.stablehlo').read_bytes()) > 1000
+  assert len(pathlib.Path('a.STABLEHLO').read_bytes()) > 1000
 
 
 def test_broken_models_are_a_sentence(capsys):

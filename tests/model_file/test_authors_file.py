@@ -291,6 +291,15 @@ def test_nothing_of_the_user_s_is_overwritten(capsys):
   assert _convert('a.safetensors', '-o', target) == 0
 
 
+@pytest.mark.parametrize('more', [[], ['--overwrite']])
+def test_a_folder_is_not_overwritten_whatever_is_asked(more, capsys):
+  pathlib.Path('d.safetensors').mkdir()
+  argv = ['denoise', '-o', 'd.safetensors', '--path', 'line']
+  assert _convert(*argv, *more) == 2
+  error = capsys.readouterr().err
+  assert error == 'error: d.safetensors is a folder; give another --output.\n'
+
+
 def test_where_no_marks_are_kept_that_is_said(capsys, no_marks):
   tiny_models.random_model().save('a.safetensors')
   command = 'a.safetensors', '-o', 'theirs.safetensors'

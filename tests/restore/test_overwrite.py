@@ -21,3 +21,9 @@ def test_the_first_file_that_nobody_gave_up_is_named(tmp_path):
   own_file.write_text('edited')
   with pytest.raises(UserError, match=r'a exists.* another --output'):
     overwrite.refuse([own_file], replace=False)
+
+
+@pytest.mark.parametrize('replace', [False, True])
+def test_a_folder_is_never_replaced(tmp_path, replace):
+  with pytest.raises(UserError, match='is a folder; give another file name'):
+    overwrite.refuse([tmp_path], replace=replace, other='file name')
