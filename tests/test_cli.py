@@ -1,4 +1,6 @@
+import argparse
 import hashlib
+import importlib
 import json
 import subprocess
 import sys
@@ -33,6 +35,13 @@ def test_alone_it_prints_help(capsys):
   assert out.startswith('usage: adafm')
   for command in cli.COMMANDS:
     assert f'    {command} ' in out
+
+
+@pytest.mark.parametrize('command', sorted(cli.COMMANDS.keys() - {'train'}))
+def test_every_option_has_a_help_text(command):
+  parser = argparse.ArgumentParser()
+  importlib.import_module(cli.COMMANDS[command][1]).arguments(parser)
+  assert [x.dest for x in parser._actions if not x.help] == []
 
 
 def test_version(capsys):

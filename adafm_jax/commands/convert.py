@@ -39,7 +39,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ' replaced without it',
   )
   there = parser.add_argument_group("from the authors' naming")
-  there.add_argument('--task', choices=list(levels.TASKS))
+  there.add_argument(
+    '--task',
+    choices=list(levels.TASKS),
+    help='what the model restores; with --start and --end, for files that do'
+    ' not say it themselves',
+  )
   there.add_argument('--start', type=float, help='level of strength 0')
   there.add_argument('--end', type=float, help='level of strength 1')
   back = parser.add_argument_group('to it')
