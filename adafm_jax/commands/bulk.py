@@ -19,6 +19,11 @@ from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore.cluster import PictureTask
 
 _NOT_HERE = ('json', 'skip_existing', 'dry_run')
+_HELP = dict.fromkeys(_NOT_HERE, argparse.SUPPRESS) | {
+  'input': 'pictures, folders of them, patterns such as "scans/*.png", lists'
+  ' (.txt, a path or URI a line), or URIs (s3://bucket/folder)',
+  'output': 'folder for the results, or its URI',
+}
 
 
 @entry_point
@@ -32,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ' alone. See docs/bulk.md.',
   )
   restore_options.arguments(parser)
+  for action in parser._actions:
+    action.help = _HELP.get(action.dest, action.help)
   add = parser.add_argument_group('Ray').add_argument
   add(
     '--address',

@@ -188,6 +188,20 @@ def test_mistakes_are_reported_before_a_cluster_is_started(
   assert not pathlib.Path('notes').exists()
 
 
+def test_the_help_is_of_this_command(capsys):
+  with pytest.raises(SystemExit):
+    bulk.main(['--help'])
+  usage, _, rest = capsys.readouterr().out.partition('\n\n')
+  about, _, listed = rest.partition('\n\n')
+  for option in ('--json', '--skip-existing', '--dry-run'):
+    assert option not in usage
+    assert option not in listed
+    assert option in about
+  text = ' '.join(listed.split())
+  assert 'lists (.txt, a path or URI a line), or URIs (s3://' in text
+  assert 'folder for the results, or its URI' in text
+
+
 def _options(*arguments):
   parser = argparse.ArgumentParser()
   restore_options.arguments(parser)
