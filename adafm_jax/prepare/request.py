@@ -28,8 +28,8 @@ class Request:
     task: 'dejpeg' or 'sr' to store degraded partners with the images; '' for
       none.
     levels: of the partners.
-    channels: 1 or 3, to which images are converted; 0 is the task's default,
-      or without a task, as they are.
+    channels: 1 or 3, to which images with partners are converted; 0 is the
+      task's default. Without a task images are stored as they are.
     unchecked: whether to skip the checks against what the set should hold.
     overwrite: whether to replace a prepared set.
   """
@@ -79,6 +79,11 @@ class Request:
     else:
       for level in self.levels:
         problems += levels.TASKS[self.task].problems(level)
+    if self.channels and not self.task:
+      problems.append(
+        '--channels is for degraded partners: give --task and --levels, too, or'
+        ' leave it out, since images alone are stored as they are.'
+      )
     if self.side and not 0 < self.step <= self.side:
       problems.append(
         f'--step is {self.step}; it must be 1 to --side ({self.side}).'
@@ -177,7 +182,8 @@ def _partner_arguments(parser: argparse.ArgumentParser) -> None:
     type=int,
     choices=(1, 3),
     default=0,
-    help='with --task: 1 is luma (default for dejpeg), 3 is RGB',
+    help='with --task: store images and partners in luma (1, the default for'
+    ' dejpeg) or RGB (3, the default for sr)',
   )
 
 

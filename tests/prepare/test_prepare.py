@@ -59,6 +59,7 @@ def test_a_copy_of_a_training_image_does_not_validate(tmp_path):
     ({'task': 'dejpeg'}, 'Give --task and --levels together'),
     ({'task': 'denoise', 'levels': (15.0,)}, 'must be dejpeg or sr'),
     ({'task': 'dejpeg', 'levels': (0.0,)}, 'quality'),
+    ({'channels': 1}, '--channels is for degraded partners: give --task'),
     ({'step': 0}, '--step is 0; it must be 1 to --side (480)'),
     ({'holdout': 3}, '--holdout is 3, but there are only 3 training image(s)'),
     ({'called': 'a/b'}, "--name is 'a/b'; use letters"),
