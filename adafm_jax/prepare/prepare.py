@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import pathlib
+import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from adafm_jax import files
 from adafm_jax.data import known, prepared
@@ -118,17 +120,30 @@ def describe(where: pathlib.Path) -> str:
     part = prepared.Split(where, index, split)
     cut = f' as {len(part.sizes)} sub-images' if part.is_cut else ''
     lines.append(f'  {split}: {len(part.entries)} images{cut}')
+  quoted = shlex.quote(str(data_dir))
   if 'train' in index['splits']:
+    trained = _trained(name, index, data_dir)
     lines.append(
-      f'train from it with --config.data.train=tfds:{name}/train'
-      f' --config.data.data_dir={data_dir}'
+      f'train from it with --config.data.train=tfds:{trained}/train'
+      f' --config.data.data_dir={quoted}'
     )
   elif name in known.evaluation_names():
     lines.append(
       f'evaluate on it with --config.evaluate.sets={name}'
-      f' --config.data.data_dir={data_dir}'
+      f' --config.data.data_dir={quoted}'
     )
   return '\n'.join(lines)
+
+
+def _trained(
+  name: str, index: Mapping[str, Any], data_dir: pathlib.Path
+) -> str:
+  """What training is given: the set without partners, if it is prepared too."""
+  if not index['task']:
+    return name
+  ending = prepared.partner_set('', index['task'], index['channels'])
+  clean = name.removesuffix(ending)
+  return clean if prepared.folder(clean, data_dir).exists() else name
 
 
 def run(options: argparse.Namespace) -> None:

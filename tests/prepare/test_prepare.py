@@ -4,16 +4,20 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import small_configs
 import small_sets
 
 from adafm_jax.data import prepared, sources
 from adafm_jax.errors import UserError
+from adafm_jax.prepare import prepare
+from adafm_jax.train import images as training
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -127,6 +131,28 @@ def test_the_command_says_what_it_did(tmp_path):
   assert 'preparing image_folder: 100%' in output
   assert '--config.data.train=tfds:image_folder/train' in output
   assert 'Dataset image_folder downloaded' not in output
+
+
+def test_the_line_to_copy_trains_from_what_was_prepared(tmp_path):
+  data_dir = tmp_path / 'D d'
+  source = small_sets.write(tmp_path / 'in', small_sets.make_images(3))
+  made = {'source': source, 'holdout': 1, 'called': 'mine'}
+  partners = {**made, 'task': 'dejpeg', 'levels': (80.0, 10.0)}
+  where = small_sets.make_set(data_dir, **partners)
+  # Training finds partners by the clean set's name, if that is prepared.
+  for name in ('mine_dejpeg_y', 'mine'):
+    line = prepare.describe(where).splitlines()[-1]
+    train, folder = shlex.split(line)[-2:]
+    assert train == f'--config.data.train=tfds:{name}/train'
+    assert folder == f'--config.data.data_dir={data_dir}'
+    fields = {'task': 'dejpeg', 'start': 80.0, 'end': 10.0}
+    fields |= {'model__channels': 1, 'train__patch': 8, 'adapt__patch': 8}
+    fields |= {'data__train': train.partition('=')[2]}
+    config = small_configs.parse(**fields, data__data_dir=str(data_dir))
+    assert training.load(config).train.name == 'mine_dejpeg_y'
+    if name != 'mine':
+      clean = small_sets.make_set(data_dir, **made, side=4, step=4)
+      assert 'tfds:mine/train' in prepare.describe(clean)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path):
