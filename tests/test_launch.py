@@ -29,6 +29,12 @@ os.rename(note + '~', note)
 once = os.environ.get('ONCE')
 if process == os.environ.get('FAILS') and not (once and os.path.exists(once)):
   once and open(once, 'w').close()
+  # The others have asked by then, or are not coming.
+  count = int(sys.argv[sys.argv.index('--processes') + 1])
+  notes = [note[: -len(process)] + str(i) for i in range(count)]
+  late = time.monotonic() + 10
+  while not all(map(os.path.exists, notes)) and time.monotonic() < late:
+    time.sleep(0.01)
   sys.exit(int(os.environ.get('CODE', 7)))
 time.sleep(float(os.environ.get('SLEEPS', 0)))
 """
