@@ -182,7 +182,7 @@ def psnr(
   """PSNR in dB of a pair (clean, noisy) at each strength, in one pass."""
   clean, noisy = pair
   restored = jax.vmap(apply, (None, None, 0))(params, noisy, strengths)
-  error = jnp.mean(jnp.square(restored - clean), axis=(1, 2, 3, 4))
+  error = jnp.mean(jnp.square(restored - clean[None]), axis=(1, 2, 3, 4))
   return -10 * jnp.log10(error)
 
 

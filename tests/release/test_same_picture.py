@@ -25,8 +25,8 @@ def _small(name):
   return name == released.small(name.partition('-')[0])
 
 
-# The small ones, and the largest, whose AdaFM filters are 5x5.
-COMPARED = [name for name in zoo.entries() if _small(name) or name == 'sr']
+# The small ones, `sr-small` with filters of 5x5, and one of the paper's size.
+COMPARED = [name for name in zoo.entries() if _small(name) or name == 'denoise']
 
 
 @functools.cache
