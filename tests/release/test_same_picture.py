@@ -25,10 +25,6 @@ def _small(name):
   return name == released.small(name.partition('-')[0])
 
 
-# The small ones, `sr-small` with filters of 5x5, and one of the paper's size.
-COMPARED = [name for name in zoo.entries() if _small(name) or name == 'denoise']
-
-
 @functools.cache
 def _rows(name):
   model = load(name)
@@ -50,7 +46,7 @@ ENGINES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', COMPARED)
+@pytest.mark.parametrize('name', zoo.entries())
 def test_every_engine_is_within_one_step(name):
   rows = _rows(name)
   expected = dict(ENGINES)
@@ -105,7 +101,7 @@ os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))
 import jax, numpy as np
 from adafm_jax import zoo
 assert len(os.sched_getaffinity(0)) == int(sys.argv[1])
-for name in ('denoise', 'dejpeg-small', 'sr'):
+for name in zoo.entries():
   model = zoo.load(name)
   image = np.random.default_rng(0).random((97, 120, 3), np.float32)
   level = model.levels.level(0.5)
@@ -132,5 +128,5 @@ def test_one_thread_and_two_give_the_same_bits():
     ).stdout
     for count in ('1', '2')
   ]
-  assert found[0].count('\n') == 2 * 3
+  assert found[0].count('\n') == 2 * len(zoo.entries())
   assert found[0] == found[1]
