@@ -16,8 +16,6 @@ import small_sets
 
 from adafm_jax.restore import own
 
-# Also in the processes that tests start: they leave nothing in a user's cache.
-os.environ['ADAFM_COMPILE_CACHE'] = 'off'
 # A shell starts background jobs deaf to Ctrl-C, and their children with them:
 # tests that send it would fail there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,6 +24,18 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 mpl.use('Agg')
+
+
+def pytest_configure(config):
+  """Keeps compiled programs between tests and runs; --cache-clear removes them.
+
+  The processes that tests start keep theirs there too, not in a user's cache.
+  """
+  compiled = str(config.cache.mkdir('compiled'))
+  os.environ['ADAFM_COMPILE_CACHE'] = compiled
+  jax.config.update('jax_compilation_cache_dir', compiled)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+  jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 
 
 @pytest.fixture
@@ -42,6 +52,14 @@ def models_here(here):
 
   for name, model in restoring.MODELS.items():
     model.save(f'{name}.safetensors')
+
+
+@pytest.fixture
+def bulk_pictures(here):
+  """The same, with pictures for bulk work and their model."""
+  import bulk_work
+
+  bulk_work.write_pictures()
 
 
 @pytest.fixture(scope='session')

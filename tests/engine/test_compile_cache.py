@@ -60,11 +60,11 @@ def test_restoring_compiles_once_for_all_calls(here, models_here):
   command += ['-m', 'denoise.safetensors', '--tile', '32']
   command += ['--strength', '0.5', '--overwrite', '-o', 'out.png']
   cache = here / 'cache'
-  _python(command, {'ADAFM_COMPILE_CACHE': str(cache)})
-  kept = _files(cache)
-  assert sum(name.startswith('jit_step') for name in kept) == 1
-  _python(command, {'ADAFM_COMPILE_CACHE': str(cache)})
-  assert _files(cache) == kept
+  # By its own program: what compiles in about 0.1 s is kept or not by chance.
+  for _ in range(2):
+    _python(command, {'ADAFM_COMPILE_CACHE': str(cache)})
+    kept = [name for name in _files(cache) if name.startswith('jit_step')]
+    assert len(kept) == 1
 
 
 def test_another_folder_or_none(tmp_path):
