@@ -14,7 +14,7 @@ from collections.abc import Sequence, Set
 from adafm_jax import errors, files, progress, zoo
 from adafm_jax.commands import bulk_tasks, restore, restore_job, restore_options
 from adafm_jax.errors import UserError, entry_point
-from adafm_jax.restore import cluster, manifest, objects, recipe
+from adafm_jax.restore import cluster, manifest, objects, recipe, shards
 from adafm_jax.restore import pairs as pairing
 from adafm_jax.restore.cluster import PictureTask
 
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
   """Restores what falls to this call, and is not done yet."""
-  shard = manifest.parse_shard(options.shard or '0/1')
+  shard = shards.parse(options.shard or '0/1')
   here = copy.copy(options)
   here.device = 'cpu'  # the GPU is the actors'
   identity = restore_job.identity(restore_job.make_job(here), options)

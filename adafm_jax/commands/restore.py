@@ -73,9 +73,9 @@ def _run_part(
   options: argparse.Namespace, pairs: Sequence[pairing.Pair]
 ) -> int:
   """Restores what falls to one process, and is not done yet."""
-  from adafm_jax.restore import manifest
+  from adafm_jax.restore import manifest, shards
 
-  shard = manifest.parse_shard(options.shard or '0/1')
+  shard = shards.parse(options.shard or '0/1')
   output, job = pathlib.Path(options.output), restore_job.make_job(options)
   named = [(manifest.result_name(p.target, output), p) for p in pairs]
   mine = [(name, pair) for name, pair in named if shard.has(name)]

@@ -10,9 +10,7 @@ joins the journals.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
-import hashlib
 import io
 import json
 import os
@@ -24,6 +22,7 @@ from typing import Any
 from adafm_jax import errors, files
 from adafm_jax.errors import UserError
 from adafm_jax.restore import objects, report, workers
+from adafm_jax.restore.shards import Shard
 from adafm_jax.restore.workers import Outcome
 
 _PART = re.compile(r'part-(\d+)-of-(\d+)\.jsonl')
@@ -35,39 +34,6 @@ _REPORTED = (
 )
 # Of the line of a picture, what must be there; see `row`.
 _NEEDED = {'result', 'status', 'sha256', 'error', 'finished'}
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-  """Process `index` of `count` that share a job, counted from 0."""
-
-  index: int
-  count: int
-
-  def has(self, result: str) -> bool:
-    """Whether a result falls to this process, by its name alone."""
-    digest = hashlib.sha256(result.encode('utf-8', 'surrogateescape')).digest()
-    return int.from_bytes(digest[:8]) % self.count == self.index
-
-  @property
-  def part(self) -> str:
-    """The name of its journal, without suffix."""
-    return f'part-{self.index}-of-{self.count}'
-
-
-def parse_shard(text: str) -> Shard:
-  """Reads 'I/N', I from 0 to N - 1.
-
-  Raises:
-    UserError: it is not of that form.
-  """
-  found = re.fullmatch(r'(\d{1,9})/(\d{1,9})', text)
-  shard = Shard(*map(int, found.groups())) if found else Shard(0, 0)
-  if not shard.index < shard.count:
-    raise UserError(
-      f'--shard is {text!r}; it must be I/N with I from 0 to N - 1, as in 0/8.'
-    )
-  return shard
 
 
 def result_name(target: pathlib.Path, output: pathlib.Path) -> str:

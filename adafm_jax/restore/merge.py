@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from adafm_jax import files
 from adafm_jax.errors import UserError
 from adafm_jax.restore import manifest
+from adafm_jax.restore.shards import Shard
 
 TABLE = 'manifest.parquet'  # in the manifest's folder
 # Of a row of the Parquet file, in this order; see `manifest.row`.
@@ -77,7 +78,7 @@ def merge(folder: pathlib.Path) -> Merged:
 
 
 def _missing(
-  journals: Mapping[manifest.Shard, Sequence[dict[str, Any]]],
+  journals: Mapping[Shard, Sequence[dict[str, Any]]],
   known: Iterable[str],
 ) -> list[str]:
   """Sentences about parts that never ran or are not done."""
@@ -95,7 +96,7 @@ def _missing(
       )
   # A job that was shared out anew, among others, is whole if one sharing is.
   absent = {
-    count: [i for i in range(count) if manifest.Shard(i, count) not in journals]
+    count: [i for i in range(count) if Shard(i, count) not in journals]
     for count in {shard.count for shard in journals}
   }
   count, first = min(absent.items(), key=lambda x: len(x[1]))
@@ -103,7 +104,7 @@ def _missing(
 
 
 def _gone(
-  journals: Mapping[manifest.Shard, Sequence[dict[str, Any]]],
+  journals: Mapping[Shard, Sequence[dict[str, Any]]],
   found: Iterable[dict[str, Any]],
 ) -> list[str]:
   """Sentences about results that were done, and are not there any more.

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from adafm_jax import cli, files
-from adafm_jax.restore import manifest
+from adafm_jax.restore import shards
 
 ROOT = pathlib.Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures('bulk_pictures')
@@ -185,10 +185,10 @@ def test_results_that_differ_are_reported(capsys):
 
 def test_every_result_falls_to_one_part():
   names = [f'a/{i}.png' for i in range(3000)]
-  shards = [manifest.parse_shard(f'{i}/7') for i in range(7)]
-  counts = [sum(map(shard.has, names)) for shard in shards]
+  parts = [shards.parse(f'{i}/7') for i in range(7)]
+  counts = [sum(map(part.has, names)) for part in parts]
   assert sum(counts) == 3000
-  assert all(sum(s.has(name) for s in shards) == 1 for name in names)
+  assert all(sum(p.has(name) for p in parts) == 1 for name in names)
   assert min(counts) > 350  # 429 each on average, with a deviation of 19
 
 

@@ -10,7 +10,7 @@ from full_disk import full_disk
 
 from adafm_jax import cli, files
 from adafm_jax.errors import UserError
-from adafm_jax.restore import manifest
+from adafm_jax.restore import shards
 
 pytestmark = pytest.mark.usefixtures('bulk_pictures')
 
@@ -78,7 +78,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_result(capsys):
 )
 def test_a_shard_that_is_none(text):
   with pytest.raises(UserError, match='I/N'):
-    manifest.parse_shard(text)
+    shards.parse(text)
 
 
 def test_mistakes(capsys):

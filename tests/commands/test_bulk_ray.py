@@ -21,6 +21,7 @@ from adafm_jax import cli, errors
 from adafm_jax.commands import bulk, bulk_tasks, restore_options
 from adafm_jax.errors import UserError
 from adafm_jax.restore import cluster, manifest, merge, objects
+from adafm_jax.restore.shards import Shard
 
 pytest.importorskip('ray', reason='Ray is not installed (extra batch)')
 ROOT = pathlib.Path(__file__).parents[2]
@@ -229,7 +230,7 @@ def test_what_others_have_in_a_store_is_kept(there, sentence):
     cluster.PictureTask(f'in/{x}.bmp', f'{x}.bmp') for x in ('new', 'begun')
   ]
   given = ('-i', 'in', '-o', 's3://b/out/', '--recipe')
-  part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
+  part = (pathlib.Path('notes'), Shard(0, 1), {})
   with manifest.opened(*part) as journal:
     journal.begin(1, ['begun.bmp'], 's3://b/out')
   with manifest.opened(*part) as journal:
@@ -243,7 +244,7 @@ def test_what_others_have_in_a_store_is_kept(there, sentence):
 def test_what_a_killed_call_wrote_here_is_replaced(no_marks):
   task = cluster.PictureTask('in/a.bmp', 'a.bmp')
   options = _options('-i', 'in', '-o', 'out', '--recipe')
-  part = (pathlib.Path('notes'), manifest.Shard(0, 1), {})
+  part = (pathlib.Path('notes'), Shard(0, 1), {})
   assert bulk._existing(options, [task]) == set()
   with manifest.opened(*part) as journal:
     journal.begin(1, ['a.bmp'], 'out')
