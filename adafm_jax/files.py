@@ -194,6 +194,18 @@ def write_text(
   write_bytes(path, text.encode(), written)
 
 
+def read_json(path: str | os.PathLike[str]) -> Any:
+  """The value in a JSON file.
+
+  Raises:
+    UserError: the file can't be read, or is not JSON.
+  """
+  try:
+    return json.loads(pathlib.Path(path).read_text('utf-8'))
+  except (OSError, ValueError) as error:
+    raise UserError(f'Cannot read {path}: {error}.') from error
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
   """Writes indented JSON atomically; NaN and Inf are refused."""
   write_text(path, json.dumps(value, indent=2, allow_nan=False) + '\n')

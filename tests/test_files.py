@@ -132,6 +132,15 @@ def test_text_and_json(tmp_path):
   with pytest.raises(ValueError, match='not JSON compliant'):
     files.write_json(tmp_path / 'a.json', float('nan'))
   assert (tmp_path / 'a.json').read_text() == text
+  assert files.read_json(tmp_path / 'a.json') == {'b': [1, None]}
+
+
+@pytest.mark.parametrize('data', [None, b'', b'{"a": ', b'"\xff"'])
+def test_json_that_cannot_be_read_is_a_sentence(tmp_path, data):
+  if data is not None:
+    (tmp_path / 'a.json').write_bytes(data)
+  with pytest.raises(UserError, match=r'Cannot read .*a\.json: .'):
+    files.read_json(tmp_path / 'a.json')
 
 
 def test_a_folder_for_results_is_made_or_refused(tmp_path):

@@ -9,7 +9,6 @@ compares the two paths.
 from __future__ import annotations
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -65,7 +64,7 @@ def find_curve(
     'weights': _digest(network),
   }
   # As process 0 sees it: the others may see the file a moment later.
-  seen = json.loads(path.read_text('utf-8')) if path.exists() else None
+  seen = files.read_json(path) if path.exists() else None
   kept = meshes.gather(seen)[0]
   if kept and kept['asked'] == asked:
     logs.say(f'calibration: read from {path}')

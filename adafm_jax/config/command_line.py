@@ -52,7 +52,8 @@ def separate(
   if path is None and overrides:
     raise UserError(
       f'{_CONFIG}.{next(iter(overrides))} changes a field of a config file, but'
-      f' no {_CONFIG} is given.'
+      f' no {_CONFIG} is given; to go on with the run of a --workdir, give its'
+      f' {_CONFIG} again, too.'
     )
   return path, overrides, others
 
@@ -124,12 +125,20 @@ def call(path: str, function: str) -> Any:
   except UserError:
     raise
   except Exception as error:  # the user's code may raise anything
-    line = traceback.extract_tb(error.__traceback__)[-1].lineno
-    line = getattr(error, 'lineno', None) or line
     raise UserError(
-      f'The config file {path} fails near line {line}:'
+      f'The config file {path} fails{_near_line(path, error)}:'
       f' {type(error).__name__}: {error}.'
     ) from error
+
+
+def _near_line(path: str, error: Exception) -> str:
+  """Where a file failed, as far as it is a line of its own."""
+  own = os.path.abspath(path)
+  frames = traceback.extract_tb(error.__traceback__)
+  lines = [frame.lineno for frame in frames if frame.filename == own]
+  if isinstance(error, SyntaxError) and error.filename == own:
+    lines.append(error.lineno)
+  return f' near line {lines[-1]}' if lines else ''
 
 
 def require_workdir(

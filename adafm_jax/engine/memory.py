@@ -48,6 +48,12 @@ def show(size: int) -> str:
   return f'{value:.3g} {unit}'
 
 
+def is_full(error: jax.errors.JaxRuntimeError) -> bool:
+  """Whether JAX failed since the device's memory was too small."""
+  # As an INTERNAL error, it says so in words alone.
+  return any(x in str(error) for x in ('RESOURCE_EXHAUSTED', 'Out of memory'))
+
+
 def available() -> int:
   """Bytes that may be used: half of the device's or machine's free memory."""
   stats = jax.local_devices()[0].memory_stats() or {}

@@ -97,7 +97,7 @@ def open_workdir(workdir: pathlib.Path, preset: str, base: Config) -> None:
     values = {'preset': preset, **dataclasses.asdict(base)}
     files.write_json(path, values)
     return
-  kept = json.loads(path.read_text('utf-8'))
+  kept = files.read_json(path)
   if 'preset' not in kept:
     raise UserError(
       f'{workdir} holds a single run, not the lists of the paper; give another'
@@ -165,4 +165,4 @@ class Folder:
   def read(self, file: str, default: Any) -> Any:
     """A JSON file of the folder."""
     path = self.path / file
-    return json.loads(path.read_text('utf-8')) if path.exists() else default
+    return files.read_json(path) if path.exists() else default

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from adafm_jax import files
 from adafm_jax.errors import UserError
 from adafm_jax.paper import folder as folders
 from adafm_jax.paper.variation import CHANNELS, Variation
@@ -137,7 +137,7 @@ def load(workdir: pathlib.Path) -> FinishedRuns:
     UserError: it holds no lists of the paper.
   """
   path = workdir / 'config.json'
-  config = json.loads(path.read_text('utf-8')) if path.is_file() else {}
+  config = files.read_json(path) if path.is_file() else {}
   if 'preset' not in config:
     raise UserError(
       f'{workdir} holds no experiments of the paper; run them first:'
@@ -153,12 +153,12 @@ def load(workdir: pathlib.Path) -> FinishedRuns:
 
 
 def _read(folder: pathlib.Path) -> FinishedRun:
-  about = json.loads((folder / 'run.json').read_text('utf-8'))
+  about = files.read_json(folder / 'run.json')
   values = about.pop('variation')
 
   def rows(file):
     path = folder / file
-    return json.loads(path.read_text('utf-8')) if path.exists() else []
+    return files.read_json(path) if path.exists() else []
 
   learning = [(row['step'], row['psnr']) for row in rows('learning.json')]
   variation = Variation(**values)

@@ -257,7 +257,7 @@ def place(
   if config.model.init:
     known['init'] = files.sha256(pathlib.Path(config.model.init))
   note = workdir / 'data.json'
-  begun = json.loads(note.read_text()) if note.exists() and not anew else None
+  begun = files.read_json(note) if note.exists() and not anew else None
   if begun:
     _check_same(config, begun, known, workdir)
     chosen, why = begun['placement'], 'as when the run began'

@@ -45,7 +45,8 @@ def load(config: Config, read: sources.Load = sources.load) -> Data:
     read: `sources.load`, or what remembers its results.
   """
   learnt = training.load(config, read)
-  sets = {HELDOUT: learnt.heldout}
+  most = config.evaluate.images
+  sets = {HELDOUT: learnt.heldout[: most or None]}
   for name, source in configs.evaluation_sets(config).items():
     data_dir = config.data.data_dir
     sets[name] = read(
@@ -54,7 +55,7 @@ def load(config: Config, read: sources.Load = sources.load) -> Data:
       option=f'--config.evaluate.sets={name}=',
       channels=config.model.channels,
       data_dir=data_dir,
-      most=config.evaluate.images,
+      most=most,
     )
   _check_sizes(config, sets)
   seen = {name: identify(x) for name, x in sets.items() if name != HELDOUT}

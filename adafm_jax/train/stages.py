@@ -19,6 +19,8 @@ import jax.numpy as jnp
 from adafm_jax.config.fields import Config
 from adafm_jax.config.stages import StageConfig
 from adafm_jax.degrade.degradation import Degradation
+from adafm_jax.engine import memory
+from adafm_jax.errors import UserError
 from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, initial, logs, loop, optim
@@ -194,7 +196,8 @@ def learn(
     The trained weights, on the host.
 
   Raises:
-    UserError: the batch doesn't fit the devices, or training diverged.
+    UserError: the batch doesn't fit the devices or their memory, or training
+      diverged.
   """
   config, mesh = run.config, meshes.make_mesh()
   stage: StageConfig = getattr(config, FIELDS[name])
@@ -222,7 +225,16 @@ def learn(
     if int(state.step) == stage.steps:
       logs.say(f'{name}: done before')
       return jax.device_get(loop.released(state))
-    state = _loop(run, name, arch, constants, store, state)
+    try:
+      state = _loop(run, name, arch, constants, store, state)
+    except jax.errors.JaxRuntimeError as error:
+      if not memory.is_full(error):
+        raise
+      field, patch = FIELDS[name], stage.patch
+      raise UserError(
+        f'A batch of {stage.batch} patches of {patch}x{patch} takes more memory'
+        f' than there is; give a smaller {field}.batch or {field}.patch.'
+      ) from error
   return jax.device_get(loop.released(state))
 
 

@@ -44,7 +44,7 @@ def test_overrides_in_every_form(file):
 def test_no_config():
   given = ['--workdir', 'w']
   assert command_line.take_config(given) == (None, given)
-  with pytest.raises(UserError, match=r'--config\.seed .*no --config'):
+  with pytest.raises(UserError, match=r'--config\.seed .*no --config.*again'):
     command_line.take_config(['--config.seed=3'])
 
 
@@ -55,7 +55,8 @@ def test_no_config():
     (f'{BODY}return 3', 'define get_config'),
     ('def get_config(:', 'line 1: SyntaxError'),
     (f'{BODY}return config.nope', 'line 3: AttributeError'),
-    (f'{BODY}c = config.default(); c.seed = "a"', 'TypeError'),
+    (f'{BODY}c = config.default(); c.seed = "a"', 'line 3: TypeError'),
+    ('import json\n\njson.loads("\\n{")', 'line 3: JSONDecodeError'),
   ],
 )
 def test_broken_config_files(tmp_path, text, words):

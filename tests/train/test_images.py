@@ -251,6 +251,9 @@ def test_a_run_goes_on_only_with_the_set_it_began_with(data_dir, tmp_path):
   other = training.load(_config(data_dir, 'tfds:cut/train'))
   with pytest.raises(UserError, match='have changed'):
     training.place(config, other, tmp_path)
+  (tmp_path / 'data.json').write_text('{')
+  with pytest.raises(UserError, match=r'Cannot read .*data\.json: '):
+    training.place(config, learnt, tmp_path)
 
 
 def test_held_out_images_and_given_weights_stay_the_same(
@@ -322,6 +325,16 @@ def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
   data = sets.load(config)
   assert [i.name for i in data.sets['kodak24']] == ['000', '001']
   assert list(data.sets) == ['heldout', 'kodak24']
+
+
+def test_few_images_of_each_set_may_be_measured(folder, tmp_path):
+  pictures = {x: small_sets.random_pixels(ord(x), 20, 20, 3) for x in 'abc'}
+  small_sets.write(tmp_path, pictures)
+  for few, counts in {0: [2, 3], 1: [1, 1], 3: [2, 3]}.items():
+    measured = {'evaluate__sets': f'm={tmp_path}', 'evaluate__images': few}
+    data = sets.load(_config('', folder, **measured))
+    assert [len(images) for images in data.sets.values()] == counts
+    assert len(data.learnt.heldout) == 2
 
 
 def test_images_that_are_too_small_to_be_measured_are_refused(folder, tmp_path):

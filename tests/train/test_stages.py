@@ -51,6 +51,16 @@ def test_a_batch_that_devices_cannot_share_is_refused_in_any_stage(tmp_path):
     stages.adapt(run, params)
 
 
+def test_a_batch_that_does_not_fit_into_memory_is_a_sentence(tmp_path):
+  run = _run(tmp_path)
+  stage = dataclasses.replace(run.config.adapt, batch=10**8)  # 9 TB, at least
+  config = dataclasses.replace(run.config, adapt=stage)
+  run = dataclasses.replace(run, config=config)
+  words = r'100000000 patches of 8x8 .* a smaller adapt\.batch or adapt\.patch'
+  with pytest.raises(UserError, match=words):
+    stages.adapt(run, initial.basic(config))
+
+
 def test_the_path_moves_its_bends_alone_and_resumes(tmp_path):
   run = _run(tmp_path)
   line = stages.train(run)
