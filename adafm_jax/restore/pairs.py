@@ -72,8 +72,10 @@ def find(
   Returns:
     The pairs, in order; inputs that cannot be read carry a problem. Results of
     an earlier call that lie among the inputs are left out: those below the
-    output folder, those with `suffix` beside the picture they were made of,
-    and those that carry its mark where this call would write them again.
+    output folder, and those that carry its mark and are named with `suffix`
+    beside the picture they were made of, or lie where this call would write
+    them again. Where no marks are kept (see `own`), a name with `suffix` is
+    enough.
 
   Raises:
     UserError: no input holds an image; or `output` is a file of an unknown
@@ -102,7 +104,7 @@ def find(
   if os.path.exists(folder) and not os.path.isdir(folder):
     raise UserError(f'-o {output} is a file; give a folder for the results.')
   if suffix:
-    found = _without_results(found, folder, suffix)
+    found = _without_results(found, folder, suffix, ext)
   return _without_own(
     [Pair(f.source, _target(f, folder, suffix, ext), f.problem) for f in found]
   )
@@ -224,18 +226,27 @@ def is_image(path: pathlib.Path) -> bool:
 
 
 def _without_results(
-  found: Sequence[_Found], folder: pathlib.Path, suffix: str
+  found: Sequence[_Found], folder: pathlib.Path, suffix: str, ext: str
 ) -> list[_Found]:
   """Leaves out what an earlier call with this suffix wrote beside its input."""
   originals = {f.source.with_suffix('') for f in found}
+  targets = {
+    os.path.realpath(_target(item, folder, suffix, ext))
+    for item in found
+    if not item.problem
+  }
 
   def is_result(item: _Found) -> bool:
-    stem = item.source.stem
-    if not stem.endswith(suffix) or stem == suffix:
+    path, stem = item.source, item.source.stem
+    if item.problem or not stem.endswith(suffix) or stem == suffix:
       return False
-    original = item.source.with_name(stem.removesuffix(suffix))
-    beside = (folder / item.below).resolve() == item.source.parent.resolve()
-    return beside and original in originals
+    original = path.with_name(stem.removesuffix(suffix))
+    beside = (folder / item.below).resolve() == path.parent.resolve()
+    if not beside or original not in originals:
+      return False
+    if own.can_tell(path):
+      return own.is_own(path)
+    return os.path.realpath(path) in targets
 
   return [item for item in found if not is_result(item)]
 
@@ -243,18 +254,18 @@ def _without_results(
 def _without_own(pairs: Sequence[Pair]) -> list[Pair]:
   """Leaves out pictures that an earlier call made of others among them."""
   made = {
-    os.path.realpath(pair.target): pair.source
-    for pair in reversed(pairs)
+    os.path.realpath(pair.target)
+    for pair in pairs
     if not pair.problem
+    and os.path.realpath(pair.target) != os.path.realpath(pair.source)
   }
-
-  def is_result(pair: Pair) -> bool:
-    if pair.problem:
-      return False
-    of = made.get(os.path.realpath(pair.source), pair.source)
-    return of != pair.source and own.is_own(pair.source)
-
-  return [pair for pair in pairs if not is_result(pair)]
+  return [
+    pair
+    for pair in pairs
+    if pair.problem
+    or os.path.realpath(pair.source) not in made
+    or not own.is_own(pair.source)
+  ]
 
 
 def _target(

@@ -118,7 +118,9 @@ def test_two_results_of_one_name():
 
 
 def test_results_of_an_earlier_call_are_no_inputs():
-  _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png')
+  _make('in/a.png', 'in/a_r.png', 'in/b_r.png', 'in/_r.png', 'in/a_r.jpg')
+  for result in ('in/a_r.png', 'in/a_r.jpg'):  # in either format
+    own.mark(pathlib.Path(result))
   again = {'suffix': '_r', 'existing': overwrite.Existing(skip=True)}
   assert _plan('in', 'in', **again) == [
     ('in/_r.png', 'in/_r_r.png'),
@@ -126,7 +128,8 @@ def test_results_of_an_earlier_call_are_no_inputs():
     ('in/b_r.png', 'in/b_r_r.png'),
   ]
   # Elsewhere they are pictures like others.
-  assert len(_plan('in', 'out', suffix='_r')) == 4
+  assert len(_plan('in', 'out', suffix='_r')) == 5
+  pathlib.Path('in/a_r.jpg').unlink()
   _make('in/out/a.png', 'in/out/x/a.png')
   found = _plan(
     'in', 'in/out', recursive=True, existing=overwrite.Existing(replace=True)
@@ -137,6 +140,44 @@ def test_results_of_an_earlier_call_are_no_inputs():
     'in/a_r.png',
     'in/b_r.png',
   ]
+
+
+def test_pictures_named_like_results_are_pictures():
+  _make('in/IMG.png', 'in/IMG_1.png', 'in/cat.png', 'in/cat_1.jpg')
+  for existing in (overwrite.REFUSE, overwrite.Existing(replace=True)):
+    with pytest.raises(UserError, match=r'overwrite the input in/IMG_1\.png'):
+      _plan('in', 'in', suffix='_1', existing=existing)
+  os.rename('in/IMG_1.png', 'in/IMG_2.png')
+  assert _plan('in', 'in', suffix='_1')[-1] == (
+    'in/cat_1.jpg',
+    'in/cat_1_1.jpg',
+  )
+
+
+def test_without_marks_a_name_tells_results(no_marks):
+  _make('in/a.png', 'in/a_r.png', 'in/a_r.jpg', 'in/b.png')
+  replace = overwrite.Existing(replace=True)
+  found = _plan('in', 'in', suffix='_r', existing=replace)
+  assert [source for source, _ in found] == [
+    'in/a.png',
+    'in/a_r.jpg',
+    'in/b.png',
+  ]
+
+
+@pytest.mark.parametrize(
+  ('source', 'ext'), [('in/a.png', 'jpg'), ('in/a.jpg', 'png')]
+)
+def test_results_beside_inputs_come_before_or_after_them(source, ext):
+  _make(source, result := f'in/a.{ext}')
+  own.mark(pathlib.Path(result))
+  assert _plan('in', 'in', ext=ext) == [(source, result)]
+
+
+def test_results_in_a_folder_that_a_pattern_reaches():
+  _make('in/a.png', 'in/out/a.png')
+  own.mark(pathlib.Path('in/out/a.png'))
+  assert _plan('in/**/*.png', 'in/out') == [('in/a.png', 'in/out/a.png')]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +202,6 @@ def test_mistakes(inputs, output, options, words):
 @pytest.mark.parametrize(
   ('inputs', 'output', 'options'),
   [
-    (['in'], 'in', {'suffix': '-edited'}),
     (['in/a.jpg'], 'in', {'suffix': '-edited'}),
     (['in/a.jpg'], 'in', {'ext': 'png'}),
     (['in/a.jpg'], 'other.jpg', {}),
@@ -190,10 +230,13 @@ def test_a_result_that_is_named_as_an_input_is_one():
   _make('in/a.jpg', 'in/a-edited.jpg')
   inputs, options = ['in/a.jpg', 'in/a-edited.jpg'], {'suffix': '-edited'}
   for existing in (overwrite.REFUSE, overwrite.Existing(replace=True)):
-    with pytest.raises(UserError, match=r'would overwrite in/a-edited\.jpg'):
+    with pytest.raises(UserError, match=r'the input in/a-edited\.jpg'):
       _plan(inputs, 'in', **options, existing=existing)
   found = _plan(inputs, 'in', **options, existing=overwrite.Existing(skip=True))
-  assert found == [('in/a.jpg', 'in/a-edited.jpg')]
+  assert found == [
+    ('in/a.jpg', 'in/a-edited.jpg'),  # is skipped
+    ('in/a-edited.jpg', 'in/a-edited-edited.jpg'),
+  ]
 
 
 def test_a_folder_where_a_result_would_go():
