@@ -144,7 +144,7 @@ def read(
 
 
 def _read_photo(path: pathlib.Path) -> tuple[Photo, np.ndarray]:
-  """A photograph, and its colours as uint8 [H, W, 1 or 3], as in the file.
+  """A photograph, and its colours as uint8 [H, W, 1 or 3]; 1 if it is grey.
 
   Raises:
     UserError: it can't be read, or has more than 8 bits a channel.
@@ -155,8 +155,7 @@ def _read_photo(path: pathlib.Path) -> tuple[Photo, np.ndarray]:
       f'The image {path} has more than 8 bits a channel; convert it to 8 bits'
       ' first.'
     )
-  image = images.to_uint8(photo.pixels)
-  return photo, np.repeat(image, 3, axis=-1) if photo.grey_rgb else image
+  return photo, images.to_uint8(photo.pixels)
 
 
 def _in_floats(
@@ -167,18 +166,14 @@ def _in_floats(
   found: contrast.Contrast,
 ) -> tuple[Photo, np.ndarray, pipeline.Finish]:
   """As `pipeline.to_network`, of what can be seen, with its contrast raised."""
-  alpha = photo.alpha
-  if scale != 1:
-    straight = pipeline.enlarge(straight, scale).astype(np.float32)
-    if alpha is not None:
-      alpha = pipeline.enlarge(alpha, scale).astype(np.float32)
-  seen = alphas.seen(straight, alpha)
-  pixels, finish = contrast.prepare(seen[None], channels, found)
+  seen = alphas.seen(straight, photo.alpha)
+  pixels, finish = contrast.prepare(seen[None], channels, found, scale=scale)
+  alpha, hidden = pipeline.enlarge_hidden(photo.alpha, straight, scale)
 
   def whole(output: np.ndarray) -> np.ndarray:
     finished = np.clip(finish(output[None])[0], 0, 1)
     if alpha is not None:
-      finished = alphas.unpremultiply(finished, alpha, straight)
+      finished = alphas.unpremultiply(finished, alpha, hidden)
     return images.to_uint8(finished)
 
   return photo._replace(alpha=alpha), pixels[0], whole

@@ -84,3 +84,22 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
     enlarged = np.stack([resize.imresize(one, scale) for one in stack])
   np.clip(enlarged, 0, 1, out=enlarged)
   return enlarged.reshape(*image.shape[:-3], *enlarged.shape[1:])
+
+
+def enlarge_hidden(
+  alpha: np.ndarray | None, hidden: np.ndarray, scale: float
+) -> tuple[np.ndarray | None, np.ndarray]:
+  """Enlarges what `images.alpha.unpremultiply` takes beside a result.
+
+  Args:
+    alpha: float32 [H, W, 1] in [0, 1], or None.
+    hidden: float32 [H, W, C], straight colours.
+    scale: see `enlarge`.
+
+  Returns:
+    Both as float32, of the result's size; without alpha as they are.
+  """
+  if alpha is None or scale == 1:
+    return alpha, hidden
+  enlarged = [enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)]
+  return enlarged[0], enlarged[1]

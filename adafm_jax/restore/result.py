@@ -61,11 +61,7 @@ def _write(
   photo, scale = loaded.photo, loaded.choice.scale
   photo = photo._replace(metadata=recipe.leave_out(photo.metadata))
   pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
-  alpha, hidden = photo.alpha, photo.pixels
-  if alpha is not None and scale != 1:
-    alpha, hidden = (
-      pipeline.enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)
-    )
+  alpha, hidden = pipeline.enlarge_hidden(photo.alpha, photo.pixels, scale)
   pixels = alphas.unpremultiply(pixels, alpha, hidden)
   return photo_write.write_photo(
     loaded.pair.target,

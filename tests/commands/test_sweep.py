@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sweeping
 
+from adafm_jax import cli
 from adafm_jax.commands import sweep, sweep_job, sweep_results
 from adafm_jax.degrade import colour, resize
 from adafm_jax.engine import plan
@@ -109,6 +110,41 @@ def test_levels_of_grey_images_have_other_strengths(tmp_path, capsys):
   assert written == {'colour_coef_0.00.png', 'colour_coef_0.50.png'}
   assert sweeping.run(model, inputs, out, '--lambdas', '0,0.5') == 0
   assert len(list(out.glob('grey_coef_*'))) == 2
+
+
+def test_grey_in_three_channels_stays_grey(tmp_path, capsys):
+  model = tmp_path / 'm.safetensors'
+  sweeping.save_model(model)
+  pixels, out = sweeping.pixels((20, 30, 1)), tmp_path / 'out'
+  sweeping.write(tmp_path / 'in' / 'one.png', pixels)
+  sweeping.write(tmp_path / 'in' / 'three.png', np.repeat(pixels, 3, -1))
+  more = ['--lambdas', '0.5', '--references', str(tmp_path / 'in')]
+  assert sweeping.run(model, tmp_path / 'in', out, *more) == 0
+  one, three = (
+    sweeping.load(out / f'{name}_coef_0.50.png') for name in ('one', 'three')
+  )
+  assert (one.shape[-1], three.shape[-1]) == (1, 3)
+  np.testing.assert_array_equal(three, np.repeat(one, 3, -1))
+  assert sweeping.run(model, tmp_path / 'in', out, '--levels', '15') == 2
+  assert capsys.readouterr().err.count('It is grey') == 2
+
+
+def test_enlarged_edges_of_transparency_are_those_of_restore(tmp_path):
+  model = tmp_path / 'm.safetensors'
+  sweeping.save_model(model, 'sr')
+  pixels = np.full((12, 12, 4), (0, 255, 0, 0), np.uint8)  # a colour unseen
+  pixels[:, :6, :3] = sweeping.pixels((12, 6, 3)) // 2
+  pixels[:, :6, 3] = 255
+  source = sweeping.write(tmp_path / 'a.png', pixels)
+  more = ['--lambdas', '0.5', '--scale', '3.5']
+  assert sweeping.run(model, source, tmp_path / 'out', *more) == 0
+  command = ['restore', '-m', str(model), '-i', str(source), '--level', '3.5']
+  command += ['--strength', '0.5', '-o', str(tmp_path / 'restored.png')]
+  assert cli.main(command) == 0
+  swept = sweeping.load(tmp_path / 'out' / 'a_coef_0.50.png').astype(int)
+  restored = sweeping.load(tmp_path / 'restored.png')
+  assert len(np.unique(restored[..., 3])) > 2
+  assert np.abs(swept - restored).max() <= 1
 
 
 @pytest.mark.parametrize('alpha', [False, True])

@@ -89,7 +89,8 @@ def test_mistakes_about_files(swept, tmp_path, capsys):
   assert 'has 32 x 47 pixels; the result has 33 x 47' in sentence(
     one, out, '--references', other
   )
-  rgb = sweeping.write(tmp_path / 'rgb.png', np.repeat(images['grey'], 3, 2))
+  colours = np.repeat(images['grey'], 3, 2) // (1, 2, 3)
+  rgb = sweeping.write(tmp_path / 'rgb.png', colours.astype(np.uint8))
   assert 'is in colour, but the image to sweep is grey' in sentence(
     root / 'images' / 'grey.png', out, '--references', rgb
   )
