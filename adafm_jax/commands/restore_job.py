@@ -39,9 +39,11 @@ def make_job(options: argparse.Namespace):
   if options.from_recipe:
     asked = recipe.follow(options.from_recipe, checksum, mask_checksum)
   by_level = asked.level is not None and model.levels.task != 'sr'
+  quality = options.quality or asked.quality or jobs.Job.quality
+  runtime = options.runtime or asked.runtime or jobs.Job.runtime
   job = jobs.Job(
     header=model,
-    network=_network(options, model, device, asked.self_ensemble),
+    network=_network(options, model, device, asked.self_ensemble, runtime),
     name=pathlib.Path(options.model).name,
     sha256=checksum,
     level=asked.level,
@@ -49,7 +51,8 @@ def make_job(options: argparse.Namespace):
     estimated=by_level and bool(getattr(asked, 'estimated', False)),
     mask=mask,
     mask_sha256=mask_checksum,
-    quality=options.quality,
+    quality=quality,
+    runtime=runtime,
     recipe=options.recipe,
     gentler=functools.cache(lambda: _gentler(model.levels)),
   )
@@ -57,7 +60,9 @@ def make_job(options: argparse.Namespace):
   return job
 
 
-def _network(options: argparse.Namespace, model, device, self_ensemble: bool):
+def _network(
+  options: argparse.Namespace, model, device, self_ensemble: bool, runtime: str
+):
   """The network, on its device and run as the options say."""
   import jax
 
@@ -73,7 +78,7 @@ def _network(options: argparse.Namespace, model, device, self_ensemble: bool):
     shares_sizes=not (
       options.manifest or options.recipe or options.from_recipe
     ),
-    runtime=openvino_runtime.choose(options.runtime, model, model.params),
+    runtime=openvino_runtime.choose(runtime, model, model.params),
   )
 
 
@@ -145,5 +150,5 @@ def identity(job, options: argparse.Namespace) -> dict[str, Any]:
     'recipe': job.recipe,
     'suffix': options.suffix,
     'ext': options.ext,
-    'runtime': options.runtime,
+    'runtime': job.runtime,
   }

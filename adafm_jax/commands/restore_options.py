@@ -90,9 +90,8 @@ def _result_arguments(group: argparse._ArgumentGroup) -> None:
   add(
     '--quality',
     type=int,
-    default=95,
     help='of results with loss (JPEG, WebP, AVIF, JPEG XL), 1 to 100'
-    ' (default 95)',
+    ' (default 95, or what the recipe says)',
   )
   add(
     '--recursive', action='store_true', help='sub-folders too, kept as they are'
@@ -160,11 +159,10 @@ def _running_arguments(group: argparse._ArgumentGroup) -> None:
   )
   add(
     '--runtime',
-    default='jax',
     choices=['jax', 'openvino'],
-    help='what computes (default: jax); openvino is faster on CPUs with'
-    ' bfloat16 units, and differs by a step of 255 here and there (extra'
-    ' openvino)',
+    help='what computes (default: jax, or what the recipe says); openvino is'
+    ' faster on CPUs with bfloat16 units, and differs by a step of 255 here and'
+    ' there (extra openvino)',
   )
   add('--dry-run', action='store_true', help='only say what would be done')
 
@@ -202,5 +200,5 @@ def check(options: argparse.Namespace) -> None:
     )
   if options.jobs < 1:
     raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
-  if not 1 <= options.quality <= 100:
+  if options.quality is not None and not 1 <= options.quality <= 100:
     raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')

@@ -106,7 +106,8 @@ def samples_of(
   if image.mode == 'CMYK':
     image, icc, note = _from_cmyk(image, icc)
   mode = _MODES[image.mode]
-  if image.mode == 'P' and _grey_palette(image):
+  # An RGB profile fits the palette, and not grey.
+  if image.mode == 'P' and not is_of_rgb(icc) and _grey_palette(image):
     mode = 'L'
   if 'transparency' in image.info and mode in ('L', 'RGB'):
     mode = {'L': 'LA', 'RGB': 'RGBA'}[mode]
@@ -115,6 +116,11 @@ def samples_of(
     image = image.convert('RGBA')
   samples = np.asarray(image.convert(mode))
   return samples.reshape(*samples.shape[:2], -1), icc, note
+
+
+def is_of_rgb(icc: bytes | None) -> bool:
+  """Whether there is a colour profile, and it is for RGB."""
+  return icc is not None and icc[16:20] == b'RGB '
 
 
 def _grey_palette(image: Image.Image) -> bool:

@@ -14,6 +14,8 @@ from PIL.ExifTags import IFD, Base
 # file, or is kept elsewhere (ICC profile, XMP). IFD1 is the thumbnail, of the
 # picture as it was.
 _KEPT = (
+  Base.ProcessingSoftware,
+  Base.DocumentName,
   Base.ImageDescription,
   Base.Make,
   Base.Model,

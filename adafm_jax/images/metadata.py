@@ -120,6 +120,8 @@ def _with_directory(
     found = found._replace(xmp=xmp, left_out=left_out)
   if not isinstance(orientation, int) or not 1 <= orientation <= 8:
     orientation = 1
+  if found.dpi and orientation >= 5:  # the picture is going to be turned
+    found = found._replace(dpi=found.dpi[::-1])
   return found, orientation, () if whole else (_DAMAGED,)
 
 

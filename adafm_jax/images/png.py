@@ -119,7 +119,7 @@ def decode_png(data: bytes) -> Decoded:
     low = bits < 8 and kind == 0  # 0: grey
     if low:  # its transparent grey isn't on the scale of Pillow's samples
       image.info.pop('transparency', None)
-    samples, _, _ = decode.samples_of(image, None)
+    samples, _, _ = decode.samples_of(image, metadata.icc)
   if low:
     samples = _with_transparency(samples, dict(chunks).get(b'tRNS'), bits)
   return Decoded(samples, 255, 8, metadata, orientation, notes=notes)

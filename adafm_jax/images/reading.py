@@ -54,5 +54,6 @@ def check_size(width: int, height: int) -> None:
   if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
     raise ValueError(
       f'{width} x {height} pixels exceeds limit of'
-      f' {2 * Image.MAX_IMAGE_PIXELS} pixels'
+      f' {2 * Image.MAX_IMAGE_PIXELS} pixels (a small file may unfold to any'
+      ' size); cut it up, or restore it from Python'
     )

@@ -41,6 +41,7 @@ class Job:
     mask: float32 [H, W] in [0, 1], factor on the strength; or None.
     mask_sha256: of the mask's file.
     quality: of files with loss, 1 to 100.
+    runtime: the name of what computes, for the recipe.
     recipe: whether results carry a recipe.
     gentler: gives levels of other models, by name, that begin below this one;
       called where a photograph needs less than this one.
@@ -56,6 +57,7 @@ class Job:
   mask: np.ndarray | None = None
   mask_sha256: str | None = None
   quality: int = 95
+  runtime: str = 'jax'
   recipe: bool = False
   gentler: Callable[[], Mapping[str, LevelRange]] = dict
 

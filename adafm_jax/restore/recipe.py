@@ -24,6 +24,8 @@ _TYPES = {
   'strength': int | float,
   'self_ensemble': bool,
   'mask_sha256': str | None,
+  'quality': int | None,
+  'runtime': str | None,
 }
 SIDECAR = '.recipe.json'  # behind the name of a file that can't carry text
 
@@ -45,6 +47,9 @@ class Recipe:
     source_sha256: checksum of it.
     estimated: whether the level was, or was given; None where there is none,
       and in recipes of version 0.1.0.
+    quality: of files with loss, 1 to 100; None in recipes of version 0.1.0, as
+      is the next one.
+    runtime: what computed: 'jax' or 'openvino'.
   """
 
   adafm_jax: str
@@ -58,6 +63,8 @@ class Recipe:
   source: str
   source_sha256: str
   estimated: bool | None = None
+  quality: int | None = None
+  runtime: str | None = None
 
   def to_json(self) -> str:
     """The fields as one line of JSON."""

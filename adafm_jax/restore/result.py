@@ -87,4 +87,6 @@ def make_recipe(job: Job, loaded: Loaded) -> recipe.Recipe:
     mask_sha256=job.mask_sha256,
     source=loaded.pair.source.name,
     source_sha256=files.sha256(loaded.pair.source),
+    quality=job.quality,
+    runtime=job.runtime,
   )

@@ -29,6 +29,17 @@ def test_a_name_that_becomes_too_long_is_one_bad_picture(capsys):
   assert 'longer than 255 bytes' in capsys.readouterr().err
 
 
+def test_a_failure_of_the_network_names_its_picture(capsys):
+  for name in ('in/a.png', 'in/b.png'):
+    restoring.make(name)
+  options = ['--strength', 0.5, '--tile', 100_000]
+  assert restoring.run('in', 'out', *options) == 1
+  lines = capsys.readouterr().err.splitlines()
+  errors = [line for line in lines if 'Images ' in line]
+  for name, line in zip(('in/a.png', 'in/b.png'), errors, strict=True):
+    assert line.startswith(f'error: {name}: Images ')
+
+
 @pytest.mark.parametrize('option', ['-o', '--json', '--from-recipe'])
 def test_names_too_long_for_any_file_are_one_sentence(option, capsys):
   restoring.make('a.png')

@@ -1,5 +1,6 @@
 """`adafm restore --recipe`: what made a result, and making it again."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -36,6 +37,34 @@ def test_a_recipe_makes_a_result_again(name, capsys):
   assert 'is of the model denoise.safetensors' in capsys.readouterr().err
   assert restoring.run(name, 'third', '--from-recipe', name) == 2
   assert 'holds no recipe' in capsys.readouterr().err
+
+
+def test_a_recipe_says_the_quality_and_what_computed():
+  restoring.make('a.png')
+  first = ['--strength', 0.5, '--recipe', '--quality', 30]
+  assert restoring.run('a.png', 'a.jpg', *first) == 0
+  kept = recipe.read('a.jpg')
+  assert (kept.quality, kept.runtime) == (30, 'jax')
+  again = ['--from-recipe', 'a.jpg', '--recipe']
+  assert restoring.run('a.png', 'b.jpg', *again) == 0
+  assert (
+    pathlib.Path('a.jpg').read_bytes() == pathlib.Path('b.jpg').read_bytes()
+  )
+  assert restoring.run('a.png', 'c.jpg', *again, '--quality', 90) == 0
+  assert recipe.read('c.jpg').quality == 90
+
+
+def test_a_recipe_of_an_earlier_version_is_followed():
+  restoring.make('a.png')
+  assert restoring.run('a.png', 'a.jpg', '--strength', 0.5, '--recipe') == 0
+  fields = json.loads(recipe.read('a.jpg').to_json())
+  del fields['quality'], fields['runtime']
+  pathlib.Path('old.json').write_text(json.dumps(fields))
+  again = ['--from-recipe', 'old.json', '--recipe']
+  assert restoring.run('a.png', 'b.jpg', *again) == 0
+  assert (
+    pathlib.Path('a.jpg').read_bytes() == pathlib.Path('b.jpg').read_bytes()
+  )
 
 
 @pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp'])

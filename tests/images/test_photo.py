@@ -7,7 +7,7 @@ import numpy as np
 import photographs
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from adafm_jax.images import photo as photos
 
@@ -62,6 +62,12 @@ def test_palettes(tmp_path):
   read = photos.read_photo(tmp_path / 'g.png')
   photographs.check(read, np.append(grey, alpha, -1), 255)
   assert not read.grey_rgb
+  # An RGB profile is no profile of grey.
+  srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+  image.save(tmp_path / 'i.png', icc_profile=srgb)
+  read = photos.read_photo(tmp_path / 'i.png')
+  photographs.check(read, grey, 255)
+  assert (read.grey_rgb, read.metadata.icc) == (True, srgb)
 
 
 def test_one_bit(tmp_path):
@@ -162,6 +168,22 @@ def test_orientation(tmp_path, orientation):
     image_files.UPRIGHT[orientation](photographs.DEEP),
     65535,
   )
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.tif', 'a.webp'])
+def test_the_resolution_is_turned_too(tmp_path, name):
+  exif = Image.Exif()
+  exif[0x011A], exif[0x011B], exif[0x0128] = 100.0, 200.0, 2
+  for orientation, wanted in {
+    1: (100, 200),
+    3: (100, 200),
+    6: (200, 100),
+  }.items():
+    exif[0x0112] = orientation
+    path = tmp_path / name
+    photographs.save(path, photographs.RGB, exif=exif, dpi=(100, 200))
+    found = photos.read_photo(path).metadata.dpi
+    assert found == pytest.approx(wanted, rel=1e-4)
 
 
 def test_orientation_in_xmp_alone(tmp_path):

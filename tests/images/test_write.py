@@ -155,6 +155,7 @@ def _camera_jpeg(path):
   exif[0x010F] = 'Zoë'.encode()  # Make
   exif[0x0131] = 'firmware 1.2'
   exif[0x010E] = 'a boat'
+  exif[0x010D], exif[0x000B] = 'IMG_1', 'developer 3'
   exif[0x4746] = 4  # Rating
   exif[0x0112] = 6
   exif[0x8769] = {
@@ -187,6 +188,7 @@ def test_what_a_camera_wrote_is_kept(tmp_path, suffix, depth):
     assert exif[0x010F].encode('latin-1').decode() == 'Zoë'
     assert exif[0x0131] == 'firmware 1.2'
     assert exif[0x010E] == 'a boat'
+    assert (exif[0x010D], exif[0x000B]) == ('IMG_1', 'developer 3')
     assert exif[0x4746] == 4
     inner = exif.get_ifd(0x8769)
     assert inner[0x9003] == '2020:01:02 03:04:05'
@@ -200,7 +202,7 @@ def test_what_a_camera_wrote_is_kept(tmp_path, suffix, depth):
     assert image.info['icc_profile'] == SRGB
   read = photos.read_photo(path)
   assert read.metadata.xmp == XMP
-  assert read.metadata.dpi == pytest.approx((300, 240), rel=1e-4)
+  assert read.metadata.dpi == pytest.approx((240, 300), rel=1e-4)  # turned
   assert read.notes == ()
 
 
