@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,11 @@ def folder(name: str, data_dir: str | pathlib.Path) -> pathlib.Path:
   """The folder of a set, prepared or not; data_dir '' is TFDS's default."""
   root = pathlib.Path(data_dir or _HOME).expanduser()
   return root / name / VERSION
+
+
+def shown_dir(data_dir: str) -> str:
+  """A data_dir as it goes into a command line."""
+  return shlex.quote(data_dir) if data_dir else _HOME
 
 
 def checksum(path: pathlib.Path) -> dict[str, Any]:

@@ -249,7 +249,7 @@ def _absent(
 ) -> str:
   """How to get a data set that isn't prepared."""
   base = name.partition('/')[0]
-  where = data_dir or '~/tensorflow_datasets'
+  where = prepared.shown_dir(data_dir)
   how = 'get its images'
   if rule := known.SETS.get(base):
     how = (

@@ -203,7 +203,7 @@ def partner_levels(config: Config) -> list[float]:
 
 
 def _no_partners(config: Config, split: prepared.Split) -> str:
-  where = config.data.data_dir or '~/tensorflow_datasets'
+  where = prepared.shown_dir(config.data.data_dir)
   base = split.index['base']
   named = '' if base == split.name else f' --name {split.name}'
   wanted = [config.start, config.end, *partner_levels(config)]

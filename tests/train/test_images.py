@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory, folder):
-  data_dir = tmp_path_factory.mktemp('data')
+  data_dir = tmp_path_factory.mktemp('data') / 'my sets'
   made = {'source': folder, 'holdout': 2}
   small_sets.make_set(data_dir, **made, called='whole', side=0)
   # Images this small are cut only if the rest may be small too.
@@ -129,7 +129,7 @@ def test_missing_partners_say_how_to_make_them(data_dir):
   assert 'levels 80,20 of task dejpeg' in sentence
   assert (
     'python -m adafm_jax.data.prepare --dataset image_folder --name cut'
-    f' --source FOLDER --data_dir {data_dir} --task dejpeg --levels 80,20'
+    f" --source FOLDER --data_dir '{data_dir}' --task dejpeg --levels 80,20"
     ' --channels 1.'
   ) in sentence
   streamed = _jpeg(data_dir, 'tfds:whole/train', data__placement='stream')
@@ -314,7 +314,7 @@ def test_a_set_by_name_is_found_or_says_how_to_get_it(data_dir, tmp_path):
   (sentence,) = caught.value.problems
   for part in (
     'evaluate.sets=kodak24 is tfds:kodak24/test',
-    f'is not prepared in {data_dir}',
+    f"is not prepared in '{data_dir}'",
     'https://r0k.us/graphics/kodak/',
     '--dataset kodak24 --source FOLDER',
     '--config.evaluate.sets=kodak24=/path',
