@@ -26,9 +26,9 @@ from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine.run import Network
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
-from adafm_jax.train import logs
+from adafm_jax.train import logs, partners
 from adafm_jax.train import mesh as meshes
-from adafm_jax.train.images import identity, partner_levels
+from adafm_jax.train.images import identity
 from adafm_jax.train.step import Points
 
 # Number of levels to draw from if patches are degraded as they are drawn.
@@ -127,7 +127,7 @@ def bend_points(config: Config, found: measure.Calibration) -> Points:
     config: of the experiment.
     found: the calibration.
   """
-  wanted = np.array(partner_levels(config), np.float32)
+  wanted = np.array(partners.between(config), np.float32)
   if not Degradation(config.task).whole_image:
     every = np.linspace(config.start, config.end, _LEVELS + 2)
     wanted = every[1:-1].astype(np.float32)
@@ -144,7 +144,7 @@ def joint_points(config: Config, found: measure.Calibration) -> Points:
     config: of the experiment.
     found: as for `bend_points`.
   """
-  wanted = np.array([config.start, *partner_levels(config), config.end])
+  wanted = np.array([config.start, *partners.between(config), config.end])
   if not Degradation(config.task).whole_image:
     wanted = np.geomspace(config.start, config.end, _LEVELS + 2)
   return _points(wanted.astype(np.float32), found, config.joint.weighting)

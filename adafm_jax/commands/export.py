@@ -105,7 +105,8 @@ def _check(output: pathlib.Path, options: argparse.Namespace) -> None:
     problems.append('Give --level, or --map for a strength as input, not both.')
   if output.suffix.lower() == '.stablehlo':
     for name in ('level', 'static', 'float16'):
-      if getattr(options, name) not in (None, False):
+      value = getattr(options, name)
+      if value is not None and value is not False:  # a level of 0 is given
         problems.append(f'--{name} is for ONNX files only; leave it out.')
   if problems:
     raise UserError(problems)

@@ -59,6 +59,15 @@ def _stage_problems(config: Config) -> list[Problem]:
           f' {stage.steps}; warm-up must end before the run does.',
         )
       )
+    elif stage.schedule == 'trapezoid' and stage.warmup > stage.constant_steps:
+      found.append(
+        (
+          (f'{name}.warmup', f'{name}.steps', f'{name}.schedule'),
+          f'{name}.warmup is {stage.warmup}, but a trapezoid of {stage.steps}'
+          f' steps falls from step {stage.constant_steps}; warm-up must end'
+          ' before.',
+        )
+      )
   return found
 
 

@@ -33,7 +33,7 @@ class StageConfig:
   optimizer: str = field(
     'adam',
     'adam; or muon, which orthogonalizes the updates of 3x3 kernels and uses'
-    ' Adam for biases and AdaFM layers',
+    " Nesterov's Adam for biases and AdaFM layers",
     legal=('adam', 'muon'),
   )
   loss: str = field(

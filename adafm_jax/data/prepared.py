@@ -15,16 +15,14 @@ import hashlib
 import json
 import pathlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from adafm_jax import errors, files
 from adafm_jax.data import tiles
 from adafm_jax.data.image import Seen
+from adafm_jax.data.records import Records, again
 from adafm_jax.errors import UserError
-from adafm_jax.images import eight_bit as images
 
 INDEX = 'images.json'
 # Version of the index; raised when its content, or how images are cut, changes.
@@ -64,11 +62,11 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     index: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
     listed, made = index['files'], index['format']
   except (OSError, ValueError, KeyError, TypeError) as error:
-    raise UserError(f'Cannot read {path}; {_again(name)}.') from error
+    raise UserError(f'Cannot read {path}; {again(name)}.') from error
   if made not in (FORMAT, _OFF_GRID):
     raise UserError(
       f'{path.parent} was prepared by another version of adafm_jax (format'
-      f' {made}, not {FORMAT}); {_again(name)}.'
+      f' {made}, not {FORMAT}); {again(name)}.'
     )
   for file, wanted in listed.items():
     record = path.parent / file
@@ -76,7 +74,7 @@ def find(name: str, data_dir: str | pathlib.Path) -> dict[str, Any] | None:
     if size != wanted['bytes']:
       raise UserError(
         f'{record} has {size:,} bytes, not {wanted["bytes"]:,}: it is'
-        f' damaged; {_again(name)}.'
+        f' damaged; {again(name)}.'
       )
   return index
 
@@ -95,16 +93,12 @@ def verify(name: str, data_dir: str | pathlib.Path) -> int:
   if index is None:
     raise UserError(f'{name} is not prepared in {where.parent.parent}.')
   problems = [
-    f'{where / file} is damaged: its checksum differs; {_again(name)}.'
+    f'{where / file} is damaged: its checksum differs; {again(name)}.'
     for file, wanted in index['files'].items()
     if checksum(where / file) != wanted
   ]
   errors.raise_all(problems)
   return len(index['files'])
-
-
-def _again(name: str) -> str:
-  return f'prepare {name} again with --overwrite'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,63 +184,18 @@ class Split:
     made = (self.index['task'], self.index['channels'])
     return made == (task, channels) and level in self.index['levels']
 
+  def check_channels(self, channels: int, field: str) -> None:
+    """Raises UserError if colours are wanted of luma; `field` names them."""
+    if self.index['channels'] == 1 and channels == 3:
+      raise UserError(
+        f'{field} is tfds:{self.name}/{self.split}, which holds luma alone, and'
+        ' model.channels is 3; prepare it with --channels 3, or give'
+        ' --config.model.channels=1.'
+      )
+
   def records(self, channels: int = 0, levels: Sequence[float] = ()) -> Records:
     """The records; see `Records`."""
     return Records(self.where, self.split, channels, levels)
-
-
-class Records:
-  """Random access to the pixels of a split; can be sent to other processes.
-
-  Item i is uint8 [H, W, C], or [H, W, (1 + L) C] with degraded partners of L
-  `levels` after the image, C being `channels` (0: as stored). Raises UserError
-  if a record is damaged.
-  """
-
-  def __init__(
-    self,
-    where: pathlib.Path,
-    split: str,
-    channels: int = 0,
-    levels: Sequence[float] = (),
-  ):
-    import tensorflow_datasets as tfds
-
-    self._where, self._channels = where, channels
-    self._names = ['image', *map(level_feature, levels)]
-    try:
-      builder = tfds.builder_from_directory(where)
-      raw = tfds.decode.DeserializeMethod.RAW_BYTES
-      self._source = builder.as_data_source(split=split, deserialize_method=raw)
-      # Decode these alone: TFDS would decode the partners of all levels.
-      self._features = tfds.features.FeaturesDict(
-        {name: builder.info.features[name] for name in self._names}
-      )
-    except Exception as error:  # TFDS and array_record raise many types
-      raise self._damaged(f'split {split}', error) from error
-
-  def __len__(self) -> int:
-    return len(self._source)
-
-  def __getitem__(self, index: int) -> np.ndarray:
-    try:
-      record = self._features.deserialize_example_np(self._source[index])
-      planes = [record[name] for name in self._names]
-    except Exception as error:
-      raise self._damaged(f'record {index}', error) from error
-    if self._channels:
-      planes = [images.to_channels(p, self._channels) for p in planes]
-    return np.concatenate(planes, axis=-1) if len(planes) > 1 else planes[0]
-
-  def __iter__(self) -> Iterator[np.ndarray]:
-    return (self[i] for i in range(len(self)))
-
-  def _damaged(self, what: str, error: Exception) -> UserError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    name = self._where.parent.name
-    return UserError(
-      f'Cannot read {what} of {self._where} ({reason}); {_again(name)}.'
-    )
 
 
 def open_split(name: str, split: str, data_dir: str) -> Split | None:
@@ -255,6 +204,16 @@ def open_split(name: str, split: str, data_dir: str) -> Split | None:
   if index is None or split not in index['splits']:
     return None
   return Split(folder(name, data_dir), index, split)
+
+
+def check_split(name: str, split: str, data_dir: str, field: str) -> None:
+  """Raises UserError if a set is prepared, but has no such split."""
+  index = find(name, data_dir)
+  if index is not None and split not in index['splits']:
+    raise UserError(
+      f'{field} is tfds:{name}/{split}, but the splits of {name} are'
+      f' {", ".join(index["splits"])}.'
+    )
 
 
 class Entry(NamedTuple):
@@ -288,6 +247,9 @@ def partner_set(base: str, task: str, channels: int) -> str:
   return f'{base}_{task}_{"y" if channels == 1 else "rgb"}'
 
 
-def level_feature(level: float) -> str:
-  """Name of the TFDS feature with the partners of a level."""
-  return f'level_{level:g}'
+def clean_name(name: str, index: Mapping[str, Any]) -> str:
+  """Name of the set that one with partners, or without, was made beside."""
+  if not index['task']:
+    return name
+  ending = partner_set('', index['task'], index['channels'])
+  return name.removesuffix(ending)

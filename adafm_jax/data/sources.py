@@ -67,7 +67,11 @@ def load(
   if colon and kind == 'photos':
     found = _photos(rest, field)
   elif parts := split_name(source):
-    found = _tfds(*parts, field, option, data_dir, most)
+    if ours := prepared.open_split(*parts, data_dir):
+      ours.check_channels(channels, field)
+      found = _prepared(ours, most)
+    else:
+      found = _tfds(*parts, field, option, data_dir, most)
   elif source and os.path.isdir(os.path.expanduser(source)):  # '' is here
     found = _read(
       find_images(pathlib.Path(source).expanduser())[: most or None]
@@ -138,7 +142,12 @@ def _read(paths: Sequence[pathlib.Path]) -> list[NamedImage]:
 
 
 def check_sizes(
-  found: Iterable[tuple[str, int, int]], least: int, *, field: str, what: str
+  found: Iterable[tuple[str, int, int]],
+  least: int,
+  *,
+  field: str,
+  what: str,
+  mend: str = 'leave them out',
 ) -> None:
   """Raises UserError with the names of images that are too small.
 
@@ -147,12 +156,13 @@ def check_sizes(
     least: pixels that both sides must have.
     field: source of the images, for the message.
     what: what needs so many pixels, for the message.
+    mend: what can be done about it, for the message.
   """
   small = [name for name, *size in found if min(size) < least]
   if small:
     raise UserError(
       f'{field} has {len(small)} image(s) smaller than the {least} x {least}'
-      f' pixels of {what} ({errors.listed(small)}); leave them out.'
+      f' pixels of {what} ({errors.listed(small)}); {mend}.'
     )
 
 
@@ -198,15 +208,17 @@ def _photos(split: str, field: str) -> list[NamedImage]:
   return [NamedImage(path.stem, images.read(path)) for path in paths]
 
 
+def _prepared(split: prepared.Split, most: int) -> list[NamedImage]:
+  records = split.records()
+  count = min(len(records), most or len(records))
+  labels = [label for label, *_ in split.sizes]
+  return [NamedImage(labels[i], records[i]) for i in range(count)]
+
+
 def _tfds(
   name: str, split: str, field: str, option: str, data_dir: str, most: int
 ) -> list[NamedImage]:
   """Reads a prepared TFDS data set, without TensorFlow."""
-  if ours := prepared.open_split(name, split, data_dir):
-    records = ours.records()
-    count = min(len(records), most or len(records))
-    labels = [label for label, *_ in ours.sizes]
-    return [NamedImage(labels[i], records[i]) for i in range(count)]
   source = _open_tfds(name, split, field, option, data_dir)
   found = []
   for index in range(min(len(source), most or len(source))):
@@ -241,6 +253,7 @@ def _open_tfds(
       name, split=split, data_dir=data_dir or None, download=False
     )
   except Exception as error:  # TFDS raises many types if a set is missing
+    prepared.check_split(name, split, data_dir, field)
     raise UserError(_absent(name, split, field, option, data_dir)) from error
 
 

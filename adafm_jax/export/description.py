@@ -32,6 +32,8 @@ def describe(header: Header, **graph: Any) -> dict[str, Any]:
   table = [low]
   if header.arch.kernel:
     table = np.linspace(low, high, _POINTS).tolist()
+  if header.curve:  # which may bend where it was measured
+    table = sorted({*table, *header.curve.levels})
   return {
     **headers.to_json(header),
     'unit': levels.TASKS[span.task].unit,

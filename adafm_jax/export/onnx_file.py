@@ -114,8 +114,8 @@ def about(header: Header, form: Form) -> str:
     wanted = ''
     if header.arch.kernel:
       axes = '[N, 1, H, W]' if form.strength == MAP else '[N]'
-      wanted = f' and strength {axes} (0 to 1: {header.levels})'
-    return f'images of {header.arch.channels} channel(s), {shape},{wanted}'
+      wanted = f', and strength {axes} (0 to 1: {header.levels})'
+    return f'images of {header.arch.channels} channel(s), {shape}{wanted}'
   return (
     f'RGB images, {shape}, {levels.TASKS[header.levels.task].label(form.level)}'
   )

@@ -75,8 +75,11 @@ def build(header: Header, params: Any, *, as_map: bool) -> bytes:
 
 def about(header: Header, *, as_map: bool) -> str:
   """What the file takes, in words."""
+  span = f'0 to 1: {header.levels}'
+  if not header.arch.kernel:
+    span = 'which changes nothing: the model has one level'
   return (
     f'images [B, H, W, {header.arch.channels}] and strength'
-    f' {"[B, H, W]" if as_map else "[B]"} (0 to 1: {header.levels}), for'
+    f' {"[B, H, W]" if as_map else "[B]"} ({span}), for'
     f' {", ".join(PLATFORMS)}'
   )

@@ -144,9 +144,10 @@ def download(name: str, folder: pathlib.Path) -> pathlib.Path:
   rule = known.get(name)
   wanted = [part.download for part in rule.splits.values() if part.download]
   if not wanted:
+    given = '--source' in rule.by_hand  # as of any folder
     raise UserError(
-      f'{name} has no archive to download: {rule.by_hand}, and give it with'
-      ' --source.'
+      f'{name} has no archive to download: {rule.by_hand}'
+      f'{"" if given else ", and give it with --source"}.'
     )
   infos = {
     d.url: checksums.UrlInfo(d.size, d.sha256, d.url.rpartition('/')[2])

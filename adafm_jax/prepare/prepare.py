@@ -139,10 +139,7 @@ def _trained(
   name: str, index: Mapping[str, Any], data_dir: pathlib.Path
 ) -> str:
   """What training is given: the set without partners, if it is prepared too."""
-  if not index['task']:
-    return name
-  ending = prepared.partner_set('', index['task'], index['channels'])
-  clean = name.removesuffix(ending)
+  clean = prepared.clean_name(name, index)
   return clean if prepared.folder(clean, data_dir).exists() else name
 
 

@@ -84,7 +84,7 @@ class Request:
         '--channels is for degraded partners: give --task and --levels, too, or'
         ' leave it out, since images alone are stored as they are.'
       )
-    if self.side and not 0 < self.step <= self.side:
+    if self.side > 0 and not 0 < self.step <= self.side:
       problems.append(
         f'--step is {self.step}; it must be 1 to --side ({self.side}).'
       )
@@ -114,10 +114,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   )
   add = parser.add_argument
   add('--dataset', required=True, metavar='NAME', help='a set listed below')
-  add('--source', type=pathlib.Path, metavar='PATH', help='folder or archive')
+  add('--source', type=_path, metavar='PATH', help='folder or archive')
   add(
     '--data_dir',
-    type=pathlib.Path,
+    type=_path,
     metavar='DIR',
     default=pathlib.Path('~/tensorflow_datasets'),
     help='folder of prepared sets (default: %(default)s)',
@@ -185,6 +185,12 @@ def _partner_arguments(parser: argparse.ArgumentParser) -> None:
     help='with --task: store images and partners in luma (1, the default for'
     ' dejpeg) or RGB (3, the default for sr)',
   )
+
+
+def _path(text: str) -> pathlib.Path:
+  if not text:  # an unset variable; it is not the current folder
+    raise argparse.ArgumentTypeError('is empty; name one, or leave it out')
+  return pathlib.Path(text)
 
 
 def from_options(options: argparse.Namespace) -> Request:

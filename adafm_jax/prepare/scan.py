@@ -53,6 +53,10 @@ def scan(paths: Sequence[pathlib.Path], name: str) -> list[prepared.Entry]:
 def _entry(path: pathlib.Path) -> prepared.Entry | list[str]:
   """The entry of a file, or sentences that say what is wrong with it."""
   try:
+    path.stem.encode()
+  except UnicodeEncodeError:
+    return [f'The name of {path} is not UTF-8; rename the file.']
+  try:
     pixels = images.read(path)
     digest = files.sha256(path)
   except UserError as error:

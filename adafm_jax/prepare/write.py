@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from adafm_jax import progress
-from adafm_jax.data import known, prepared, tiles
+from adafm_jax.data import known, prepared, records, tiles
+from adafm_jax.data.image import fingerprint
 from adafm_jax.data.prepared import Entry
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.errors import UserError
@@ -115,7 +116,7 @@ def _features(request: Request) -> Any:
     # Not PNG, which takes ten times as long to decode.
     encoding=tfds.features.Encoding.BYTES,
   )
-  names = ['image', *map(prepared.level_feature, request.levels)]
+  names = ['image', *map(records.level_feature, request.levels)]
   return tfds.features.FeaturesDict(
     {**dict.fromkeys(names, pixels), 'name': tfds.features.Text()}
   )
@@ -155,14 +156,14 @@ def _examples(
 def _planes(request: Request, entry: Entry) -> dict[str, np.ndarray]:
   """The image and its partners, made of the whole image: {feature: uint8}."""
   pixels = images.read(entry.path)
-  if pixels.shape[:2] != (entry.height, entry.width):
+  if fingerprint(pixels) != entry.pixels:
     raise UserError(f'{entry.path} has changed while it was prepared.')
   if request.stored_channels:
     pixels = images.to_channels(pixels, request.stored_channels)
   planes = {'image': pixels}
   for level in request.levels:
     degraded = Degradation(request.task).apply(pixels, level, name=entry.name)
-    planes[prepared.level_feature(level)] = images.to_uint8(degraded)
+    planes[records.level_feature(level)] = images.to_uint8(degraded)
   return planes
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from adafm_jax.engine import memory
+from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
 from adafm_jax.restore import overwrite, recipe
@@ -208,7 +208,7 @@ def _guarded(pair: Pair, act: Callable):
   except MemoryError:
     problem = f'{pair.source} takes more memory than there is.'
   except jax.errors.JaxRuntimeError as error:
-    if not memory.is_full(error):
+    if not memories.is_full(error):
       raise
     problem = (
       f'{pair.source} takes more memory than the device has; give a smaller'

@@ -25,6 +25,7 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
+from adafm_jax.train import partners
 
 # Loaded images, or a split of a prepared set, which can stay on disk.
 Images = list[NamedImage] | prepared.Split
@@ -82,7 +83,13 @@ def load(config: Config, read: sources.Load = sources.load) -> Training:
     train += vivid.copies(train, config.data.vivid)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(getattr(config, name).patch for name in config.used_stages)
-  sources.check_sizes(sizes, patch, field=_FIELD, what='a patch')
+  small = {'field': _FIELD, 'what': 'a patch'}
+  if ours is not None and ours.is_cut:
+    small['mend'] = (
+      f'prepare the set again with a --side of {patch} or more, or give a'
+      ' smaller patch'
+    )
+  sources.check_sizes(sizes, patch, **small)
   if heldout:
     whole = rest = _load(config, heldout, 'data.heldout', read)
   else:
@@ -142,12 +149,15 @@ def _prepared(config: Config) -> prepared.Split | None:
   streamed = config.data.placement == 'stream'
   if split is None:
     if streamed:
+      if parts := sources.split_name(config.data.train):
+        prepared.check_split(*parts, config.data.data_dir, _FIELD)
       raise UserError(
         f'data.placement is stream, but {_FIELD} is {config.data.train!r}; only'
         ' sets prepared with python -m adafm_jax.data.prepare can be streamed,'
         ' as tfds:NAME/SPLIT.'
       )
     return None
+  split.check_channels(config.model.channels, _FIELD)
   for name, changes in (
     ('shrink', config.data.shrink != 1),
     ('scales', levels.parse_values(config.data.scales) != [1]),
@@ -164,10 +174,10 @@ def _prepared(config: Config) -> prepared.Split | None:
     return None
   if not Degradation(config.task).whole_image:
     return _with_validation(config, split)
-  partners = _partners(config, split)
-  if partners is None and (streamed or split.is_cut):
-    raise UserError(_no_partners(config, split))
-  return partners and _with_validation(config, partners)
+  found = partners.find(config, split)
+  if found is None and (streamed or split.is_cut):
+    raise UserError(partners.how_to_make(config, split))
+  return found and _with_validation(config, found)
 
 
 def _with_validation(config: Config, split: prepared.Split) -> prepared.Split:
@@ -179,48 +189,10 @@ def _with_validation(config: Config, split: prepared.Split) -> prepared.Split:
   return split
 
 
-def _partners(config: Config, split: prepared.Split) -> prepared.Split | None:
-  """The split, or the same split of the set with all degraded partners."""
-  task, channels = config.task, config.model.channels
-  needed = [config.start, config.end, *partner_levels(config)]
-  name = prepared.partner_set(split.name, task, channels)
-  other = prepared.open_split(name, split.split, config.data.data_dir)
-  for candidate in filter(None, (split, other)):
-    if all(candidate.has_level(task, level, channels) for level in needed):
-      return candidate
-  return None
-
-
-def partner_levels(config: Config) -> list[float]:
-  """Levels between the ends that need degraded partners of all images."""
-  paired = Degradation(config.task).whole_image
-  if config.used_stages == ['train', 'adapt'] or not paired:
-    return []
-  listed = levels.level_list(
-    config.path.levels or config.calibrate.levels, config.levels, 7
-  )
-  return [x for x in listed if x not in (config.start, config.end)]
-
-
-def _no_partners(config: Config, split: prepared.Split) -> str:
-  where = prepared.shown_dir(config.data.data_dir)
-  base = split.index['base']
-  named = '' if base == split.name else f' --name {split.name}'
-  wanted = [config.start, config.end, *partner_levels(config)]
-  listed = ','.join(repr(level).removesuffix('.0') for level in wanted)
-  return (
-    f'{config.data.train} holds no images degraded to the levels'
-    f' {listed} of task {config.task}, which needs whole images: run'
-    f' python -m adafm_jax.data.prepare --dataset {base}{named} --source'
-    f' FOLDER --data_dir {where} --task {config.task} --levels {listed}'
-    f' --channels {config.model.channels}.'
-  )
-
-
 def needed_bytes(config: Config, split: prepared.Split) -> int:
   """Memory that a split takes on the device, as uint8."""
   paired = Degradation(config.task).whole_image
-  most = len(partner_levels(config)) + 2 * bool(config.joint.steps)
+  most = len(partners.between(config)) + 2 * bool(config.joint.steps)
   planes = 1 + max(most, 1) if paired else 1
   return split.pixels * config.model.channels * planes
 

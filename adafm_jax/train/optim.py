@@ -106,7 +106,7 @@ def make_optimizer(
 
 
 def _muon(stage: StageConfig) -> optax.GradientTransformation:
-  """Muon on dense kernels, as matrices [h * w * in, out]; Adam elsewhere.
+  """Muon on dense kernels, as matrices [h * w * in, out]; NAdam elsewhere.
 
   (Also on a grey head, whose kernel has the shape of AdaFM filters.)
 

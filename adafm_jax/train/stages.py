@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from adafm_jax.config.fields import Config
 from adafm_jax.config.stages import StageConfig
 from adafm_jax.degrade.degradation import Degradation
-from adafm_jax.engine import memory
+from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.models import networks, restorer
 from adafm_jax.models.architecture import Architecture
@@ -228,7 +228,7 @@ def learn(
     try:
       state = _loop(run, name, arch, constants, store, state)
     except jax.errors.JaxRuntimeError as error:
-      if not memory.is_full(error):
+      if not memories.is_full(error):
         raise
       field, patch = FIELDS[name], stage.patch
       raise UserError(

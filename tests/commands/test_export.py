@@ -74,6 +74,7 @@ def test_a_folder_is_a_sentence(more, capsys):
     (['a.onnx', '--static', '0'], "--static is '0'"),
     (['a.onnx', '--static', '5x'], "--static is '5x'"),
     (['a.stablehlo', '--level', '40'], '--level is for ONNX'),
+    (['a.stablehlo', '--level', '0'], '--level is for ONNX'),
     (['a.StableHLO', '--static', '8'], '--static is for ONNX'),
     (['a.ONNX', '--path', 'hats'], 'path line only'),
     (['a.onnx', '--path', 'hats'], 'path line only'),

@@ -105,9 +105,12 @@ def test_all_mistakes_at_once():
     'run': (3, 'a group of fields'),
     'train__patch': (47, 'even'),
     'adapt__warmup': (600_000, 'only 500000'),
+    'joint__warmup': (90, 'falls from step 80'),
   }
   problems = _problems(
     **{name: value for name, (value, _) in right.items()},
+    joint__steps=100,
+    joint__schedule='trapezoid',
     evaluate__levels='15,90',  # may follow from `start`: not said
   )
   assert len(problems) == len(right)

@@ -206,9 +206,12 @@ def test_hosts_get_the_names_types_and_sizes_they_ask_for():
   assert [(x.domain, x.version) for x in free.opset_import] == [('', 11)]
 
 
-def test_the_metadata_say_which_strength_serves_a_level():
+@pytest.mark.parametrize('piecewise', [False, True])
+def test_the_metadata_say_which_strength_serves_a_level(piecewise):
   span = (80.0, 10.0)
   curve = curves.fit([20, 50], [0.6, 0.2], *span, order=3)
+  if piecewise:  # with knots between the table's points
+    curve = curves.fit_piecewise([20.6, 50.3], [0.9, 0.1], *span)
   made = _model(task='dejpeg', span=span, channels=1)
   model = Model(
     arch=made.arch, levels=made.levels, params=made.params, curve=curve
@@ -226,7 +229,7 @@ def test_the_metadata_say_which_strength_serves_a_level():
     'dtype': 'float32',
   }
   levels, strengths = np.transpose(about['strengths'])
-  for level in np.linspace(*span, 140):
+  for level in (*np.linspace(*span, 140), *curve.levels):
     found = np.interp(level, levels, strengths)
     assert found == pytest.approx(curve.strength(float(level)), abs=1e-3)
 

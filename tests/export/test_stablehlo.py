@@ -85,3 +85,5 @@ def test_a_basic_model_has_a_strength_without_effect():
   call = jax_export.deserialize(bytearray(data)).call
   results = [call(image, np.float32([s])) for s in (0, 1)]
   np.testing.assert_array_equal(*results)
+  told = stablehlo.about(basic, as_map=False)
+  assert 'strength [B] (which changes nothing' in told

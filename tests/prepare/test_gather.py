@@ -231,3 +231,5 @@ def test_without_an_address_it_says_how_to_get_the_set(tmp_path):
   (problem,) = small_sets.problems_of(tmp_path, 'live1')
   assert problem.startswith('live1 has no archive to download: ask for the')
   assert problem.endswith('give it with --source.')
+  (problem,) = small_sets.problems_of(tmp_path, 'image_folder')
+  assert problem.endswith('to download: give the folder with --source.')

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import small_configs
 import small_sets
+from PIL import Image
 
+from adafm_jax import cli
 from adafm_jax.data import prepared, sources
 from adafm_jax.errors import UserError
-from adafm_jax.prepare import prepare
+from adafm_jax.prepare import prepare, write
 from adafm_jax.train import images as training
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -65,6 +68,7 @@ def test_a_copy_of_a_training_image_does_not_validate(tmp_path):
     ({'task': 'dejpeg', 'levels': (0.0,)}, 'quality'),
     ({'channels': 1}, '--channels is for degraded partners: give --task'),
     ({'step': 0}, '--step is 0; it must be 1 to --side (480)'),
+    ({'side': -1}, '--side and --holdout must be 0 or more'),
     ({'holdout': 3}, '--holdout is 3, but there are only 3 training image(s)'),
     ({'called': 'a/b'}, "--name is 'a/b'; use letters"),
     ({'source': pathlib.Path('/absent')}, 'no folder or file /absent'),
@@ -120,6 +124,37 @@ def _start(data_dir, source, *, limit=None):
     stderr=subprocess.STDOUT,
     text=True,
   )
+
+
+@pytest.mark.parametrize('option', ['--source', '--data_dir'])
+def test_an_empty_path_is_not_the_current_folder(option, here, capsys):
+  small_sets.write(here, small_sets.make_images(3))
+  with pytest.raises(SystemExit) as ended:
+    cli.main(['prepare', '--dataset', 'image_folder', option, ''])
+  assert ended.value.code == 2
+  assert f'argument {option}: is empty' in capsys.readouterr().err
+
+
+def test_a_picture_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
+  source = small_sets.write(tmp_path / 'in', small_sets.make_images(3))
+  real = write.write
+
+  def changed(*arguments):
+    first = sorted(source.iterdir())[0]
+    Image.fromarray(255 - np.asarray(Image.open(first))).save(first)
+    return real(*arguments)
+
+  monkeypatch.setattr(write, 'write', changed)
+  made = {'source': source, 'holdout': 1}
+  (problem,) = small_sets.problems_of(tmp_path / 'out', **made)
+  assert '000.png has changed while it was prepared.' in problem
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path):
+  source = small_sets.write(tmp_path / 'in', small_sets.make_images(3))
+  os.rename(source / '001.png', os.fsencode(source) + b'/\xff.png')
+  (problem,) = small_sets.problems_of(tmp_path, source=source, holdout=1)
+  assert problem.endswith('.png is not UTF-8; rename the file.')
 
 
 def test_the_command_says_what_it_did(tmp_path):

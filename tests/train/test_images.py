@@ -19,7 +19,7 @@ from adafm_jax.degrade import level as levels
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
 from adafm_jax.train import images as training
-from adafm_jax.train import sets
+from adafm_jax.train import partners, sets
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -120,7 +120,7 @@ def test_the_levels_to_prepare_are_told_exactly(data_dir):
   config = _config(data_dir, 'tfds:cut/train', **sixths)
   told = re.search(r'--levels (\S+) ', _problem(config))[1]
   assert '3.1666' in told
-  needed = [config.start, config.end, *training.partner_levels(config)]
+  needed = [config.start, config.end, *partners.between(config)]
   assert levels.parse_values(told) == needed
 
 
@@ -134,6 +134,32 @@ def test_missing_partners_say_how_to_make_them(data_dir):
   ) in sentence
   streamed = _jpeg(data_dir, 'tfds:whole/train', data__placement='stream')
   assert 'levels 80,10' in _problem(streamed)
+
+
+def test_colours_are_not_learnt_from_luma(data_dir):
+  luma = 'tfds:cut_dejpeg_y/train'
+  jpeg = {'task': 'dejpeg', 'start': 80.0, 'end': 10.0}
+  for config in (
+    _config(data_dir, luma, **jpeg, data__placement='stream'),
+    _config(data_dir, luma),
+    _config(data_dir, data__heldout=luma),
+  ):
+    assert 'cut_dejpeg_y/train, which holds luma alone' in _problem(config)
+  # Levels that it lacks are made from the clean set.
+  sentence = _problem(_jpeg(data_dir, luma, end=20.0))
+  assert '--dataset image_folder --name cut --source' in sentence
+
+
+@pytest.mark.parametrize('placement', ['auto', 'stream'])
+def test_a_split_that_a_set_has_not(data_dir, placement):
+  config = _config(data_dir, 'tfds:whole/val', data__placement=placement)
+  assert 'but the splits of whole are train, valid.' in _problem(config)
+
+
+def test_parts_smaller_than_a_patch_are_not_the_images_fault(data_dir):
+  fields = {f'{stage}__patch': 14 for stage in ('train', 'adapt')}
+  sentence = _problem(_config(data_dir, 'tfds:cut/train', **fields))
+  assert 'prepare the set again with a --side of 14 or more' in sentence
 
 
 def test_only_prepared_sets_can_be_streamed(data_dir, folder):
