@@ -89,6 +89,8 @@ def _check(options: argparse.Namespace) -> int:
   elif options.no_browser or options.port is not None:
     name = '--no-browser' if options.no_browser else '--port'
     raise UserError(f'--build writes files and serves none: leave {name} out.')
+  if options.no_ui and options.image is not None:
+    raise UserError('--image is for the page, and --no-ui leaves it out.')
   port: int = _PORT if options.port is None else options.port
   if not 0 <= port < 2**16:
     raise UserError(f'--port is {port}; it must be from 0 (any) to 65535.')

@@ -201,6 +201,7 @@ def test_the_bounds_are_those_of_the_page():
   ('argv', 'words'),
   [
     (['--build', 'x', '--no-ui'], '--no-ui'),
+    (['--no-ui', '--image', 'a.png'], '--image is for the page'),
     (['--build', 'x', '--port', '0'], 'leave --port out'),
     (['--build', 'x', '--no-browser'], 'leave --no-browser out'),
     (['--build', '', '--port', '70000'], '--build is empty'),
