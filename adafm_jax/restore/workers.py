@@ -203,7 +203,7 @@ def _guarded(pair: Pair, act: Callable):
     return act()
   except UserError as error:
     problem = ' '.join(error.problems)
-    if not any(str(path) in problem for path in (pair.source, pair.target)):
+    if not any(x.name in problem for x in (pair.source, pair.target)):
       problem = f'{pair.source}: {problem}'
   except MemoryError:
     problem = f'{pair.source} takes more memory than there is.'
