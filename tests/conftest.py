@@ -5,6 +5,7 @@ promotion; eight CPU devices, so that the mesh tests run in the same process.
 """
 
 import errno
+import gc
 import os
 import pathlib
 import signal
@@ -60,6 +61,13 @@ def bulk_pictures(here):
   import bulk_work
 
   bulk_work.write_pictures()
+
+
+@pytest.fixture
+def unfinished_writes():
+  """Frees what orbax left unfinished, before a later test is blamed for it."""
+  yield
+  gc.collect()
 
 
 @pytest.fixture(scope='session')

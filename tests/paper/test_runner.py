@@ -132,6 +132,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path, smooth_images):
 
 # As in tests/train/test_workdir.py.
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+@pytest.mark.usefixtures('unfinished_writes')
 def test_a_full_disk_stops_all(done, tmp_path):
   with full_disk(), pytest.raises(UserError) as caught:
     runner.run(read(done), tmp_path / 'w')

@@ -107,6 +107,7 @@ def _state(step):
 
 # Other writes answer an event loop that orbax has closed by then.
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+@pytest.mark.usefixtures('unfinished_writes')
 def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(tmp_path, capfd):
   folder = tmp_path / 'checkpoints' / 'basic'
   with checkpoint.Checkpoints(folder, 2) as store:
