@@ -3,7 +3,6 @@
 import pathlib
 
 import numpy as np
-import tiny_models
 from PIL import Image
 from pyarrow import parquet
 
@@ -14,13 +13,12 @@ COMMAND = ['restore', '-i', 'in', '-o', 'out', '-m', 'model.safetensors']
 COMMAND += ['--level', '40', '--recursive', '--manifest', 'notes']
 
 
-def write_pictures():
-  """A model, and three albums of three pictures, in the current folder."""
-  tiny_models.random_model().save('model.safetensors')
-  for i in range(COUNT):
+def write_pictures(count=COUNT, shape=(16, 24, 3)):
+  """Three albums of pictures, in the current folder."""
+  for i in range(count):
     path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(i).integers(0, 256, (16, 24, 3), np.uint8)
+    pixels = np.random.default_rng(i).integers(0, 256, shape, np.uint8)
     Image.fromarray(pixels).save(path)
 
 
@@ -36,9 +34,9 @@ def table():
   return parquet.read_table('notes/manifest.parquet').to_pylist()
 
 
-def results():
+def results(folder='out'):
   """The bytes of each result, by its path in the output."""
   return {
-    p.relative_to('out').as_posix(): p.read_bytes()
-    for p in pathlib.Path('out').rglob('*.png')
+    p.relative_to(folder).as_posix(): p.read_bytes()
+    for p in pathlib.Path(folder).rglob('*.png')
   }

@@ -59,7 +59,9 @@ def models_here(here):
 def bulk_pictures(here):
   """The same, with pictures for bulk work and their model."""
   import bulk_work
+  import tiny_models
 
+  tiny_models.random_model().save('model.safetensors')
   bulk_work.write_pictures()
 
 

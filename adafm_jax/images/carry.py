@@ -11,7 +11,7 @@ from PIL.ExifTags import IFD, Base
 from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import formats, jxl_header
-from adafm_jax.images.metadata import COMMENT, Metadata
+from adafm_jax.images.metadata import COMMENT, Metadata, profile_space
 
 # Most bytes of a JPEG segment, less its length and name.
 _MAX_EXIF, _MAX_XMP, _MAX_COMMENT, _MAX_IPTC = 65533, 65502, 65533, 65500
@@ -110,9 +110,8 @@ def _with_profile(
   metadata: Metadata, name: str, channels: int, notes: list[str]
 ) -> Metadata:
   """Metadata whose colours the format can say, and that fit the channels."""
-  # Bytes 16 to 20 of a profile name the colour space it is for.
-  space = b'GRAY' if channels < 3 else b'RGB '
-  if metadata.icc and metadata.icc[16:20] != space:
+  space = 'GRAY' if channels < 3 else 'RGB'
+  if metadata.icc and profile_space(metadata.icc) != space:
     metadata = metadata._replace(icc=None)
     notes.append('The colour profile does not fit the channels; left out.')
   described, kind = metadata.colours, formats.FORMATS[name].colours

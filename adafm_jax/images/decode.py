@@ -107,7 +107,8 @@ def samples_of(
     image, icc, note = _from_cmyk(image, icc)
   mode = _MODES[image.mode]
   # An RGB profile fits the palette, and not grey.
-  if image.mode == 'P' and not is_of_rgb(icc) and _grey_palette(image):
+  of_rgb = metadatas.profile_space(icc) == 'RGB'
+  if image.mode == 'P' and not of_rgb and _grey_palette(image):
     mode = 'L'
   if 'transparency' in image.info and mode in ('L', 'RGB'):
     mode = {'L': 'LA', 'RGB': 'RGBA'}[mode]
@@ -116,11 +117,6 @@ def samples_of(
     image = image.convert('RGBA')
   samples = np.asarray(image.convert(mode))
   return samples.reshape(*samples.shape[:2], -1), icc, note
-
-
-def is_of_rgb(icc: bytes | None) -> bool:
-  """Whether there is a colour profile, and it is for RGB."""
-  return icc is not None and icc[16:20] == b'RGB '
 
 
 def _grey_palette(image: Image.Image) -> bool:

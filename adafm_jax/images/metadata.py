@@ -150,6 +150,11 @@ def _resolution(exif: Image.Exif) -> tuple[float, float] | None:
   return (given[0] * unit, given[1] * unit) if given and unit else None
 
 
+def profile_space(icc: bytes | None) -> str:
+  """The colour space that a profile is for, such as 'RGB' or 'GRAY'; or ''."""
+  return (icc or b'')[16:20].decode('latin-1').rstrip()
+
+
 def checked_dpi(value: Any) -> tuple[float, float] | None:
   """Pixels an inch, if they are two positive numbers."""
   try:

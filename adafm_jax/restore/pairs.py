@@ -253,19 +253,16 @@ def _without_results(
 
 def _without_own(pairs: Sequence[Pair]) -> list[Pair]:
   """Leaves out pictures that an earlier call made of others among them."""
-  made = {
-    os.path.realpath(pair.target)
-    for pair in pairs
-    if not pair.problem
-    and os.path.realpath(pair.target) != os.path.realpath(pair.source)
-  }
-  return [
+  sound = [pair for pair in pairs if not pair.problem]
+  sources = [os.path.realpath(pair.source) for pair in sound]
+  targets = [os.path.realpath(pair.target) for pair in sound]
+  made = {new for old, new in zip(sources, targets, strict=True) if old != new}
+  results = {
     pair
-    for pair in pairs
-    if pair.problem
-    or os.path.realpath(pair.source) not in made
-    or not own.is_own(pair.source)
-  ]
+    for pair, source in zip(sound, sources, strict=True)
+    if source in made and own.is_own(pair.source)
+  }
+  return [pair for pair in pairs if pair not in results]
 
 
 def _target(

@@ -83,13 +83,13 @@ def load(config: Config, read: sources.Load = sources.load) -> Training:
     train += vivid.copies(train, config.data.vivid)
     sizes = [(i.name, *i.pixels.shape[:2]) for i in train]
   patch = max(getattr(config, name).patch for name in config.used_stages)
-  small = {'field': _FIELD, 'what': 'a patch'}
+  mend = 'leave them out'
   if ours is not None and ours.is_cut:
-    small['mend'] = (
+    mend = (
       f'prepare the set again with a --side of {patch} or more, or give a'
       ' smaller patch'
     )
-  sources.check_sizes(sizes, patch, **small)
+  sources.check_sizes(sizes, patch, field=_FIELD, what='a patch', mend=mend)
   if heldout:
     whole = rest = _load(config, heldout, 'data.heldout', read)
   else:

@@ -9,9 +9,10 @@ all weights at all levels.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -225,17 +226,24 @@ def learn(
     if int(state.step) == stage.steps:
       logs.say(f'{name}: done before')
       return jax.device_get(loop.released(state))
-    try:
+    with _explaining_full_memory(FIELDS[name], stage):
       state = _loop(run, name, arch, constants, store, state)
-    except jax.errors.JaxRuntimeError as error:
-      if not memories.is_full(error):
-        raise
-      field, patch = FIELDS[name], stage.patch
-      raise UserError(
-        f'A batch of {stage.batch} patches of {patch}x{patch} takes more memory'
-        f' than there is; give a smaller {field}.batch or {field}.patch.'
-      ) from error
   return jax.device_get(loop.released(state))
+
+
+@contextlib.contextmanager
+def _explaining_full_memory(field: str, stage: StageConfig) -> Iterator[None]:
+  """Says which batch does not fit; as `workdir.explaining_full_disk`."""
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    if not memories.is_full(error):
+      raise
+    patch = f'{stage.patch}x{stage.patch}'
+    raise UserError(
+      f'A batch of {stage.batch} patches of {patch} takes more memory than'
+      f' there is; give a smaller {field}.batch or {field}.patch.'
+    ) from error
 
 
 def _loop(

@@ -10,12 +10,10 @@ import subprocess
 import sys
 import time
 
-import numpy as np
+import bulk_work
 import object_store
 import pytest
 import tiny_models
-from PIL import Image
-from pyarrow import parquet
 
 from adafm_jax import cli, errors
 from adafm_jax.commands import bulk, bulk_tasks, restore_options
@@ -37,11 +35,7 @@ OPTIONS += ['--manifest', 'notes', '--batch', '1', '--jobs', '1']
 @pytest.fixture(autouse=True)
 def folder(here):
   tiny_models.random_model(kernel=1).save('model.safetensors')
-  for i in range(COUNT):
-    path = pathlib.Path('in', f'album{i % 3}', f'{i}.png')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(i).integers(0, 256, (240, 300, 3), np.uint8)
-    Image.fromarray(pixels).save(path)
+  bulk_work.write_pictures(COUNT, (240, 300, 3))
   return here
 
 
@@ -90,13 +84,6 @@ def _finished():
   ]
 
 
-def _results(folder):
-  return {
-    p.relative_to(folder).as_posix(): p.read_bytes()
-    for p in pathlib.Path(folder).rglob('*.png')
-  }
-
-
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_loses_nothing():
   run = _start('-i', 'in', '-o', 'out')
@@ -123,7 +110,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing():
   # The same as without Ray, and all is done.
   plain = ['restore', '-i', 'in', '-o', 'plain', '--recursive', '--level', '40']
   assert cli.main([*plain, '-m', 'model.safetensors']) == 0
-  assert _results('out') == _results('plain')
+  assert bulk_work.results('out') == bulk_work.results('plain')
   done = ['restore', '-i', 'in', '-o', 'out', *OPTIONS[:-4], '--jobs', '1']
   assert cli.main(done) == 0
   assert {p for p in times if p not in again} == {
@@ -150,13 +137,13 @@ def test_from_a_store_into_a_store(monkeypatch):
     for name in place.names():
       place.fetch(name, pathlib.Path('out', name))
   assert cli.main(['merge', 'notes']) == 0
-  rows = parquet.read_table('notes/manifest.parquet').to_pylist()
+  rows = bulk_work.table()
   assert {row['input'] for row in rows} == {
     f's3://photos/{p.as_posix()}' for p in pathlib.Path('in').rglob('*.png')
   }
   plain = ['restore', '-i', 'in', '-o', 'plain', '--recursive', '--level', '40']
   assert cli.main([*plain, '-m', 'model.safetensors']) == 0
-  assert _results('out') == _results('plain')
+  assert bulk_work.results('out') == bulk_work.results('plain')
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import jax
 import pytest
 
 from adafm_jax.config import command_line
@@ -101,3 +102,4 @@ def test_processes(given, words):
 
 def test_alone():
   meshes.join_processes(None, None, None)
+  assert not jax.distributed.is_initialized()
