@@ -1,5 +1,7 @@
 """Small photographs: their files, and what is read of them or written."""
 
+import struct
+
 import numpy as np
 from PIL import Image
 from PIL.ExifTags import IFD, Base
@@ -43,6 +45,25 @@ def written(folder, data, target, **options):
   path = folder / target
   notes = photo_write.write_photo(path, read.pixels, read, **options)
   return read, path, notes
+
+
+def exif_types(path, endian):
+  """Types of EXIF entries as stored: {directory, 0 for the main one: types}."""
+  data = path.read_bytes()
+  data = data[data.index({'<': b'II*\0', '>': b'MM\0*'}[endian]) :]
+  (start,) = struct.unpack_from(endian + 'I', data, 4)
+  found, waiting = {}, [(0, start)]
+  for name, offset in waiting:
+    (count,) = struct.unpack_from(endian + 'H', data, offset)
+    entries = struct.iter_unpack(
+      endian + 'HHII', data[offset + 2 : offset + 2 + 12 * count]
+    )
+    found[name] = {}
+    for tag, kind, _, value in entries:
+      found[name][tag] = kind
+      if tag in (IFD.Exif, IFD.GPSInfo, IFD.Interop):
+        waiting.append((tag, value))
+  return found
 
 
 def user_comment(path):

@@ -9,6 +9,7 @@ import pathlib
 from typing import Any
 
 from adafm_jax import files
+from adafm_jax.commands import restore_options
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
 from adafm_jax.restore import recipe
@@ -30,7 +31,6 @@ def make_job(options: argparse.Namespace):
 
   compile_cache.enable()
   heap.keep()
-  device = find_device(options.device)
   path = zoo.locate(options.model)
   model, checksum = Model.load(path), files.sha256(path)
   mask = masks.read(options.mask) if options.mask else None
@@ -41,6 +41,8 @@ def make_job(options: argparse.Namespace):
   by_level = asked.level is not None and model.levels.task != 'sr'
   quality = options.quality or asked.quality or jobs.Job.quality
   runtime = options.runtime or asked.runtime or jobs.Job.runtime
+  restore_options.check_runtime(runtime, options.device)
+  device = find_device(options.device)
   job = jobs.Job(
     header=model,
     network=_network(options, model, device, asked.self_ensemble, runtime),

@@ -178,8 +178,7 @@ def check(options: argparse.Namespace) -> None:
     if getattr(options, name) == '':
       option = name.replace('_', '-')
       raise UserError(f'--{option} is empty; name one, or leave it out.')
-  if options.runtime == 'openvino' and options.device not in ('auto', 'cpu'):
-    raise UserError('--runtime openvino runs on the CPU: leave --device out.')
+  check_runtime(options.runtime, options.device)
   given = [options.level is not None, options.strength is not None]
   if options.auto and any(given):
     raise UserError('Give --auto, or a --level or --strength, not both.')
@@ -202,3 +201,19 @@ def check(options: argparse.Namespace) -> None:
     raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
   if options.quality is not None and not 1 <= options.quality <= 100:
     raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')
+
+
+def check_runtime(runtime: str | None, device: str) -> None:
+  """Checks that what computes can run there.
+
+  Args:
+    runtime: of the options, or of a recipe too.
+    device: as in --device.
+
+  Raises:
+    UserError: it cannot.
+  """
+  if runtime == 'openvino' and device.partition(':')[0] not in ('auto', 'cpu'):
+    raise UserError(
+      'OpenVINO runs on the CPU: leave --device out, or give --runtime jax.'
+    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from adafm_jax.images import boxes, reading
 from adafm_jax.images import colours as colour_chunks
+from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
@@ -110,7 +111,7 @@ def encode_avif(
     transfer=transfer,
     numthreads=_THREADS,
   )
-  exif = carried.exif.tobytes()[6:] if len(carried.exif) else None
+  exif = exifs.encoded(carried.exif)[6:] if len(carried.exif) else None
   return boxes.write_still(
     boxes.still(bytes(made)), exif=exif, xmp=carried.xmp, icc=carried.icc
   )

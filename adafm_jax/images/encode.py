@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from adafm_jax.images import exif as exifs
 from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import jpeg, png
 from adafm_jax.images.carry import Carried
@@ -43,7 +44,7 @@ def _common(carried: Carried) -> dict[str, Any]:
   """What all of Pillow's writers take."""
   given: dict[str, Any] = {'icc_profile': carried.icc, 'dpi': carried.dpi}
   if len(carried.exif):
-    given['exif'] = carried.exif.tobytes()
+    given['exif'] = exifs.encoded(carried.exif)
   return {name: value for name, value in given.items() if value}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from PIL import Image
-from PIL.ExifTags import IFD, Base
+from PIL.ExifTags import GPS, IFD, Base
 
 # Of the main directory, what describes the picture. The rest lays out the old
 # file, or is kept elsewhere (ICC profile, XMP). IFD1 is the thumbnail, of the
@@ -35,8 +35,10 @@ _KEPT = (
 # Says that a video follows the picture, which no result has.
 _MICRO_VIDEO = 0x8897
 # Bytes of a value of each type; others are unknown to readers, who skip them.
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
-_BYTES |= {11: 4, 12: 8, 13: 4}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
+_SIZES |= {11: 4, 12: 8, 13: 4}
+_BYTE, UNDEFINED = 1, 7  # types
+_ORDERS = {b'II': '<', b'MM': '>'}
 _ASCII, _UNICODE, _JIS = b'ASCII\0\0\0', b'UNICODE\0', b'JIS\0\0\0\0\0'
 _CODING = 8  # bytes that name a comment's coding
 
@@ -85,34 +87,76 @@ def is_whole(data: bytes, start: int | None = None) -> bool:
     data: EXIF data as in a TIFF file, or a TIFF file.
     start: of the main directory; None: where the header says.
   """
-  order = {b'II': '<', b'MM': '>'}.get(data[:2])
+  order = _ORDERS.get(data[:2])
   if order is None or len(data) < _CODING:
     return False
   if struct.unpack_from(order + 'H', data, 2)[0] != 42:
     return True  # BigTIFF: offsets are longer, and nothing is known
+  try:
+    for _, entry in _entries(data, order, start):
+      _, kind, number, value = struct.unpack_from(order + 'HHII', data, entry)
+      size = _SIZES.get(kind, 0) * number
+      if size > 4 and value + size > len(data):
+        return False
+  except ValueError:
+    return False
+  return True
+
+
+def _entries(
+  data: bytes, order: str, start: int | None = None
+) -> Iterator[tuple[int, int]]:
+  """The entries of a directory and of those in it, each once.
+
+  Yields:
+    (tag of the directory, 0 for the main one; where the entry begins).
+
+  Raises:
+    ValueError: a directory reaches beyond the data.
+  """
   if start is None:
     (start,) = struct.unpack_from(order + 'I', data, 4)
   seen: set[int] = set()
-  waiting = [start]
+  waiting = [(0, start)]
   while waiting:
-    offset = waiting.pop()
+    directory, offset = waiting.pop()
     if offset in seen:
       continue
     seen.add(offset)
     if offset + 2 > len(data):
-      return False
+      raise ValueError('a directory is cut off')
     (count,) = struct.unpack_from(order + 'H', data, offset)
     if offset + 2 + 12 * count > len(data):
-      return False
-    for i in range(count):
-      entry = offset + 2 + 12 * i
-      tag, kind, number, value = struct.unpack_from(order + 'HHII', data, entry)
-      size = _BYTES.get(kind, 0) * number
-      if size > 4 and value + size > len(data):
-        return False
+      raise ValueError('a directory is cut off')
+    for entry in range(offset + 2, offset + 2 + 12 * count, 12):
+      tag, value = struct.unpack_from(order + 'H6xI', data, entry)
       if tag in (IFD.Exif, IFD.GPSInfo, IFD.Interop):
-        waiting.append(value)
-  return True
+        waiting.append((tag, value))
+      yield directory, entry
+
+
+def encoded(exif: Image.Exif) -> bytes:
+  """EXIF data with 'Exif' in front, its bytes of the types of the standard.
+
+  For bytes Pillow writes BYTE (1), which in sub-directories is the type of two
+  entries alone; those of makers' notes, comments and the others are UNDEFINED
+  (7) there (Exif 2.32, 4.6).
+  """
+  data = exif.tobytes()
+  typed, order = bytearray(data[6:]), _ORDERS[data[6:8]]
+  for directory, entry in _entries(data[6:], order):
+    tag, kind = struct.unpack_from(order + 'HH', typed, entry)
+    if kind == _BYTE and directory and not is_byte(directory, tag):
+      struct.pack_into(order + 'H', typed, entry + 2, UNDEFINED)
+  return data[:6] + typed
+
+
+def is_byte(directory: int, tag: int) -> bool:
+  """Whether the standard has an entry of a sub-directory as BYTE."""
+  return directory == IFD.GPSInfo and tag in (
+    GPS.GPSVersionID,
+    GPS.GPSAltitudeRef,
+  )
 
 
 def comment(value: Any, endian: str | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from adafm_jax.images import alpha as alphas
 from adafm_jax.images import boxes, jpeg, jxl_header, jxl_icc, reading
 from adafm_jax.images import colours as colour_chunks
+from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
 from adafm_jax.images.decode import Decoded
@@ -179,7 +180,7 @@ def encode_jxl(
   if b'jxll' in found:  # the level of what decoders must be able to do
     parts.append(boxes.box(b'jxll', found[b'jxll']))
   if len(carried.exif):
-    parts.append(boxes.box(b'Exif', bytes(4), carried.exif.tobytes()[6:]))
+    parts.append(boxes.box(b'Exif', bytes(4), exifs.encoded(carried.exif)[6:]))
   if carried.xmp:
     parts.append(boxes.box(b'xml ', carried.xmp))
   return b''.join([*parts, boxes.box(b'jxlc', stream)])

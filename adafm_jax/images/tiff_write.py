@@ -12,9 +12,10 @@ import tifffile
 from PIL.ExifTags import IFD, Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from adafm_jax.images import exif as exifs
 from adafm_jax.images.carry import Carried
 
-_BYTE, _ASCII, _SHORT, _LONG, _UNDEFINED = 1, 2, 3, 4, 7
+_BYTE, _ASCII, _SHORT, _LONG = 1, 2, 3, 4
 _XMP, _IPTC = 700, 33723
 _HEADERS = {'<': b'II*\0\x08\0\0\0', '>': b'MM\0*\0\0\0\x08'}
 # tifffile leaves these out where they are given as numbers.
@@ -74,7 +75,7 @@ def _tags(carried: Carried) -> list[_Tag]:
     (key, kind, len(value), value, True)
     for key, kind, value in (
       (_XMP, _BYTE, carried.xmp),
-      (_IPTC, _UNDEFINED, carried.iptc),
+      (_IPTC, exifs.UNDEFINED, carried.iptc),
     )
     if value
   ]
@@ -108,6 +109,8 @@ def _append(
   """Writes a sub-directory at the end, and the main one's pointer to it."""
   directory = ImageFileDirectory_v2(_HEADERS[order], group=tag)
   for key, value in entries.items():
+    if isinstance(value, bytes) and not exifs.is_byte(tag, key):
+      directory.tagtype[key] = exifs.UNDEFINED
     directory[key] = value
   with path.open('r+b') as file:
     end = file.seek(0, os.SEEK_END)

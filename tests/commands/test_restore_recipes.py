@@ -67,6 +67,17 @@ def test_a_recipe_of_an_earlier_version_is_followed():
   )
 
 
+def test_a_recipe_of_openvino_is_not_followed_on_a_gpu(capsys):
+  restoring.make('a.png')
+  assert restoring.run('a.png', 'a.jpg', '--strength', 0.5, '--recipe') == 0
+  fields = {**json.loads(recipe.read('a.jpg').to_json()), 'runtime': 'openvino'}
+  pathlib.Path('made.json').write_text(json.dumps(fields))
+  again = ['--from-recipe', 'made.json', '--device', 'gpu:0']
+  assert restoring.run('a.png', 'b.jpg', *again) == 2
+  assert 'OpenVINO runs on the CPU: leave --device' in capsys.readouterr().err
+  assert not pathlib.Path('b.jpg').exists()
+
+
 @pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp'])
 def test_a_result_has_no_recipe_but_its_own(name):
   exif = Image.Exif()

@@ -10,7 +10,7 @@ import photographs
 import pytest
 import tifffile
 from PIL import Image, ImageCms
-from PIL.ExifTags import IFD, Base
+from PIL.ExifTags import GPS, IFD, Base
 
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import photo as photos
@@ -171,3 +171,40 @@ def test_reading_changes_no_warning_filters(tmp_path):
     [sys.executable, '-c', code], capture_output=True, text=True, check=False
   )
   assert (done.returncode, done.stderr) == (0, '')
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'avif', 'jxl', 'tif'])
+@pytest.mark.parametrize('endian', '<>')
+def test_bytes_of_exif_keep_the_types_of_the_standard(tmp_path, suffix, endian):
+  exif = Image.Exif()
+  exif.endian = endian
+  exif[Base.XPTitle] = 'Hafen'.encode('utf-16-le')
+  exif[IFD.Exif] = {
+    Base.ExifVersion: b'0232',
+    Base.MakerNote: b'Maker' * 9,
+    Base.UserComment: b'ASCII\0\0\0a harbour',
+    IFD.Interop: {1: 'R98', 2: b'0100'},
+  }
+  exif[IFD.GPSInfo] = {
+    GPS.GPSVersionID: b'\2\3\0\0',
+    GPS.GPSAltitudeRef: b'\1',
+    GPS.GPSProcessingMethod: b'ASCII\0\0\0GPS',
+  }
+  data = image_files.encoded('JPEG', exif=exif)
+  _, path, _ = photographs.written(tmp_path, data, f'a.{suffix}')
+  byte, undefined = 1, 7
+  found = photographs.exif_types(path, endian)
+  assert found[0][Base.XPTitle] == byte
+  assert {
+    t: k for t, k in found[IFD.Exif].items() if k in (byte, undefined)
+  } == {
+    Base.ExifVersion: undefined,
+    Base.MakerNote: undefined,
+    Base.UserComment: undefined,
+  }
+  assert found[IFD.GPSInfo] == {
+    GPS.GPSVersionID: byte,
+    GPS.GPSAltitudeRef: byte,
+    GPS.GPSProcessingMethod: undefined,
+  }
+  assert found[IFD.Interop] == {1: 2, 2: undefined}
