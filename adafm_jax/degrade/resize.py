@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from scipy import sparse
 from adafm_jax.errors import UserError
 
 _KERNEL_WIDTH = 4
+_BAND = 64  # rows or columns
 # 50 * 1.1 is 55.00000000000001 in floats; 55 samples are meant. A plain ceil,
 # as in MATLAB, would give 56.
 _CEIL_EPSILON = 1e-9
@@ -91,7 +93,8 @@ def imresize(
   scale: float | None = None,
   *,
   size: tuple[int, int] | None = None,
-) -> npt.NDArray[np.float64]:
+  dtype: npt.DTypeLike = np.float64,
+) -> npt.NDArray[Any]:
   """MATLAB's `imresize(image, scale)` or `imresize(image, [H W])`, bicubic.
 
   Args:
@@ -100,24 +103,36 @@ def imresize(
       ceil(n * scale) pixels along an axis of n.
     size: (H, W) of the output; each axis is then scaled by out / in. With
       `scale` as well, the grid is that of `scale`, cut or continued to `size`.
+    dtype: of the output; what is computed is float64.
 
   Returns:
-    [H', W'] or [H', W', C] float64 in the unit of `image`, neither rounded nor
-    clipped.
+    [H', W'] or [H', W', C] in the unit of `image`, neither rounded nor clipped.
 
   Raises:
     UserError: neither scale nor size is given, or one is not positive.
   """
   size, scales = _axis_plan(image.shape[:2], scale, size)
-  result = np.asarray(image, np.float64)
   # The axis that shrinks more goes first, as in MATLAB: less work.
-  for axis in sorted((0, 1), key=lambda axis: scales[axis]):
-    matrix = _matrix(image.shape[axis], size[axis], scales[axis])
-    lines = np.moveaxis(result, axis, 0)
-    resized = matrix @ lines.reshape(len(lines), -1)
-    resized = resized.reshape(size[axis], *lines.shape[1:])
-    result = np.moveaxis(resized, 0, axis)
-  return np.ascontiguousarray(result)
+  first, last = sorted((0, 1), key=lambda axis: scales[axis])
+  plans = [
+    _matrix(*plan) for plan in zip(image.shape[:2], size, scales, strict=True)
+  ]
+  image = _along(first, plans[first], np.asarray(image, np.float64))
+  output = np.empty((*size, *image.shape[2:]), dtype)
+  # In bands: whole, a large picture would be held several times.
+  for begin in range(0, size[first], _BAND):
+    band = (slice(None),) * first + (slice(begin, begin + _BAND),)
+    output[band] = _along(last, plans[last], image[band])
+  return output
+
+
+def _along(
+  axis: int, matrix: sparse.csr_array, image: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+  """Resamples one axis."""
+  lines = np.moveaxis(image, axis, 0)
+  resized = matrix @ lines.reshape(len(lines), -1)
+  return np.moveaxis(resized.reshape(-1, *lines.shape[1:]), 0, axis)
 
 
 def shrink_and_enlarge(

@@ -267,9 +267,8 @@ def _open(stored: stores.Stored, scale: float) -> Opened:
   alpha, hidden = photo.alpha, photo.pixels
   if scale != 1:
     pixels, hidden = (
-      pipeline.enlarge(part, scale).astype(np.float32)
-      for part in (pixels, hidden)
+      pipeline.enlarge(part, scale) for part in (pixels, hidden)
     )
     if alpha is not None:
-      alpha = pipeline.enlarge(alpha, scale).astype(np.float32)
+      alpha = pipeline.enlarge(alpha, scale)
   return Opened(photo, pixels, alpha, hidden)

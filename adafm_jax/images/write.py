@@ -17,6 +17,7 @@ from adafm_jax.images.photo import Photo
 
 _WHITE = 1.0  # what pictures without alpha are put on
 _MAX_QUALITY = 100
+_BAND = 64  # rows
 
 
 def write_photo(
@@ -160,26 +161,31 @@ def _samples(
   pixels: np.ndarray, like: Photo, name: str
 ) -> tuple[np.ndarray, list[str]]:
   """[H, W, N] of the format's depth and channels, and what was lost."""
-  kind, notes = formats.FORMATS[name], []
-  if pixels.shape[-1] == 1 and (like.grey_rgb or not kind.grey):
-    pixels = np.repeat(pixels, 3, axis=-1)
-  pixels = np.clip(pixels, 0, 1)
-  if like.alpha is not None:
-    if like.alpha.shape[:2] != pixels.shape[:2]:
-      raise ValueError(f'alpha is {like.alpha.shape}, pixels {pixels.shape}')
-    if kind.alpha:
-      pixels = np.concatenate([pixels, like.alpha], axis=-1)
-    else:
-      pixels = pixels * like.alpha + _WHITE * (1 - like.alpha)
-      if (like.alpha < 1).any():
-        notes.append(f'{name} has no transparency; the picture is on white.')
+  kind, notes, alpha = formats.FORMATS[name], [], like.alpha
+  if alpha is not None and alpha.shape[:2] != pixels.shape[:2]:
+    raise ValueError(f'alpha is {alpha.shape}, pixels {pixels.shape}')
+  if alpha is not None and not kind.alpha and (alpha < 1).any():
+    notes.append(f'{name} has no transparency; the picture is on white.')
   bits = formats.depth(name, like.depth)
   if bits < like.depth:
     notes.append(
       f'{name} holds {bits} bits a channel; the {like.depth}-bit picture was'
       ' rounded to that.'
     )
-  if bits == 32:
-    return pixels.astype(np.float32), notes
-  dtype = np.uint8 if bits == 8 else np.uint16
-  return np.rint(pixels * (2**bits - 1)).astype(dtype), notes
+  grey = pixels.shape[-1] == 1 and not like.grey_rgb and kind.grey
+  channels = (1 if grey else 3) + (alpha is not None and kind.alpha)
+  dtype = {8: np.uint8, 32: np.float32}.get(bits, np.uint16)
+  samples = np.empty((*pixels.shape[:2], channels), dtype)
+  # In bands: whole, a large picture would be held several times.
+  for top in range(0, len(samples), _BAND):
+    rows = slice(top, top + _BAND)
+    part = np.clip(pixels[rows], 0, 1)
+    if alpha is not None and not kind.alpha:
+      part = part * alpha[rows] + _WHITE * (1 - alpha[rows])
+    elif alpha is not None:
+      part = np.concatenate(
+        [np.broadcast_to(part, (*part.shape[:2], channels - 1)), alpha[rows]],
+        axis=-1,
+      )
+    samples[rows] = part if bits == 32 else np.rint(part * (2**bits - 1))
+  return samples, notes

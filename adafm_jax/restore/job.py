@@ -229,7 +229,9 @@ def restore(job: Job, loaded: Sequence[Loaded]) -> np.ndarray:
   Returns:
     float32 [N, H', W', C], not clipped.
   """
-  pixels = np.stack([x.pixels for x in loaded])
+  pixels = loaded[0].pixels[None]
+  if len(loaded) > 1:
+    pixels = np.stack([x.pixels for x in loaded])
   shares = np.array([x.choice.share for x in loaded])
   if not shares.any():
     return pixels

@@ -12,6 +12,7 @@ from adafm_jax.images.eight_bit import to_uint8
 # [..., H, W, C] float32 of the network -> [..., H, W, 1 or 3], uint8 from
 # `to_network`, float32 from `prepare`.
 Finish = Callable[[np.ndarray], np.ndarray]
+_BAND = 64  # rows
 
 
 def to_network(
@@ -53,18 +54,43 @@ def prepare(
   if scale != 1:
     image = enlarge(image, scale)
   if image.shape[-1] == channels:
-    return image.astype(np.float32), lambda output: output
+    return image.astype(np.float32, copy=False), lambda output: output
   if channels == 3:
     grey = np.repeat(image, 3, axis=-1).astype(np.float32)
     return grey, lambda output: output.mean(axis=-1, keepdims=True)
-  ycbcr = colour.rgb_to_ycbcr(image * 255)
+  luma = _in_bands(_luma, 1, image)
+  return luma, lambda output: _in_bands(_with_chroma, 3, output, image)
 
-  def with_chroma(output: np.ndarray) -> np.ndarray:
-    chroma = np.broadcast_to(ycbcr[..., 1:], (*output.shape[:-1], 2))
-    joined = np.concatenate([output.astype(np.float64) * 255, chroma], axis=-1)
-    return colour.ycbcr_to_rgb(joined) / 255
 
-  return (ycbcr[..., :1] / 255).astype(np.float32), with_chroma
+def _luma(image: np.ndarray) -> np.ndarray:
+  return colour.rgb_to_ycbcr(image * 255)[..., :1] / 255
+
+
+def _with_chroma(luma: np.ndarray, image: np.ndarray) -> np.ndarray:
+  """RGB of a network's luma and the chroma of what it was made of."""
+  chroma = colour.rgb_to_ycbcr(image * 255)[..., 1:]
+  chroma = np.broadcast_to(chroma, (*luma.shape[:-1], 2))
+  joined = np.concatenate([luma.astype(np.float64) * 255, chroma], axis=-1)
+  return colour.ycbcr_to_rgb(joined) / 255
+
+
+def _in_bands(
+  function: Callable[..., np.ndarray], channels: int, *images: np.ndarray
+) -> np.ndarray:
+  """A function of pixels, of 64 rows at a time, as float32.
+
+  In the float64 of colour conversion, large pictures would fill the memory.
+
+  Args:
+    function: of bands [..., h, W, C] of the images.
+    channels: of what it returns.
+    images: [..., H, W, C]; the first has the leading axes of what it returns.
+  """
+  out = np.empty((*images[0].shape[:-1], channels), np.float32)
+  for top in range(0, out.shape[-3], _BAND):
+    rows = (..., slice(top, top + _BAND), slice(None), slice(None))
+    out[rows] = function(*(image[rows] for image in images))
+  return out
 
 
 def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
@@ -75,13 +101,11 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
     scale: output pixels per input pixel.
 
   Returns:
-    float64 [..., ceil(H scale), ceil(W scale), C].
+    float32 [..., ceil(H scale), ceil(W scale), C].
   """
   stack = image.reshape(-1, *image.shape[-3:])
-  if len(stack) == 1:  # a large one would be held twice
-    enlarged = resize.imresize(stack[0], scale)[None]
-  else:
-    enlarged = np.stack([resize.imresize(one, scale) for one in stack])
+  made = [resize.imresize(one, scale, dtype=np.float32) for one in stack]
+  enlarged = made[0][None] if len(made) == 1 else np.stack(made)
   np.clip(enlarged, 0, 1, out=enlarged)
   return enlarged.reshape(*image.shape[:-3], *enlarged.shape[1:])
 
@@ -101,5 +125,4 @@ def enlarge_hidden(
   """
   if alpha is None or scale == 1:
     return alpha, hidden
-  enlarged = [enlarge(x, scale).astype(np.float32) for x in (alpha, hidden)]
-  return enlarged[0], enlarged[1]
+  return enlarge(alpha, scale), enlarge(hidden, scale)

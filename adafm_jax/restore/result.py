@@ -60,7 +60,7 @@ def _write(
   """Writes the picture, with a recipe's text in its metadata."""
   photo, scale = loaded.photo, loaded.choice.scale
   photo = photo._replace(metadata=recipe.leave_out(photo.metadata))
-  pixels = np.clip(loaded.finish(output), 0, 1).astype(np.float32)
+  pixels = loaded.finish(output).astype(np.float32, copy=False)
   alpha, hidden = pipeline.enlarge_hidden(photo.alpha, photo.pixels, scale)
   pixels = alphas.unpremultiply(pixels, alpha, hidden)
   return photo_write.write_photo(
