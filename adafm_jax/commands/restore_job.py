@@ -25,12 +25,15 @@ def make_job(options: argparse.Namespace):
   _choose_platform(options.device)
   from adafm_jax import zoo
   from adafm_jax.engine import compile_cache, heap
+  from adafm_jax.engine import memory as memories
+  from adafm_jax.images import reading
   from adafm_jax.model import Model
   from adafm_jax.restore import job as jobs
   from adafm_jax.restore import mask as masks
 
   compile_cache.enable()
   heap.keep()
+  reading.allow(memories.of_machine() // jobs.PIXEL_BYTES)
   path = zoo.locate(options.model)
   model, checksum = Model.load(path), files.sha256(path)
   mask = masks.read(options.mask) if options.mask else None

@@ -59,7 +59,12 @@ def available() -> int:
   stats = jax.local_devices()[0].memory_stats() or {}
   if 'bytes_limit' in stats:
     return (stats['bytes_limit'] - stats.get('bytes_in_use', 0)) // 2
-  return min(_machine()) // 2
+  return of_machine() // 2
+
+
+def of_machine() -> int:
+  """Bytes that are free in the machine's memory, device or not."""
+  return min(_machine())
 
 
 def _machine(root: str = '/') -> Iterator[int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from adafm_jax.errors import UserError
 from adafm_jax.images import formats, reading
 from adafm_jax.images.metadata import Metadata
 
@@ -36,6 +39,7 @@ _OTHERS = (
   ('a Radiance HDR image', b'#?RAD'),
   ('an OpenEXR image', b'\x76\x2f\x31\x01'),
 )
+Admit = Callable[[int, int], None]
 _SUPPORTED = 'PNG, JPEG, TIFF, WebP, AVIF, JPEG XL, HEIC or BMP'
 
 
@@ -69,11 +73,15 @@ class Photo(NamedTuple):
   lossless: bool = False
 
 
-def read_photo(path: str | os.PathLike[str]) -> Photo:
+def read_photo(
+  path: str | os.PathLike[str], admit: Admit | None = None
+) -> Photo:
   """Reads an image file.
 
   Args:
     path: of a file with one picture, of a format in `formats.SUFFIXES`.
+    admit: called with the width and height that the file claims, before it is
+      decoded; may wait, or raise `UserError`.
 
   Returns:
     The photograph; `notes` says what the user should know.
@@ -90,6 +98,12 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
       _kind(file.read(64))  # refuses a film before it is read
       file.seek(0)
       data = file.read()
+  if admit:
+    size = None
+    with contextlib.suppress(UserError):  # decoding says better what is wrong
+      size = measure(data, os.fspath(path))
+    if size:
+      admit(*size)
   photo = decode_photo(data, os.fspath(path))
   named = formats.of_path(path) or photo.format
   if named == photo.format:

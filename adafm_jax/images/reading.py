@@ -43,6 +43,13 @@ def explaining(path: str | os.PathLike[str]) -> Iterator[None]:
     raise UserError(f'Cannot read the image {path}: {reason}.') from error
 
 
+def allow(pixels: int) -> None:
+  """Lets images of the whole process have so many pixels, or as many as now."""
+  limit = Image.MAX_IMAGE_PIXELS
+  if limit:  # Pillow refuses twice as many
+    Image.MAX_IMAGE_PIXELS = max(limit, pixels // 2)
+
+
 def check_size(width: int, height: int) -> None:
   """Refuses images that would fill the memory, as Pillow does.
 
@@ -55,5 +62,5 @@ def check_size(width: int, height: int) -> None:
     raise ValueError(
       f'{width} x {height} pixels exceeds limit of'
       f' {2 * Image.MAX_IMAGE_PIXELS} pixels (a small file may unfold to any'
-      ' size); cut it up, or restore it from Python'
+      ' size); cut it up'
     )

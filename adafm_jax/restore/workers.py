@@ -20,6 +20,7 @@ from adafm_jax.errors import UserError
 from adafm_jax.restore import job as jobs
 from adafm_jax.restore import overwrite, recipe
 from adafm_jax.restore import result as results
+from adafm_jax.restore import room as rooms
 from adafm_jax.restore.pairs import Pair
 
 RESTORED, LEFT_ALONE, PLANNED = 'restored', 'left alone', 'planned'
@@ -67,8 +68,8 @@ def run(
   """Restores photographs one after the other, or a batch in one pass.
 
   `threads` files, at least a batch, are read ahead and as many may wait to be
-  written, so memory is bounded by them. A failure is an outcome and stops
-  nothing.
+  written, but no more than half of the free memory holds. A failure is an
+  outcome and stops nothing.
 
   Args:
     job: what to do.
@@ -85,15 +86,26 @@ def run(
   Yields:
     An outcome a photograph, in the order of `found`.
   """
-  load = functools.partial(_load, job, existing, before, dry_run)
+  room = rooms.Room(memories.of_machine())
+  load = functools.partial(_load, job, existing, before, dry_run, room)
   write = functools.partial(_write, job, existing, after)
   most = max(threads, batch)
-  with _pool(threads) as readers, _pool(threads) as writers:
+  with (
+    _pool(threads) as readers,
+    _pool(threads) as writers,
+    contextlib.closing(room),
+  ):
     submit = functools.partial(writers.submit, write)
-    loaded = _in_order((readers.submit(load, pair) for pair in found), most)
+    reading = (readers.submit(load, *item) for item in enumerate(found))
+    loaded = _loaded(room, _in_order(reading, most))
     windows = iter(lambda: list(itertools.islice(loaded, batch)), [])
     started = (x for window in windows for x in _restore(job, window, submit))
-    yield from _in_order(started, most, at_once=True)
+    # What is written makes room for what waits to be read.
+    ready = _in_order(started, most, lambda x: x.done() or room.crowded)
+    for place, future in enumerate(ready):
+      outcome = future.result()
+      room.leave(place)
+      yield outcome
 
 
 def _load(
@@ -101,6 +113,8 @@ def _load(
   existing: overwrite.Existing,
   before: Act,
   dry_run: bool,
+  room: rooms.Room,
+  place: int,
   pair: Pair,
 ) -> jobs.Loaded | Outcome:
   """Reads a photograph; its outcome where there is nothing to restore."""
@@ -112,7 +126,7 @@ def _load(
   def read() -> jobs.Loaded | Outcome:
     _check_places(job, existing, pair)
     before(pair)
-    loaded = jobs.load(job, pair)
+    loaded = jobs.load(job, pair, functools.partial(room.enter, place))
     if not dry_run:
       return loaded
     notes = () if results.copied(job, loaded) else loaded.photo.notes
@@ -233,20 +247,30 @@ def _done(outcome: Outcome) -> futures.Future[Outcome]:
   return future
 
 
+def _loaded(
+  room: rooms.Room, reading: Iterator[futures.Future]
+) -> Iterator[jobs.Loaded | Outcome]:
+  """What was read, waited for one after the other."""
+  for place, future in enumerate(reading):
+    room.want(place)
+    yield future.result()
+
+
 def _in_order(
-  started: Iterator[futures.Future], most: int, *, at_once: bool = False
-) -> Iterator[Any]:
-  """Results in order, with up to `most` more under way.
+  started: Iterator[futures.Future],
+  most: int,
+  soon: Callable[[futures.Future], bool] = lambda _: False,
+) -> Iterator[futures.Future]:
+  """Futures in order, with up to `most` more under way.
 
   Args:
     started: futures; drawing one starts its work.
     most: how many are started before the first is waited for.
-    at_once: whether what is done is yielded before more is started.
+    soon: whether the first is to be waited for before more are started.
   """
   waiting: collections.deque[futures.Future] = collections.deque()
   for future in started:
     waiting.append(future)
-    while len(waiting) > most or (at_once and waiting and waiting[0].done()):
-      yield waiting.popleft().result()
-  while waiting:
-    yield waiting.popleft().result()
+    while waiting and (len(waiting) > most or soon(waiting[0])):
+      yield waiting.popleft()
+  yield from waiting
