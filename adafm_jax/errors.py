@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 P = ParamSpec('P')
 
 # argparse exits with this code after a wrong call.
-EXIT_USER_ERROR = 2
+EXIT_SOME_FAILED, EXIT_USER_ERROR = 1, 2
 _CONTROLS = {
   code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160))
 }

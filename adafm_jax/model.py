@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adafm_jax import files
-from adafm_jax.errors import UserError
+from adafm_jax.errors import UserError, raise_all
 from adafm_jax.model_file import file as model_file
 from adafm_jax.model_file.header import Header
 
@@ -180,12 +180,15 @@ class Model(Header):
       written: is given the file while it still has its temporary name.
 
     Raises:
-      UserError: the parameters are not those of the architecture, not finite,
-        or too large for float16; the provenance isn't JSON; or the file can't
-        be written.
+      UserError: the path ends otherwise, the architecture is impossible, the
+        parameters are not its own, not finite, or too large for float16; the
+        provenance isn't JSON; or the file can't be written.
     """
     from adafm_jax.models import parameters  # imports JAX; `adafm info` doesn't
 
+    if not os.fspath(path).lower().endswith(model_file.SUFFIX):
+      raise UserError(f'A model file is called {path}{model_file.SUFFIX}.')
+    raise_all(self.arch.problems())
     tensors = parameters.flatten(self.params)
     shapes = {name: x.shape for name, x in tensors.items()}
     parameters.check(shapes, self.arch)
@@ -209,10 +212,10 @@ class Model(Header):
     return cls(params=parameters.unflatten(tensors), **fields)
 
 
-def _unbent(params: dict[str, Any]) -> dict[str, Any]:
+def _unbent(params: Mapping[str, Any]) -> dict[str, Any]:
   """The parameters without the bends of AdaFM layers."""
   return {
-    name: _unbent(value) if isinstance(value, dict) else value
+    name: _unbent(value) if isinstance(value, Mapping) else value
     for name, value in params.items()
     if not name.startswith('bend_')
   }

@@ -37,11 +37,11 @@ python=${PYTHON:-python}
 gpus=()
 if [[ ${JAX_PLATFORMS:-} == cpu ]]; then
   :
-elif [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
+elif [[ -n ${CUDA_VISIBLE_DEVICES+set} ]]; then  # empty: none
   IFS=, read -r -a gpus <<<"$CUDA_VISIBLE_DEVICES"
 elif command -v nvidia-smi >/dev/null; then
   while read -r gpu; do
-    gpus+=("$gpu")
+    [[ $gpu =~ ^[0-9]+$ ]] && gpus+=("$gpu")  # and no words where there are none
   done < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null)
 fi
 if ((${#gpus[@]} > 0 && ${#gpus[@]} < count)); then

@@ -224,6 +224,20 @@ def test_local_asks_the_driver_for_gpus(tools, monkeypatch):
   assert 'JAX_PLATFORMS=cpu' in output
 
 
+@pytest.mark.parametrize('hidden', [True, False])
+def test_local_finds_no_gpus_where_there_are_none(tools, monkeypatch, hidden):
+  monkeypatch.delenv('JAX_PLATFORMS')
+  said = "printf '0\\n1\\n'" if hidden else 'echo No devices were found; exit 6'
+  (tools / 'nvidia-smi').write_text(f'#!/bin/bash\n{said}\n')
+  (tools / 'nvidia-smi').chmod(0o755)
+  if hidden:
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+  else:
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+  assert _run('local.sh', 3, '--workdir', 'x')[0] == 0
+  assert {_note(tools, i)[1] for i in range(3)} == {'' if hidden else None}
+
+
 def test_local_says_so_where_there_is_no_python(tools, monkeypatch):
   monkeypatch.setenv('PYTHON', str(tools / 'absent'))
   code, output = _run('local.sh', 2, '--workdir', 'x')

@@ -98,9 +98,11 @@ def _run_part(options: argparse.Namespace, tasks: Sequence[PictureTask]) -> int:
       f' {len(mine) - len(left)} done before',
       flush=True,
     )
-    _check_results(options, left, there, journal)
+    sources = {task.source for task in tasks}
+    _check_results(options, left, sources, there, journal)
     new = [x.result for x in left if there.isdisjoint(_written(x, options))]
-    journal.begin(len(mine), new, options.output)
+    names = [x.result for x in left]
+    journal.begin(len(mine), names, new, options.output)
     return _restore_all(options, left, journal) if left else 0
 
 
@@ -141,12 +143,13 @@ def _existing(
 def _check_results(
   options: argparse.Namespace,
   tasks: Sequence[PictureTask],
+  sources: Set[str],
   there: set[str],
   journal: manifest.Journal,
 ) -> None:
-  """Refuses to overwrite what another program wrote."""
+  """Refuses to overwrite what others wrote, or `sources`, those of any part."""
   if objects.is_uri(options.output):
-    _check_stored(options, tasks, there, journal.claimed)
+    _check_stored(options, tasks, sources, there, journal.claimed)
     return
   pairs = [
     pairing.Pair(
@@ -163,7 +166,7 @@ def _check_results(
     for result in written.keys() & journal.claimed
     for name in written[result]
   )
-  restore.check_results(options, pairs, claimed)
+  restore.check_results(options, pairs, sources, claimed)
   files.make_folder(options.output)
   if journal.begun:
     files.remove_leftovers(
@@ -174,11 +177,11 @@ def _check_results(
 def _check_stored(
   options: argparse.Namespace,
   tasks: Sequence[PictureTask],
+  sources: Set[str],
   there: set[str],
   claimed: Set[str],
 ) -> None:
   """The same in an object store, where no file carries a mark of ours."""
-  sources = {task.source for task in tasks}
   place = options.output.rstrip('/')
   problems = []
   for task in tasks:
@@ -235,4 +238,4 @@ def _restore_all(
   seconds = time.monotonic() - began
   print(f'{len(tasks)} picture(s): {kinds}; {seconds:.1f} s; {options.output}')
   errors.show(errors.first(problems))
-  return restore.EXIT_SOME_FAILED if problems else 0
+  return errors.EXIT_SOME_FAILED if problems else 0

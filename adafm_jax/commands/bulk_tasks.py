@@ -46,13 +46,7 @@ def find(options: argparse.Namespace) -> list[PictureTask]:
     ]
   if not tasks:
     raise UserError(f'No pictures are listed in {", ".join(options.input)}.')
-  made: dict[str, str] = {}
-  for task in tasks:
-    if (other := made.setdefault(task.result, task.source)) != task.source:
-      raise UserError(
-        f'{other} and {task.source} would both be written to {task.result};'
-        ' restore them separately, or see --recursive and --ext.'
-      )
+  manifest.check_names((task.result, task.source) for task in tasks)
   return list(dict.fromkeys(tasks))  # a picture may be named twice
 
 
@@ -63,12 +57,12 @@ def _listed(text: str) -> Iterator[str]:
     yield text
     return
   try:
-    lines = path.read_text('utf-8', 'surrogateescape').splitlines()
+    lines = path.read_text('utf-8-sig', 'surrogateescape').split('\n')
   except OSError as error:
     raise UserError(
       f'Cannot read the list {text}: {error.strerror}.'
     ) from error
-  yield from filter(None, map(str.strip, lines))
+  yield from filter(None, (line.strip(' \t\r') for line in lines))
 
 
 def _stored(uri: str, options: argparse.Namespace) -> Iterator[PictureTask]:

@@ -12,7 +12,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from adafm_jax import errors, files, progress
@@ -23,8 +23,6 @@ from adafm_jax.restore import pairs as pairing
 
 if TYPE_CHECKING:
   from adafm_jax.restore.workers import Outcome
-
-EXIT_SOME_FAILED = 1
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,6 +51,7 @@ def printing() -> Iterator[None]:
 def _run(options: argparse.Namespace) -> int:
   from adafm_jax.restore import report
 
+  restore_options.check_local(*options.input, options.output)
   pairs = pairing.find(
     options.input,
     options.output,
@@ -65,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     report.check(options.json, pairs)
   if options.manifest:
     return _run_part(options, pairs)
-  existing = check_results(options, pairs)
+  existing = check_results(options, pairs, [])
   return _restore_all(restore_job.make_job(options), pairs, options, existing)
 
 
@@ -78,6 +77,8 @@ def _run_part(
   shard = shards.parse(options.shard or '0/1')
   output, job = pathlib.Path(options.output), restore_job.make_job(options)
   named = [(manifest.result_name(p.target, output), p) for p in pairs]
+  sources = [str(pair.source) for pair in pairs]
+  manifest.check_names(zip((name for name, _ in named), sources, strict=True))
   mine = [(name, pair) for name, pair in named if shard.has(name)]
   with manifest.opened(
     pathlib.Path(options.manifest),
@@ -103,7 +104,7 @@ def _run_part(
     claimed = frozenset(
       path for x in places.keys() & journal.claimed for path in places[x]
     )
-    existing = check_results(options, list(left.values()), claimed)
+    existing = check_results(options, list(left.values()), sources, claimed)
     if options.dry_run:
       return _restore_all(job, list(left.values()), options, existing)
     if journal.begun:
@@ -111,16 +112,24 @@ def _run_part(
     new = [x for x in places if not any(map(os.path.lexists, places[x]))]
     alone = any(pair.target == output for pair in pairs)
     folder = output.parent if alone else output
-    journal.begin(len(mine), new, str(folder))
+    journal.begin(len(mine), left, new, str(folder))
     return _restore_all(job, list(left.values()), options, existing, journal)
 
 
 def check_results(
   options: argparse.Namespace,
   pairs: Sequence[pairing.Pair],
+  sources: Iterable[str],
   claimed: frozenset[pathlib.Path] = frozenset(),
 ) -> overwrite.Existing:
-  """Refuses to overwrite files, unless an earlier call `claimed` them."""
+  """Refuses to overwrite files, unless an earlier call `claimed` them.
+
+  Args:
+    options: of the call.
+    pairs: to be restored.
+    sources: pictures of the job that `pairs` lack, done or of other parts.
+    claimed: see `overwrite.Existing`.
+  """
   existing = overwrite.Existing(
     options.skip_existing, options.overwrite, claimed
   )
@@ -133,6 +142,7 @@ def check_results(
       for x in (
         *(options.model, options.mask, options.from_recipe),
         *options.input,
+        *sources,
       )
       if x
     ],
@@ -176,7 +186,7 @@ def _restore_all(
   said = [*(outcome.problem for outcome in outcomes), lines.problem]
   problems = list(filter(None, said))
   errors.show(problems)
-  return EXIT_SOME_FAILED if problems else 0
+  return errors.EXIT_SOME_FAILED if problems else 0
 
 
 def _restored(

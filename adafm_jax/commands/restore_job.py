@@ -156,4 +156,5 @@ def identity(job, options: argparse.Namespace) -> dict[str, Any]:
     'suffix': options.suffix,
     'ext': options.ext,
     'runtime': job.runtime,
+    'estimated': job.estimated or None,  # manifests of earlier versions lack it
   }

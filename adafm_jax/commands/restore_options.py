@@ -6,6 +6,7 @@ import argparse
 import os
 
 from adafm_jax.errors import UserError
+from adafm_jax.restore import objects
 from adafm_jax.restore import pairs as pairing
 
 
@@ -179,6 +180,10 @@ def check(options: argparse.Namespace) -> None:
       option = name.replace('_', '-')
       raise UserError(f'--{option} is empty; name one, or leave it out.')
   check_runtime(options.runtime, options.device)
+  if options.manifest and objects.is_uri(options.manifest):
+    raise UserError(
+      f'--manifest {options.manifest} is a URI; it must be a folder.'
+    )
   given = [options.level is not None, options.strength is not None]
   if options.auto and any(given):
     raise UserError('Give --auto, or a --level or --strength, not both.')
@@ -201,6 +206,19 @@ def check(options: argparse.Namespace) -> None:
     raise UserError(f'--jobs is {options.jobs}; it must be 1 or more.')
   if options.quality is not None and not 1 <= options.quality <= 100:
     raise UserError(f'--quality is {options.quality}; it must be 1 to 100.')
+
+
+def check_local(*names: str) -> None:
+  """Refuses object stores, which would be taken for folders here.
+
+  Raises:
+    UserError: a name is a URI.
+  """
+  for name in filter(objects.is_uri, names):
+    raise UserError(
+      f'{name} is in an object store; `python -m adafm_jax.restore.bulk`'
+      ' restores from there and to there.'
+    )
 
 
 def check_runtime(runtime: str | None, device: str) -> None:

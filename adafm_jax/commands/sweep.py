@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adafm_jax import progress
+from adafm_jax import errors, progress
 from adafm_jax.commands import sweep_inputs, sweep_job, sweep_results
 from adafm_jax.commands.sweep_inputs import Input
 from adafm_jax.commands.sweep_job import SweepJob
@@ -94,12 +94,14 @@ def _strength_arguments(group: argparse._ArgumentGroup) -> None:
   )
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
   """Does what the command line says.
 
+  Returns:
+    Exit code: 0, or 1 if some images could not be read or swept.
+
   Raises:
-    UserError: bad options; or, after all other images are done, a sentence
-      for each image that could not be read or swept.
+    UserError: bad options, or no image could be.
   """
   compile_cache.enable()
   heap.keep()
@@ -133,10 +135,11 @@ def run(options: argparse.Namespace) -> None:
       psnr.append((result.name, result.psnr))
       if len(shown) < sweep_results.MAX_ROWS:
         shown.append(result)
-  if psnr:
-    _write_summary(job, shown, psnr)
-  if problems:
+  if not psnr:
     raise UserError(problems)
+  _write_summary(job, shown, psnr)
+  errors.show(problems)
+  return errors.EXIT_SOME_FAILED if problems else 0
 
 
 def _sweep(
@@ -207,11 +210,11 @@ def _write_summary(
 
 
 @entry_point
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
   """The command `python -m adafm_jax.sweep`."""
   parser = argparse.ArgumentParser(
     prog='python -m adafm_jax.sweep',
     description='Restores images at many strengths in one batched pass.',
   )
   arguments(parser)
-  run(parser.parse_args(argv))
+  return run(parser.parse_args(argv))

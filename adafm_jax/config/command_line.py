@@ -147,12 +147,17 @@ def require_workdir(
   """The folder of the run. It has no default: users must know where it is.
 
   Raises:
-    UserError: `workdir` is empty.
+    UserError: `workdir` is empty, or a URI.
   """
   if not workdir:
     missing = '' if config else ', and --config FILE to start one'
     raise UserError(
       f'Give --workdir DIR, the folder of the run{missing}; --workdir alone'
       ' resumes the run in it.'
+    )
+  if '://' in workdir:
+    raise UserError(
+      f'--workdir {workdir} is a URI; it must be a folder, such as one that a'
+      ' store is mounted on.'
     )
   return pathlib.Path(workdir).expanduser()

@@ -58,7 +58,8 @@ def build(
     A bank of NumPy arrays.
 
   Raises:
-    UserError: there are no images, or too many pixels for int32 addresses.
+    UserError: there are no images, one is not uint8, or there are too many
+      pixels for int32 addresses.
   """
   if sizes is None:
     images = list(images)
@@ -87,6 +88,10 @@ def _join(images: Iterable[np.ndarray], counts: np.ndarray) -> np.ndarray:
   for image, count in zip(images, counts, strict=True):
     if not first:
       rows = _aligned(int(counts.sum()), image.shape[-1])
+    if image.dtype != np.uint8:
+      raise UserError(
+        f'Training images are uint8, 0 to 255, not {image.dtype}.'
+      )
     rows[first : first + count] = image.reshape(count, -1)
     first += count
   return rows
@@ -116,7 +121,8 @@ def sample(key: jax.Array, bank: Bank, batch: int, patch: int) -> jax.Array:
     uint8 [batch, patch, patch, channels of `pixels`].
   """
   which, rows, cols, symmetry = jax.random.split(key, 4)
-  image = jax.random.randint(which, (batch,), 0, bank.offset.shape[0])
+  count = bank.offset.shape[0]
+  image = jax.random.randint(which, (batch,), 0, count, jnp.int32)
   width = jnp.take(bank.width, image)
   top = _place(rows, jnp.take(bank.height, image) - patch, bank.grid)
   left = _place(cols, width - patch, bank.grid)
@@ -135,4 +141,5 @@ def _place(
   key: jax.Array, last: jax.Array, grid: jax.Array | np.ndarray
 ) -> jax.Array:
   """One multiple of `grid` in [0, last], int32, for each `last`."""
-  return jax.random.randint(key, last.shape, 0, last // grid + 1) * grid
+  most = last // grid + 1
+  return jax.random.randint(key, last.shape, 0, most, jnp.int32) * grid

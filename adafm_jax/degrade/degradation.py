@@ -70,8 +70,12 @@ class Degradation:
       noise, which is unbounded.
 
     Raises:
-      UserError: the level is not legal for the task.
+      UserError: the level is not legal for the task, or the image not uint8.
     """
+    if image.dtype != np.uint8:
+      raise UserError(
+        f'An image is degraded as uint8, 0 to 255, not as {image.dtype}.'
+      )
     if problems := levels.TASKS[self.task].problems(level):
       raise UserError(problems)
     if self.task == 'denoise':

@@ -16,6 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from adafm_jax.degrade.level import TRAINING_NOISES
+from adafm_jax.errors import UserError
+
 
 def add_noise(
   key: jax.Array, image: jax.Array, sigma: npt.ArrayLike, *, protocol: str
@@ -33,7 +36,15 @@ def add_noise(
     The noisy image, [..., H, W, C] float32: multiples of 1/255 in [0, 1] if
     clipped, unbounded otherwise. With 'both', each entry of the leading axis
     is one or the other.
+
+  Raises:
+    UserError: there is no such protocol.
   """
+  if protocol not in TRAINING_NOISES:
+    raise UserError(
+      f'The noise protocol is {protocol!r}; it must be one of'
+      f' {", ".join(TRAINING_NOISES)}.'
+    )
   scale = jnp.asarray(sigma, jnp.float32) / 255
   scale = scale.reshape(scale.shape + (1,) * (image.ndim - scale.ndim))
   grain, coin = jax.random.split(key)

@@ -168,6 +168,11 @@ def _compared(reference, output, border, channels):
   if reference.shape != output.shape:
     raise ValueError(f'shapes differ: {reference.shape}, {output.shape}')
   _check_channels(channels, reference.shape[-1])
+  for image in (reference, output):
+    if image.dtype != np.uint8:
+      raise UserError(
+        f'Images are compared as uint8, 0 to 255, not as {image.dtype}.'
+      )
   pair = [inside(image, border) for image in (reference, output)]
   if channels == 'y' and reference.shape[-1] == 3:
     return [colour.rgb_to_y(image)[..., None] for image in pair]

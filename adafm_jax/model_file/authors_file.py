@@ -21,7 +21,7 @@ from adafm_jax.model_file import header as headers
 from adafm_jax.model_file.header import Header
 from adafm_jax.version import __version__
 
-SAFETENSORS = '.safetensors'
+SAFETENSORS = model_file.SUFFIX
 TORCH = ('.pth', '.pt')
 KEY = 'adafm_header'  # of the metadata; FORMAT would mean our own naming
 

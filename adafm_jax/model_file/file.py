@@ -26,6 +26,8 @@ from adafm_jax.errors import UserError
 from adafm_jax.model_file import legacy
 from adafm_jax.model_file.header import DTYPES, FORMAT, Header, parse, to_json
 
+SUFFIX = '.safetensors'
+
 
 def read_header(path: str | os.PathLike[str]) -> Header:
   """Reads the header of a model file, without the weights.

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from adafm_jax.degrade import level as levels
 from adafm_jax.degrade.level import LevelRange
 from adafm_jax.errors import UserError
@@ -68,9 +70,16 @@ class Header:
       level: in the task's unit.
 
     Raises:
-      UserError: the level is outside the model's range, or the model has no
-        AdaFM layers and the level isn't the one it was trained for.
+      UserError: the level is no number or outside the model's range, or the
+        model has no AdaFM layers and the level isn't the one it was trained
+        for.
     """
+    try:
+      level = float(np.asarray(level)[()])
+    except (TypeError, ValueError) as error:  # several, or traced by jit
+      raise UserError(
+        f'The level is {level!r}; it must be one number, known before jit.'
+      ) from error
     self.levels.check(level)
     position = self.levels.position(level)
     if position and not self.arch.kernel:

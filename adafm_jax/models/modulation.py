@@ -19,6 +19,7 @@ from adafm_jax.models import path as paths
 from adafm_jax.models.border import Border, Extended
 
 _BAND = 8  # rows
+LOWERINGS = ('auto', 'train', 'portable', 'grouped', 'shifted', 'reverse')
 
 
 def depthwise(

@@ -8,15 +8,17 @@ the conversion of the authors' weights depend on them. Backbone: `head`,
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax import traverse_util
 
-from adafm_jax.errors import UserError
+from adafm_jax.errors import UserError, raise_all
 from adafm_jax.models import layers, modulation
 from adafm_jax.models import strength as strengths
 from adafm_jax.models.architecture import EVERYWHERE, OUTER, Architecture
@@ -194,7 +196,18 @@ def make_apply(
     `strength.FORMS`, ignored by the basic model. The result has image's shape
     and dtype and is not clipped. Strength 0 gives the basic model's result bit
     for bit. It raises UserError if the image or strength has another form.
+
+  Raises:
+    UserError: an argument has an impossible value.
   """
+  _check(arch)
+  if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
+    raise UserError(f'A network computes in float32 or bfloat16, not {dtype}.')
+  if lowering not in modulation.LOWERINGS:
+    raise UserError(
+      f'The lowering is {lowering!r}; it must be one of'
+      f' {", ".join(modulation.LOWERINGS)}.'
+    )
   module = Restorer(arch, dtype, lowering)
 
   def apply(params, image, strength):
@@ -218,6 +231,18 @@ def make_apply(
   return apply
 
 
+def _check(arch: Architecture) -> None:
+  """Raises UserError if there is no such network."""
+  if not isinstance(arch, Architecture):
+    raise UserError(
+      f'A network has an Architecture, not a {type(arch).__name__} (a model has'
+      ' it as model.arch).'
+    )
+  if arch.placement == EVERYWHERE:  # of experiments; no model file has it
+    arch = dataclasses.replace(arch, placement='block')
+  raise_all(arch.problems())
+
+
 def init(key: jax.Array, arch: Architecture, *, scale: float = 0.1) -> Params:
   """Fresh parameters: Kaiming normal (fan-in), zero biases, AdaFM at identity.
 
@@ -228,7 +253,11 @@ def init(key: jax.Array, arch: Architecture, *, scale: float = 0.1) -> Params:
 
   Returns:
     A nested dict of float32 arrays.
+
+  Raises:
+    UserError: the architecture has an impossible value.
   """
+  _check(arch)
   image = jnp.zeros((1, 2, 2, arch.channels), jnp.float32)
   strength = jnp.zeros((1, 1, 1, 1, 1), jnp.float32)
   variables = Restorer(arch).init(key, image, strength, WholeImage())
@@ -255,23 +284,36 @@ def insert_adafm(params: Params, arch: Architecture) -> Params:
 
   Returns:
     Parameters of `arch` that compute the same as before at every strength.
+
+  Raises:
+    UserError: those given are not of such a network.
   """
+  given = traverse_util.flatten_dict(params, sep='/')
+  wanted = traverse_util.flatten_dict(parameter_shapes(arch), sep='/')
+  problems = [
+    f'{name} is no parameter of this {arch}.'
+    for name in given.keys() - wanted.keys()
+  ]
+  filled = {}
+  for name, like in wanted.items():
+    filled[name] = given.get(name)
+    if name not in given and 'adafm' in name:
+      filled[name] = jnp.zeros(like.shape, like.dtype)
+    elif name not in given:
+      problems.append(f'{name} is missing.')
+    elif given[name].shape != like.shape:
+      problems.append(
+        f'{name} has shape {list(given[name].shape)}; it must be'
+        f' {list(like.shape)}.'
+      )
+  raise_all(sorted(problems), limit=8)
+  return traverse_util.unflatten_dict(filled, sep='/')
 
-  def fill(path, shape):
-    node = params
-    for entry in path:
-      if entry.key not in node:
-        return jnp.zeros(shape.shape, shape.dtype)
-      node = node[entry.key]
-    return node
 
-  return jax.tree_util.tree_map_with_path(fill, parameter_shapes(arch))
-
-
-def backbone(params: Params) -> Params:
+def backbone(params: Mapping[str, Any]) -> Params:
   """The inverse of `insert_adafm`: the parameters of the basic model."""
   return {
-    name: backbone(leaf) if isinstance(leaf, dict) else leaf
+    name: backbone(leaf) if isinstance(leaf, Mapping) else leaf
     for name, leaf in params.items()
     if 'adafm' not in name
   }

@@ -124,12 +124,7 @@ def take(image: Any) -> tuple[np.ndarray, Give]:
     UserError: the image has another shape or type, holds NaN or Inf, or is a
       float image that isn't in [0, 1].
   """
-  if isinstance(image, jax.core.Tracer):
-    raise UserError(
-      'restore and sweep work on whole images, outside of jit and grad; inside,'
-      ' use model.apply(params, image, strength).'
-    )
-  array = np.asarray(image)
+  array = _array(image, 'image')
   shape, dtype = array.shape, array.dtype
   if array.ndim == 2:
     array = array[..., None]
@@ -153,6 +148,23 @@ def take(image: Any) -> tuple[np.ndarray, Give]:
   return stack, give
 
 
+def _refuse_traced(values: Any) -> None:
+  if isinstance(values, jax.core.Tracer):
+    raise UserError(
+      'restore and sweep work on whole images, outside of jit and grad; inside,'
+      ' use model.apply(params, image, strength).'
+    )
+
+
+def _array(values: Any, what: str) -> np.ndarray:
+  """What was given, as an array."""
+  _refuse_traced(values)
+  try:
+    return np.asarray(values)
+  except ValueError as error:
+    raise UserError(f'The {what} has rows of several lengths.') from error
+
+
 def _to_float(array: np.ndarray, what: str = 'image') -> np.ndarray:
   if array.dtype in (np.uint8, np.uint16):
     return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
@@ -165,9 +177,10 @@ def _to_float(array: np.ndarray, what: str = 'image') -> np.ndarray:
     raise UserError(
       f'The {what} holds values that are not finite (NaN or Inf).'
     )
-  if np.abs(array).max() > _MAX_FLOAT:
+  most = max(array.max(), array.min(), key=abs)
+  if abs(most) > _MAX_FLOAT:
     raise UserError(
-      f'A float {what} must be in 0 to 1; this one reaches {array.max():g}.'
+      f'A float {what} must be in 0 to 1; this one reaches {most:g}.'
     )
   return array
 
@@ -183,6 +196,7 @@ def _bytes(memory: int | str | None) -> int | None:
 
 
 def _check_count(values: Any, count: int) -> None:
+  _refuse_traced(values)
   try:
     shape = np.shape(values)
   except ValueError:
@@ -206,7 +220,7 @@ def _maps(
     given: the image's (H, W).
     wanted: the result's (H, W).
   """
-  array = np.asarray(mask)
+  array = _array(mask, 'mask')
   if array.dtype == bool:
     array = array.astype(np.uint8) * np.uint8(255)
   array = array[None] if array.ndim == 2 else array
@@ -244,7 +258,9 @@ def _sweep_values(
     )
   if not scaling and level is not None:
     raise UserError('A level beside strengths is for super-resolution only.')
-  given = np.asarray(levels if levels is not None else strengths)
+  given = _array(
+    levels if levels is not None else strengths, 'list of levels or strengths'
+  )
   if given.ndim != 1 or not given.size:
     raise UserError(f'A sweep needs a list of at least one value, not {given}.')
   wanted = levels if levels is not None else level

@@ -116,7 +116,10 @@ def restore(
     )
     for outcome, task in zip(outcomes, tasks, strict=True):
       row = manifest.row(outcome, staged.output)
-      row |= {'input': task.source, 'line': report.line(outcome)}
+      row |= {
+        'input': manifest.absolute(task.source),
+        'line': report.line(outcome),
+      }
       yield staged.with_uris(row, task, outcome.pair)
 
 

@@ -43,6 +43,24 @@ def result_name(target: pathlib.Path, output: pathlib.Path) -> str:
   return target.relative_to(output).as_posix()
 
 
+def check_names(sources: Iterable[tuple[str, str]]) -> None:
+  """Refuses two pictures whose results would have one name.
+
+  Args:
+    sources: pairs of a result and what it is to be made from.
+
+  Raises:
+    UserError: there are such.
+  """
+  made: dict[str, str] = {}
+  for result, source in sources:
+    if (other := made.setdefault(result, source)) != source:
+      raise UserError(
+        f'{other} and {source} would both be written to {result};'
+        ' restore them separately, or see --recursive and --ext.'
+      )
+
+
 class Journal:
   """What one process has done, a line a picture.
 
@@ -91,12 +109,15 @@ class Journal:
       limit=3,
     )
 
-  def begin(self, expected: int, new: Iterable[str], output: str) -> None:
+  def begin(
+    self, expected: int, left: Iterable[str], new: Iterable[str], output: str
+  ) -> None:
     """Writes how many pictures fall to this part; lines follow.
 
     Args:
       expected: their number.
-      new: results that are going to be written, where no file is yet.
+      left: results that are to be written.
+      new: those of them where no file is yet.
       output: folder of the results, or the URI of one.
 
     Raises:
@@ -108,7 +129,14 @@ class Journal:
     claims = sorted(set(new) - self.claimed)
     if not objects.is_uri(output):
       output = os.path.abspath(output)
-    self._add({'expected': expected, 'claims': claims, 'output': output})
+    self._add(
+      {
+        'expected': expected,
+        'claims': claims,
+        'left': sorted(set(left).difference(claims)),
+        'output': output,
+      }
+    )
 
   def add(self, row: Mapping[str, Any]) -> None:
     """Notes what became of a picture, once its result is in its place.
@@ -134,7 +162,7 @@ class Journal:
 
 def _differ(known: str, source: str) -> bool:
   """Whether two names are of different pictures, as far as can be told."""
-  if known == source:
+  if known in (source, absolute(source)):
     return False
   if objects.is_uri(known) or objects.is_uri(source):
     return True
@@ -143,12 +171,18 @@ def _differ(known: str, source: str) -> bool:
   return both and not os.path.samefile(known, source)
 
 
+def absolute(source: str) -> str:
+  """The name of a picture from any folder."""
+  return source if objects.is_uri(source) else os.path.abspath(source)
+
+
 def row(outcome: Outcome, output: pathlib.Path) -> dict[str, Any]:
   """A picture's line; its fields are those of `merge.COLUMNS`."""
   told, done = report.picture(outcome), outcome.status in DONE
   return {
     'result': result_name(outcome.pair.target, output),
     **{name: told.get(name) for name in _REPORTED},
+    'input': absolute(told['input']),
     'seconds': outcome.seconds,
     'sha256': files.sha256(outcome.pair.target) if done else None,
     'finished': datetime.datetime.now(datetime.UTC).isoformat('T', 'seconds'),
@@ -209,7 +243,8 @@ def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
     raise UserError(
       f'{path} does not say which job this is; give another --manifest.'
     )
-  changed = [name for name in identity if known.get(name) != identity[name]]
+  names = identity.keys() | known.keys()
+  changed = sorted(x for x in names if known.get(x) != identity.get(x))
   if changed:
     raise UserError(
       f'The manifest in {folder} is of another job: {", ".join(changed)} had'

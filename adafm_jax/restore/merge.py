@@ -84,15 +84,16 @@ def _missing(
   """Sentences about parts that never ran or are not done."""
   problems = []
   for shard, lines in journals.items():
-    expected = [x['expected'] for x in lines if 'expected' in x]
+    calls = [x for x in lines if 'expected' in x]
+    if not calls:
+      continue
+    begun = {*calls[-1].get('claims', ()), *calls[-1].get('left', ())}
+    left = sorted(begun.difference(known))
     here = sum(map(shard.has, known))
-    if expected and here < expected[-1]:
-      begun = {name for x in lines for name in x.get('claims', ())}
-      left = sorted(filter(shard.has, begun - set(known)))
+    if count := max(len(left), calls[-1]['expected'] - here):
       names = f', such as {", ".join(left[:3])}' if left else ''
       problems.append(
-        f'{shard.part}: {expected[-1] - here} picture(s) are not done'
-        f' yet{names}.'
+        f'{shard.part}: {count} picture(s) are not done yet{names}.'
       )
   # A job that was shared out anew, among others, is whole if one sharing is.
   absent = {

@@ -153,7 +153,8 @@ def join_processes(
       f'--process is {process}, but --processes is {processes}; processes are'
       ' counted from 0.'
     )
-  if not coordinator.rpartition(':')[2].isdecimal():
+  port = coordinator.rpartition(':')[2]
+  if not port.isdecimal() or not 0 < int(port) < 2**16:
     raise UserError(
       f'--coordinator is {coordinator!r}; it must be HOST:PORT, for example'
       ' 10.0.0.1:1234.'

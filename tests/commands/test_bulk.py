@@ -81,6 +81,21 @@ def test_the_result_of_one_picture_is_missed_too(capsys):
   assert bulk_work.merge(capsys)[0] == 1
 
 
+def test_a_result_of_a_call_that_was_killed_is_missed_beside_older_ones(capsys):
+  assert cli.main(bulk_work.COMMAND) == 0
+  os.rename('in/album0/0.png', 'in/album0/new.png')
+  assert cli.main(bulk_work.COMMAND) == 0
+  assert bulk_work.merge(capsys)[0] == 0
+  journal = pathlib.Path('notes/part-0-of-1.jsonl')
+  lines = journal.read_text().splitlines(keepends=True)
+  assert 'album0/new.png' in lines[-1]
+  journal.write_text(''.join(lines[:-1]))  # as if killed before this line
+  pathlib.Path('out/album0/new.png').unlink()
+  code, said = bulk_work.merge(capsys)
+  assert code == 1
+  assert '1 picture(s) are not done yet, such as album0/new.png' in said.err
+
+
 def test_a_failure_is_a_row_and_is_tried_again(capsys):
   bad = pathlib.Path('in/album0/0.png')
   whole = bad.read_bytes()

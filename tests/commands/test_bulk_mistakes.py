@@ -21,7 +21,8 @@ def test_other_pictures_of_the_same_names_are_refused(capsys):
   other = [x if x != 'in' else 'other' for x in bulk_work.COMMAND]
   assert cli.main(other) == 2
   said = capsys.readouterr().err
-  assert 'The manifest has album0/0.png from in/album0/0.png, and now' in said
+  known = os.path.abspath('in/album0/0.png')
+  assert f'The manifest has album0/0.png from {known}, and now' in said
   assert 'other/album0/0.png; give another --manifest and -o.' in said
   # What has only moved, or is named otherwise, is the same.
   shutil.rmtree('in')
@@ -32,6 +33,57 @@ def test_other_pictures_of_the_same_names_are_refused(capsys):
   ]
   assert cli.main(absolute) == 0
   assert '9 done before' in capsys.readouterr().out
+
+
+def test_pictures_named_alike_in_another_folder_are_others(capsys, monkeypatch):
+  notes, out, model = map(
+    os.path.abspath, ('notes', 'out', 'model.safetensors')
+  )
+  command = ['restore', '-i', 'in', '-o', out, '-m', model, '--level', '40']
+  command += ['--recursive', '--manifest', notes]
+  assert cli.main(command) == 0
+  pathlib.Path('elsewhere').mkdir()
+  monkeypatch.chdir('elsewhere')
+  bulk_work.write_pictures()
+  assert cli.main(command) == 2
+  assert (
+    'and now it would be made from in/album0/0.png' in capsys.readouterr().err
+  )
+
+
+def test_two_results_of_one_name_are_refused(capsys):
+  shutil.copy('in/album0/0.png', 'in/album0/0.bmp')
+  assert cli.main([*bulk_work.COMMAND, '--ext', 'png']) == 2
+  said = capsys.readouterr().err
+  assert 'would both be written to album0/0.png' in said
+  assert not pathlib.Path('out').exists()
+
+
+def test_no_part_overwrites_the_pictures_of_another(capsys):
+  original = pathlib.Path('in/album1/1.png')
+  for i in range(8):  # the results of these would be pictures too
+    shutil.copy(original, f'in/album0/{i}.png')
+    shutil.copy(original, f'in/album0/{i}_r.png')
+  data = original.read_bytes()
+  command = ['restore', '-i', 'in/album0', '-o', 'in/album0', '--suffix', '_r']
+  command += ['-m', 'model.safetensors', '--level', '40', '--overwrite']
+  command += ['--manifest', 'notes']
+  codes = {cli.main([*command, '--shard', f'{i}/4']) for i in range(4)}
+  assert 2 in codes
+  assert 'would overwrite' in capsys.readouterr().err
+  for i in range(8):
+    assert pathlib.Path(f'in/album0/{i}_r.png').read_bytes() == data
+
+
+@pytest.mark.parametrize(
+  'option',
+  [('-i', 's3://b/in'), ('-o', 's3://b/out'), ('--manifest', 's3://n')],
+)
+def test_object_stores_are_no_folders(option, capsys):
+  assert cli.main([*bulk_work.COMMAND, *option]) == 2
+  said = capsys.readouterr().err
+  assert f'{option[1]} is' in said
+  assert not list(pathlib.Path().glob('s3:*'))
 
 
 @pytest.mark.parametrize(

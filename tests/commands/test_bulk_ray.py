@@ -204,6 +204,14 @@ def test_a_picture_that_is_named_twice_is_one_task():
   ]
 
 
+def test_a_list_has_a_name_a_line_whatever_is_in_it():
+  names = ['a\u2028b.png', '\x85.png']
+  text = '\ufeff' + ''.join(f' s3://b/{name}\t\r\n' for name in names)
+  pathlib.Path('list.txt').write_text(text, 'utf-8', newline='')
+  found = bulk_tasks.find(_options('-i', 'list.txt', '-o', 'out'))
+  assert [task.result for task in found] == names
+
+
 @pytest.mark.parametrize(
   ('there', 'sentence'),
   [
@@ -219,9 +227,11 @@ def test_what_others_have_in_a_store_is_kept(there, sentence):
   given = ('-i', 'in', '-o', 's3://b/out/', '--recipe')
   part = (pathlib.Path('notes'), Shard(0, 1), {})
   with manifest.opened(*part) as journal:
-    journal.begin(1, ['begun.bmp'], 's3://b/out')
+    journal.begin(1, ['begun.bmp'], ['begun.bmp'], 's3://b/out')
   with manifest.opened(*part) as journal:
-    check = functools.partial(bulk._check_results, tasks=tasks, there={there})
+    check = functools.partial(
+      bulk._check_results, tasks=tasks, sources=set(), there={there}
+    )
     check(_options(*given, '--overwrite'), journal=journal)
     refused = pytest.raises(UserError, match=sentence)
     with refused if sentence else contextlib.nullcontext():
@@ -234,15 +244,15 @@ def test_what_a_killed_call_wrote_here_is_replaced(no_marks):
   part = (pathlib.Path('notes'), Shard(0, 1), {})
   assert bulk._existing(options, [task]) == set()
   with manifest.opened(*part) as journal:
-    journal.begin(1, ['a.bmp'], 'out')
+    journal.begin(1, ['a.bmp'], ['a.bmp'], 'out')
   pathlib.Path('out').mkdir()
   for name in ('a.bmp', 'a.bmp.recipe.json'):
     pathlib.Path('out', name).write_text('ours')
   there = bulk._existing(options, [task])
   assert there == {'a.bmp', 'a.bmp.recipe.json'}
   with manifest.opened(*part) as journal:
-    bulk._check_results(options, [task], there, journal)
+    bulk._check_results(options, [task], set(), there, journal)
     other = task._replace(result='b.bmp')
     pathlib.Path('out/b.bmp.recipe.json').write_text('mine')
     with pytest.raises(UserError, match=r'b\.bmp\.recipe\.json exists'):
-      bulk._check_results(options, [other], there, journal)
+      bulk._check_results(options, [other], set(), there, journal)

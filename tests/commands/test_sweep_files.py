@@ -13,7 +13,7 @@ def test_a_bad_image_does_not_stop_the_others(swept, tmp_path, capsys):
   (tmp_path / 'in' / 'cut.png').write_bytes(raw[: len(raw) // 2])
   out = tmp_path / 'out'
   model = root / 'model.safetensors'
-  assert sweeping.run(model, tmp_path / 'in', out, '--lambdas', '0,1') == 2
+  assert sweeping.run(model, tmp_path / 'in', out, '--lambdas', '0,1') == 1
   assert {p.name for p in out.iterdir()} == {
     'good_coef_0.00.png',
     'good_coef_1.00.png',
@@ -66,7 +66,7 @@ def test_further_frames_and_what_is_lost_are_reported(swept, tmp_path, capsys):
   )
   out = tmp_path / 'out'
   model = root / 'model.safetensors'
-  assert sweeping.run(model, tmp_path / 'in', out, '--lambdas', '1') == 2
+  assert sweeping.run(model, tmp_path / 'in', out, '--lambdas', '1') == 1
   printed = capsys.readouterr()
   assert 'film.png: it is animated, with 2 frames' in printed.err
   assert 'two.jpg: Of the 2 pictures in the file' in printed.out

@@ -137,3 +137,15 @@ def test_more_pixels_than_int32_can_address_are_reported():
   huge = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2**16, 2**15, 3))
   with pytest.raises(UserError, match='2,147,483,648 pixels'):
     banks.build([huge])
+
+
+def test_floats_are_refused():
+  with pytest.raises(UserError, match='are uint8, 0 to 255, not float64'):
+    banks.build([image / 255 for image in IMAGES])
+
+
+def test_patches_are_drawn_in_64_bits_too():
+  with jax.enable_x64(True):
+    drawn = _draw(3, 200)
+  found = [coded_images.identify(patch) for patch in drawn]
+  assert {which for which, *_ in found} == set(range(len(IMAGES)))

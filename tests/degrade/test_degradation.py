@@ -97,3 +97,10 @@ def test_only_noise_can_be_drawn_per_crop():
 def test_mistakes_are_reported(task, noise, level, message):
   with pytest.raises(UserError, match=message):
     Degradation(task, noise).apply(random_image(), level)
+
+
+@pytest.mark.parametrize('task', ['denoise', 'dejpeg', 'sr'])
+def test_floats_are_refused(task):
+  image = np.full((8, 8, 3), 0.5, np.float32)
+  with pytest.raises(UserError, match='as uint8, 0 to 255, not as float32'):
+    Degradation(task).apply(image, 20)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from adafm_jax.degrade import noise as noises
+from adafm_jax.errors import UserError
 
 SHAPE = (3, 91, 64, 3)
 
@@ -90,3 +91,9 @@ def test_numpy_noise_clipped_holds_8_bit_values():
   assert clipped.dtype == free.dtype == np.float32
   assert clipped.min() == 0
   assert clipped.max() == 1
+
+
+def test_a_protocol_that_is_none_is_refused():
+  grey = jnp.full(SHAPE, 0.5, jnp.float32)
+  with pytest.raises(UserError, match="'clip'; it must be one of clipped"):
+    noises.add_noise(jax.random.key(0), grey, 25.0, protocol='clip')

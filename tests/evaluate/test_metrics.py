@@ -162,3 +162,11 @@ def test_mistakes_are_reported():
     metrics.psnr(reference, output[1:])
   with pytest.raises(ValueError, match='not 2'):
     metrics.psnr(reference[..., :2], output[..., :2])
+
+
+@pytest.mark.parametrize('measure', [metrics.psnr, metrics.ssim])
+def test_floats_are_refused(measure):
+  first, second = pair()
+  for given in ((first / 255, second), (first, second / 255)):
+    with pytest.raises(UserError, match='as uint8, 0 to 255, not as float64'):
+      measure(*given)

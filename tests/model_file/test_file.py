@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 import tiny_models
+from flax.core import FrozenDict
 from safetensors.numpy import save_file
 
 from adafm_jax.degrade.level import LevelRange
@@ -111,6 +112,10 @@ def test_a_bent_model_has_the_papers_path_too():
   arch = dataclasses.replace(ARCH, path='poly', bends=2)
   model = _model(arch=arch, params=_params(arch))
   line = model.with_path('line')
+  frozen = dataclasses.replace(model, params=FrozenDict(model.params))
+  for one in (line, frozen.with_path('line')):
+    names = parameters.flatten(one.params).keys()
+    assert not [name for name in names if 'bend' in name]
   assert line.arch == ARCH
   assert line.curve == model.curve
   assert model.with_path('poly') is model
@@ -405,3 +410,23 @@ def test_models_are_themselves_alone(path):
   other = dataclasses.replace(model, params=_params(scale=0.1))
   assert model != other
   assert len({model, other, model}) == 2
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+  model = tiny_models.random_model()
+  path = tmp_path / 'model'
+  with pytest.raises(UserError, match=r'is called .*model\.safetensors'):
+    model.save(path)
+  arch = dataclasses.replace(model.arch, placement='foo')
+  other = dataclasses.replace(model, arch=arch)
+  with pytest.raises(UserError, match=r"model\.placement is 'foo'"):
+    other.save(f'{path}.safetensors')
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+  'level', [[15, 20], np.array([15, 20]), 'low', [[1], 2]]
+)
+def test_a_level_is_one_number(level):
+  with pytest.raises(UserError, match='it must be one number'):
+    tiny_models.random_model().strength(level)

@@ -196,3 +196,53 @@ def test_gradients_of_bfloat16_are_summed_in_float32(
     assert np.linalg.norm(found - exact) < 0.06 * np.linalg.norm(exact)
 
   jax.tree.map(close, gradients(jnp.bfloat16), gradients(jnp.float32))
+
+
+@pytest.mark.parametrize(
+  ('arch', 'words'),
+  [
+    ('denoise', 'has an Architecture, not a str'),
+    (Architecture(6, 1, 3, 2), 'model.kernel is 2'),
+    (Architecture(6, 1, 2, 1), 'model.channels is 2'),
+    (Architecture(6, 1, 3, 1, placement='foo'), "model.placement is 'foo'"),
+    (Architecture(6, 1, 3, 1, path='foo'), "model.path is 'foo'"),
+    (Architecture(6, 1, 3, 1, bends=3), 'model.bends is 3'),
+  ],
+)
+def test_there_is_no_such_network(arch, words):
+  with pytest.raises(UserError, match=words):
+    restorer.make_apply(arch)
+  with pytest.raises(UserError, match=words):
+    restorer.init(jax.random.key(0), arch)
+
+
+@pytest.mark.parametrize(
+  ('options', 'words'),
+  [
+    ({'dtype': 'int32'}, 'float32 or bfloat16, not int32'),
+    ({'dtype': 'float16'}, 'float32 or bfloat16, not float16'),
+    ({'lowering': 'fast'}, "lowering is 'fast'; it must be one of auto, train"),
+  ],
+)
+def test_it_computes_in_no_such_way(options, words):
+  with pytest.raises(UserError, match=words):
+    restorer.make_apply(Architecture(**SIZES), **options)
+
+
+@pytest.mark.parametrize(
+  ('change', 'words'),
+  [
+    (lambda p: {'params': p}, 'block_00/conv_1/bias is missing'),
+    (lambda p: {**p, 'block_05': p['block_00']}, 'block_05/conv_1/bias is no'),
+    (
+      lambda p: {**p, 'head': jax.tree.map(lambda x: x[..., :4], p['head'])},
+      r'head/bias has shape \[4\]; it must be \[6\]',
+    ),
+  ],
+)
+def test_layers_are_inserted_into_the_whole_backbone_alone(change, words):
+  arch = Architecture(**SIZES, kernel=3)
+  params = tiny_models.random_params(arch.basic)
+  restorer.insert_adafm(params, arch)
+  with pytest.raises(UserError, match=words):
+    restorer.insert_adafm(change(params), arch)

@@ -291,6 +291,7 @@ def test_mistakes_are_one_sentence(model, image, options, words):
   [
     (np.zeros((4, 4, 3), np.int64), 'not int64'),
     (np.full((4, 4, 3), 128.0), 'reaches 128'),
+    (np.linspace(-100, 0.5, 48).reshape(4, 4, 3), 'reaches -100'),
     (np.full((4, 4, 3), np.nan), 'not finite'),
   ],
 )
@@ -299,9 +300,32 @@ def test_arrays_that_are_no_images(image, words):
     MODEL.restore(image, strength=0)
 
 
-def test_restoring_inside_jit_points_to_apply():
+@pytest.mark.parametrize(
+  'work',
+  [
+    lambda x, image: MODEL.restore(x * image, strength=0),
+    lambda x, image: MODEL.restore(image, strength=x),
+    lambda x, image: MODEL.restore(image, level=x),
+    lambda x, image: MODEL.restore(image, strength=1, mask=x * image[..., 0]),
+    lambda x, image: MODEL.sweep(image, strengths=x[None]),
+  ],
+)
+def test_restoring_inside_jit_points_to_apply(work):
   with pytest.raises(UserError, match=r'model\.apply'):
-    jax.jit(lambda x: MODEL.restore(x, strength=0))(_image(4, 4, 3))
+    jax.jit(lambda x: work(x, _image(4, 4, 3)))(0.5)
+
+
+@pytest.mark.parametrize(
+  'work',
+  [
+    lambda image: MODEL.restore([[[1, 2], [3]]], strength=0),
+    lambda image: MODEL.restore(image, strength=0, mask=[[1, 2], [3]]),
+    lambda image: MODEL.sweep(image, levels=[15, [20]]),
+  ],
+)
+def test_rows_of_several_lengths_are_a_sentence(work):
+  with pytest.raises(UserError, match='has rows of several lengths'):
+    work(_image(4, 4, 3))
 
 
 @pytest.mark.parametrize(

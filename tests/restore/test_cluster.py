@@ -85,7 +85,8 @@ def test_an_actor_that_starts_elsewhere_finds_relative_paths(
   actor = cluster.Actor(lambda: _job(level=40.0), work)
   block = actor({'task': [json.dumps(PictureTask('in/0.png', '0.png'))]})
   (row,) = map(json.loads, block['row'])
-  assert (row['input'], row['status']) == ('in/0.png', 'restored')
+  source = str(folder / 'in/0.png')
+  assert (row['input'], row['status']) == (source, 'restored')
   assert (folder / 'out' / '0.png').exists()
   assert not list((folder / 'elsewhere').iterdir())
 
