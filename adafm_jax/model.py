@@ -187,7 +187,10 @@ class Model(Header):
     from adafm_jax.models import parameters  # imports JAX; `adafm info` doesn't
 
     if not os.fspath(path).lower().endswith(model_file.SUFFIX):
-      raise UserError(f'A model file is called {path}{model_file.SUFFIX}.')
+      raise UserError(
+        f'The name of a model file ends in {model_file.SUFFIX}: call it'
+        f' {path}{model_file.SUFFIX}.'
+      )
     raise_all(self.arch.problems())
     tensors = parameters.flatten(self.params)
     shapes = {name: x.shape for name, x in tensors.items()}

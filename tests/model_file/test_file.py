@@ -415,7 +415,7 @@ def test_models_are_themselves_alone(path):
 def test_what_could_not_be_loaded_is_not_saved(tmp_path):
   model = tiny_models.random_model()
   path = tmp_path / 'model'
-  with pytest.raises(UserError, match=r'is called .*model\.safetensors'):
+  with pytest.raises(UserError, match=r'call it .*model\.safetensors'):
     model.save(path)
   arch = dataclasses.replace(model.arch, placement='foo')
   other = dataclasses.replace(model, arch=arch)
