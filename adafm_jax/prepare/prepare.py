@@ -22,6 +22,8 @@ from adafm_jax.errors import UserError, entry_point
 from adafm_jax.prepare import gather, scan, write
 from adafm_jax.prepare.request import Request, arguments, from_options
 
+_REPLACED = 'replaced'  # a former set, while its successor takes its place
+
 
 def prepare(request: Request) -> pathlib.Path:
   """Prepares a set.
@@ -39,7 +41,7 @@ def prepare(request: Request) -> pathlib.Path:
     raise UserError(
       f'{request.name} is already prepared in {final}; --overwrite replaces it.'
     )
-  with _scratch(request.data_dir, request.name) as scratch:
+  with _scratch(request, final) as scratch:
     splits = _splits(request, scratch)
     made = write.write(request, splits, scratch / 'made')
     write.write_index(request, splits, made)
@@ -75,19 +77,21 @@ def _splits(
 
 
 @contextlib.contextmanager
-def _scratch(data_dir: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
+def _scratch(request: Request, final: pathlib.Path) -> Iterator[pathlib.Path]:
   """A locked working folder, emptied before and after.
 
-  If a process is killed, the next one removes what it left.
+  If a process is killed, the next one removes what it left, and puts back the
+  set that it was about to replace.
 
   Raises:
     UserError: another process is preparing the set, or the folder is not
       writable.
   """
+  data_dir, name = request.data_dir, request.name
   scratch = data_dir / f'.preparing-{name}'
   busy = f'{name} is being prepared in {data_dir} by another process.'
   with files.locked(data_dir / f'.preparing-{name}.lock', busy):
-    shutil.rmtree(scratch, ignore_errors=True)
+    _empty(scratch, final)
     try:
       scratch.mkdir()
       yield scratch
@@ -95,7 +99,15 @@ def _scratch(data_dir: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
       reason = error.strerror or error
       raise UserError(f'Cannot prepare {name}: {reason}.') from error
     finally:
-      shutil.rmtree(scratch, ignore_errors=True)
+      _empty(scratch, final)
+
+
+def _empty(scratch: pathlib.Path, final: pathlib.Path) -> None:
+  """Removes a working folder, but for a set that nothing has replaced yet."""
+  replaced = scratch / _REPLACED
+  if replaced.exists() and not final.exists():
+    replaced.rename(final)
+  shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _publish(
@@ -104,7 +116,7 @@ def _publish(
   """Moves the finished set into its place."""
   final.parent.mkdir(parents=True, exist_ok=True)
   if final.exists():
-    final.rename(scratch / 'replaced')
+    final.rename(scratch / _REPLACED)
   made.rename(final)
 
 

@@ -99,6 +99,30 @@ def test_what_is_prepared_is_replaced_only_if_asked_and_when_whole(tmp_path):
   assert small_sets.visible(tmp_path) == ['first', 'image_folder', 'second']
 
 
+@pytest.mark.parametrize('killed', [False, True])
+def test_stopped_while_it_replaces_a_set_that_set_is_kept(
+  tmp_path, monkeypatch, killed
+):
+  first = small_sets.write(tmp_path / 'first', small_sets.make_images(3))
+  where = small_sets.make_set(tmp_path, source=first, holdout=1)
+  before, rename = small_sets.files(where), pathlib.Path.rename
+
+  def stopping(path, target):
+    if target == where and path.name != 'replaced':
+      raise OSError('the disk is gone')
+    return rename(path, target)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(pathlib.Path, 'rename', stopping)
+    if killed:  # nothing is tidied up
+      patch.setattr(prepare, '_empty', lambda *_: None)
+    small_sets.problems_of(tmp_path, source=first, holdout=1, overwrite=True)
+  assert where.exists() != killed
+  (first / '000.png').write_text('broken')
+  small_sets.problems_of(tmp_path, source=first, holdout=1, overwrite=True)
+  assert small_sets.files(where) == before
+
+
 def test_one_preparation_of_a_set_at_a_time(tmp_path):
   source = small_sets.write(tmp_path / 'in', small_sets.make_images(3))
   with (tmp_path / '.preparing-image_folder.lock').open('w') as lock:
