@@ -1,5 +1,6 @@
 """Manifests that are damaged, busy or of another job; shards that are none."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -10,7 +11,7 @@ from full_disk import full_disk
 
 from adafm_jax import cli, files
 from adafm_jax.errors import UserError
-from adafm_jax.restore import shards
+from adafm_jax.restore import recipe, shards
 
 pytestmark = pytest.mark.usefixtures('bulk_pictures')
 
@@ -98,6 +99,18 @@ def test_a_manifest_is_of_one_job(changed, named, capsys):
   assert cli.main([*bulk_work.COMMAND, '--shard', '0/2']) == 0
   assert cli.main([*bulk_work.COMMAND, '--shard', '1/2', *changed]) == 2
   assert f'another job: {named} ' in capsys.readouterr().err
+
+
+def test_an_estimated_level_and_a_given_one_are_two_jobs(capsys):
+  first = ['restore', '-i', 'in/album0/0.png', '-o', 'a.png', '--recipe']
+  assert cli.main([*first, '-m', 'model.safetensors', '--level', '40']) == 0
+  fields = json.loads(recipe.read('a.png').to_json())
+  pathlib.Path('made.json').write_text(json.dumps(fields | {'estimated': True}))
+  assert cli.main([*bulk_work.COMMAND, '--shard', '0/2']) == 0
+  followed = [x for x in bulk_work.COMMAND if x not in ('--level', '40')]
+  followed += ['--from-recipe', 'made.json', '--shard', '1/2']
+  assert cli.main(followed) == 2
+  assert 'another job: estimated had' in capsys.readouterr().err
 
 
 def test_two_processes_do_not_take_one_part(capsys):

@@ -80,6 +80,8 @@ def test_workdir(monkeypatch, tmp_path):
   assert found == tmp_path / 'run'
   with pytest.raises(UserError, match='--config FILE'):
     command_line.require_workdir(None, None)
+  with pytest.raises(UserError, match='gs://b/run is a URI'):
+    command_line.require_workdir('gs://b/run', None)
   with pytest.raises(UserError, match='Give --workdir') as caught:
     command_line.require_workdir('', Config())
   assert '--config' not in str(caught.value)
@@ -93,6 +95,8 @@ def test_workdir(monkeypatch, tmp_path):
     (('h:1', 2, 2), '--process is 2'),
     (('h:1', 2, -1), '--process is -1'),
     (('host', 2, 0), 'HOST:PORT'),
+    (('host:65536', 2, 0), 'HOST:PORT'),
+    (('host:0', 2, 0), 'HOST:PORT'),
   ],
 )
 def test_processes(given, words):
