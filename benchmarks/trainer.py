@@ -31,7 +31,7 @@ class Trainer:
     import numpy as np
 
     from adafm_jax.config.stages import StageConfig
-    from adafm_jax.models import restorer
+    from adafm_jax.models import parameters, restorer
     from adafm_jax.models.architecture import Architecture
     from adafm_jax.train import optim
     from adafm_jax.train import step as steps
@@ -42,7 +42,7 @@ class Trainer:
     elif stage == 'path':
       arch = Architecture(**self._network, path='hats', bends=3)
     params = restorer.init(jax.random.key(0), arch.basic)
-    params = restorer.insert_adafm(params, arch) if arch.kernel else params
+    params = parameters.insert_adafm(params, arch) if arch.kernel else params
     levels = np.linspace(15, 75, 5 if stage == 'path' else 1, dtype=np.float32)
     constants = steps.StageConstants(
       apply=restorer.make_apply(arch, lowering='train'),

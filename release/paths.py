@@ -41,7 +41,7 @@ from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError, entry_point
 from adafm_jax.evaluate import scores
 from adafm_jax.evaluate.protocol import Protocol, make_cases
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters, restorer
 from adafm_jax.report import figures, tables
 from adafm_jax.train import images as training
 from adafm_jax.train import logs, sets, stages
@@ -179,7 +179,7 @@ def joint(study: Study, name: str) -> PathRow:
   """Trains all weights at all levels, with the settings of `config.joint`."""
   run = study.run(name)
   points = curves.joint_points(run.config, study.found)
-  params = restorer.insert_adafm(study.line, run.config.bent)
+  params = parameters.insert_adafm(study.line, run.config.bent)
   network = Network(run.config.bent, stages.join(run, params, points))
   return study.along(name, network, run.config.joint.steps)
 

@@ -12,7 +12,7 @@ import tiny_models
 
 from adafm_jax import zoo
 from adafm_jax.model_file import file as model_file
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters
 from release import register
 
 
@@ -27,7 +27,7 @@ def with_bends(task='denoise', **options):
       return leaf
     return rng.normal(0, 0.1, leaf.shape).astype(np.float32)
 
-  params = restorer.insert_adafm(line.params, arch)
+  params = parameters.insert_adafm(line.params, arch)
   return dataclasses.replace(
     line,
     arch=arch,

@@ -15,7 +15,7 @@ from adafm_jax.degrade.level import LevelRange
 from adafm_jax.model import Model
 from adafm_jax.model_file import authors
 from adafm_jax.model_file import curve as curves
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters, restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import mesh as meshes
 from adafm_jax.train import optim
@@ -90,7 +90,7 @@ def trained_model():
   bank = banks.build([image.pixels for image in loaded])
   params = restorer.init(jax.random.key(0), arch.basic, scale=0.5)
   params = _stage('basic', arch.basic, params, bank, 15.0)
-  params = restorer.insert_adafm(params, arch)
+  params = parameters.insert_adafm(params, arch)
   params = _stage('adapt', arch, params, bank, 75.0)
   return Model(
     arch=arch,

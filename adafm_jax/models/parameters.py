@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
@@ -57,3 +59,29 @@ def check(
     if tuple(shapes[name]) != wanted[name].shape
   ]
   raise_all(problems, limit=8)
+
+
+def insert_adafm(
+  params: Mapping[str, Any], arch: Architecture
+) -> restorer.Params:
+  """Adds AdaFM layers at identity, or bends of zero (paper section 3.4).
+
+  Args:
+    params: of the same network without AdaFM layers, or on a straight path.
+    arch: the architecture with AdaFM layers, and perhaps bends.
+
+  Returns:
+    Parameters of `arch` that compute the same as before at every strength.
+
+  Raises:
+    UserError: those given are not of such a network, see `check`.
+  """
+  wanted = traverse_util.flatten_dict(restorer.parameter_shapes(arch), sep='/')
+  added = {
+    name: jnp.zeros(like.shape, like.dtype)
+    for name, like in wanted.items()
+    if 'adafm' in name
+  }
+  filled = added | traverse_util.flatten_dict(params, sep='/')
+  check({name: value.shape for name, value in filled.items()}, arch)
+  return unflatten(filled)

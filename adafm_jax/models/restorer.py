@@ -16,7 +16,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import traverse_util
 
 from adafm_jax.errors import UserError, raise_all
 from adafm_jax.models import layers, modulation
@@ -275,43 +274,8 @@ def parameter_shapes(arch: Architecture) -> Params:
   return jax.eval_shape(lambda: init(jax.random.key(0), arch))
 
 
-def insert_adafm(params: Params, arch: Architecture) -> Params:
-  """Adds AdaFM layers at identity, or bends of zero (paper section 3.4).
-
-  Args:
-    params: of the same network without AdaFM layers, or on a straight path.
-    arch: the architecture with AdaFM layers, and perhaps bends.
-
-  Returns:
-    Parameters of `arch` that compute the same as before at every strength.
-
-  Raises:
-    UserError: those given are not of such a network.
-  """
-  given = traverse_util.flatten_dict(params, sep='/')
-  wanted = traverse_util.flatten_dict(parameter_shapes(arch), sep='/')
-  problems = [
-    f'{name} is no parameter of this {arch}.'
-    for name in given.keys() - wanted.keys()
-  ]
-  filled = {}
-  for name, like in wanted.items():
-    filled[name] = given.get(name)
-    if name not in given and 'adafm' in name:
-      filled[name] = jnp.zeros(like.shape, like.dtype)
-    elif name not in given:
-      problems.append(f'{name} is missing.')
-    elif given[name].shape != like.shape:
-      problems.append(
-        f'{name} has shape {list(given[name].shape)}; it must be'
-        f' {list(like.shape)}.'
-      )
-  raise_all(sorted(problems), limit=8)
-  return traverse_util.unflatten_dict(filled, sep='/')
-
-
 def backbone(params: Mapping[str, Any]) -> Params:
-  """The inverse of `insert_adafm`: the parameters of the basic model."""
+  """Inverts `parameters.insert_adafm`: the parameters of the basic model."""
   return {
     name: backbone(leaf) if isinstance(leaf, Mapping) else leaf
     for name, leaf in params.items()

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 import jax
 
-from adafm_jax.models import folding, networks, normalization, restorer
+from adafm_jax.models import (
+  folding,
+  networks,
+  normalization,
+  parameters,
+)
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.models.restorer import Params
 from adafm_jax.paper import patches
@@ -15,7 +20,7 @@ from adafm_jax.paper import patches
 
 def with_adafm(_, network: Architecture, parents: Sequence[Params]) -> Params:
   """The basic model's weights, with AdaFM layers or bends at identity."""
-  return restorer.insert_adafm(parents[0], network)
+  return parameters.insert_adafm(parents[0], network)
 
 
 def with_sft(config, network, parents: Sequence[Params]) -> Params:
@@ -40,7 +45,7 @@ def as_adafm(config, network, parents: Sequence[Params]) -> Params:
   and 1x1 AdaFM layers then learn what would be other gains and offsets.
   """
   adafm = normalization.as_adafm(parents[0])
-  return restorer.insert_adafm(folding.fold(adafm, network, 1.0), network)
+  return parameters.insert_adafm(folding.fold(adafm, network, 1.0), network)
 
 
 def first(config, network, parents: Sequence[Params]) -> Params:

@@ -7,7 +7,7 @@ import jax
 from adafm_jax.config.fields import Config
 from adafm_jax.errors import UserError
 from adafm_jax.model import Model
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters, restorer
 from adafm_jax.train import logs
 
 
@@ -83,4 +83,4 @@ def given(config: Config) -> restorer.Params:
       f' {config.bent.bends}'
     )
     model = model.with_path('line')
-  return restorer.insert_adafm(model.params, config.bent)
+  return parameters.insert_adafm(model.params, config.bent)

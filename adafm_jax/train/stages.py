@@ -22,7 +22,7 @@ from adafm_jax.config.stages import StageConfig
 from adafm_jax.degrade.degradation import Degradation
 from adafm_jax.engine import memory as memories
 from adafm_jax.errors import UserError
-from adafm_jax.models import networks, restorer
+from adafm_jax.models import networks, parameters, restorer
 from adafm_jax.models.architecture import Architecture
 from adafm_jax.train import checkpoint, feed, initial, logs, loop, optim
 from adafm_jax.train import mesh as meshes
@@ -99,7 +99,7 @@ def adapt(run: Run, params: restorer.Params) -> restorer.Params:
     UserError: training diverged.
   """
   config = run.config
-  params = restorer.insert_adafm(params, config.arch)
+  params = parameters.insert_adafm(params, config.arch)
   points = Points.single(config.end, 1.0)
   return learn(run, 'adapt', config.arch, params, points)
 
@@ -139,7 +139,7 @@ def bend(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
     UserError: as `train`.
   """
   arch = run.config.bent
-  return learn(run, 'path', arch, restorer.insert_adafm(params, arch), points)
+  return learn(run, 'path', arch, parameters.insert_adafm(params, arch), points)
 
 
 def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
@@ -157,7 +157,9 @@ def join(run: Run, params: restorer.Params, points: Points) -> restorer.Params:
     UserError: as `train`.
   """
   arch = run.config.bent
-  return learn(run, 'joint', arch, restorer.insert_adafm(params, arch), points)
+  return learn(
+    run, 'joint', arch, parameters.insert_adafm(params, arch), points
+  )
 
 
 def begun(workdir: pathlib.Path) -> bool:

@@ -12,7 +12,7 @@ from adafm_jax.degrade import colour, resize
 from adafm_jax.engine import plan
 from adafm_jax.evaluate import metrics
 from adafm_jax.model_file import curve as curves
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters
 from adafm_jax.models.architecture import Architecture
 
 
@@ -172,7 +172,7 @@ def test_the_papers_path_can_be_chosen(tmp_path, capsys):
   path = tmp_path / 'model.safetensors'
   line = sweeping.save_model(path)
   arch = dataclasses.replace(line.arch, path='poly', bends=1)
-  params = restorer.insert_adafm(line.params, arch)
+  params = parameters.insert_adafm(line.params, arch)
   params['block_00']['adafm_1']['bend_bias'] += np.float32(0.5)
   model = dataclasses.replace(line, arch=arch, params=params)
   model.save(path)

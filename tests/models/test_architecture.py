@@ -32,7 +32,7 @@ def test_number_of_adafm_layers(placement, layers):
 def test_arithmetic_is_that_of_the_parameters(arch):
   """Every weight is used once at each place where its conv is computed."""
   params = restorer.init(jax.random.key(0), arch)
-  params = restorer.insert_adafm(params, arch)
+  params = parameters.insert_adafm(params, arch)
   expected = 0.0
   for name, value in parameters.flatten(params).items():
     layer, _, leaf = name.rpartition('/')

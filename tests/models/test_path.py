@@ -9,8 +9,8 @@ import tiny_models
 from adafm_jax.engine import run as engine
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
+from adafm_jax.models import parameters, restorer
 from adafm_jax.models import path as paths
-from adafm_jax.models import restorer
 from adafm_jax.models.architecture import Architecture
 
 PATHS = [('line', 0), ('hats', 2), ('poly', 3)]
@@ -174,7 +174,7 @@ def test_gradients_of_bends_are_those_of_every_lowering(kernel):
 def test_inserted_bends_change_nothing():
   line = _params(_arch('line', 0))
   arch = _arch()
-  params = restorer.insert_adafm(line, arch)
+  params = parameters.insert_adafm(line, arch)
   assert not np.any(params['block_00']['adafm_1']['bend_kernel'])
   np.testing.assert_allclose(
     restorer.make_apply(arch)(params, IMAGE, STRENGTHS),

@@ -9,7 +9,7 @@ import tiny_models
 from flax import traverse_util
 
 from adafm_jax.errors import UserError
-from adafm_jax.models import restorer
+from adafm_jax.models import parameters, restorer
 from adafm_jax.models.architecture import Architecture
 
 BLOCKS = 2
@@ -155,7 +155,7 @@ def test_initial_weights_are_kaiming_times_a_tenth():
 def test_inserted_adafm_layers_change_nothing(placement):
   state, _, basic = tiny_models.authors_network(0)
   arch = Architecture(**SIZES, kernel=3, placement=placement)
-  params = restorer.insert_adafm(basic, arch)
+  params = parameters.insert_adafm(basic, arch)
   shapes = jax.tree.map(lambda x: x.shape, restorer.parameter_shapes(arch))
   assert jax.tree.map(lambda x: x.shape, params) == shapes
   removed = restorer.backbone(params)
@@ -243,6 +243,6 @@ def test_it_computes_in_no_such_way(options, words):
 def test_layers_are_inserted_into_the_whole_backbone_alone(change, words):
   arch = Architecture(**SIZES, kernel=3)
   params = tiny_models.random_params(arch.basic)
-  restorer.insert_adafm(params, arch)
+  parameters.insert_adafm(params, arch)
   with pytest.raises(UserError, match=words):
-    restorer.insert_adafm(change(params), arch)
+    parameters.insert_adafm(change(params), arch)

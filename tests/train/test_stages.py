@@ -153,7 +153,7 @@ def test_a_whole_model_can_be_given(tmp_path, capsys):
   run = dataclasses.replace(run, config=config)
   jax.tree.map(np.testing.assert_array_equal, initial.given(run.config), params)
   other = dataclasses.replace(run.config.bent, path='hats', bends=1)
-  rebent = restorer.insert_adafm(model.with_path('line').params, other)
+  rebent = parameters.insert_adafm(model.with_path('line').params, other)
   dataclasses.replace(model, arch=other, params=rebent).save(
     run.config.model.init
   )
