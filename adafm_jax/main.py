@@ -27,7 +27,8 @@ def _parser() -> argparse.ArgumentParser:
   add(
     '--config',
     metavar='FILE',
-    help='the experiment, as in configs/; or lists of them, as configs/paper',
+    help='the experiment, as in configs/; or lists of them, as configs/paper,'
+    ' which also take --config.preset, .tasks and .seeds (docs/paper.md)',
   )
   add('--config.FIELD', metavar='VALUE', help='change one of the fields below')
   add('--workdir', metavar='DIR', help='folder of the run')

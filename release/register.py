@@ -1,6 +1,6 @@
 """Adds a model to the released models.
 
-  python -m release.register FILE --name denoise \
+  python -m release.register FILE --name my-denoiser \
     --description 'colour photographs' --licence Apache-2.0 --dtype float16
 
 Copies the weights into adafm_jax/zoo under the model's name and enters it in

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a released model and its card, from a config and folders of images:
+# Makes a released model and its card, from a config and folders of images, in the
+# place of those of that name in this checkout:
 #
 #   release/release.sh denoise DATA RUNS    # or another name that it knows
 #

@@ -31,7 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
   add(
     '--map',
     action='store_true',
-    help='the strength is an image, [N, 1, H, W], and not one value an image',
+    help='the strength is an image, [N, 1, H, W] (StableHLO: [N, H, W]), not'
+    ' one value an image',
   )
   add(
     '--static',

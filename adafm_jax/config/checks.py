@@ -59,7 +59,11 @@ def _stage_problems(config: Config) -> list[Problem]:
           f' {stage.steps}; warm-up must end before the run does.',
         )
       )
-    elif stage.schedule == 'trapezoid' and stage.warmup > stage.constant_steps:
+    elif (
+      stage.schedule == 'trapezoid'
+      and stage.warmup > stage.constant_steps
+      and stage.steps
+    ):
       found.append(
         (
           (f'{name}.warmup', f'{name}.steps', f'{name}.schedule'),

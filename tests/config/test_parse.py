@@ -119,6 +119,15 @@ def test_all_mistakes_at_once():
     assert any(name in p and meaning in p for p in problems), name
 
 
+def test_a_stage_without_steps_may_keep_its_warmup():
+  """The configs' own, when all weights of a released model go on learning."""
+  fields = {'path__kind': 'poly', 'model__init': 'x', 'joint__steps': 8000}
+  for name in ('train', 'adapt', 'path'):
+    fields |= {f'{name}__steps': 0, f'{name}__warmup': 500}
+    fields |= {f'{name}__schedule': 'trapezoid'}
+  small_configs.parse(**fields)
+
+
 def test_a_config_that_is_none():
   with pytest.raises(UserError, match='group of fields'):
     configs.parse([1])
