@@ -46,7 +46,7 @@ class Page {
     this.#instrument = new Instrument(this.#session, at,
       (level, live) => this.#setLevel(level, live));
     this.#panel = new Panel(site, this.#session, this.#viewer, at, {
-      open: (file, harm) => this.#open(file, harm),
+      open: (file, harm, sample) => this.#open(file, harm, sample),
       restore: (live) => this.#restore(live),
       busy: (work) => this.#busy(work),
     });
@@ -58,17 +58,29 @@ class Page {
 
   async #begin() {
     const {models, open, samples} = this.#site;
-    await this.#busy(async () => {
-      await this.#session.useModel(models[0].file);
-      this.#panel.model();
-    });
-    if (!this.#session.model) return;
+    await this.#use(models[0].file);
+    // What was opened or dropped meanwhile stays.
+    if (!this.#session.empty) return;
     if (open) {
-      const answer = await fetch(open);
-      await this.#open(await answer.blob(), false);
+      await this.#open(fetch(open).then((answer) => answer.blob()), false);
     } else if (samples.length) {
       await this.#panel.openSample(samples[0]);
     }
+  }
+
+  #use(file) {
+    return this.#busy(async () => {
+      try {
+        await this.#session.useModel(file);
+      } catch (error) {
+        const shown = this.#session.model?.name;
+        for (const radio of at('models').querySelectorAll('input')) {
+          radio.checked = radio.value === shown;
+        }
+        throw error;
+      }
+      this.#panel.input();
+    });
   }
 
   #describeEngine() {
@@ -103,10 +115,7 @@ class Page {
       const text = document.createElement('span');
       text.textContent = title;
       label.append(input, text);
-      input.addEventListener('change', () => this.#busy(async () => {
-        await this.#session.useModel(file);
-        this.#panel.model();
-      }));
+      input.addEventListener('change', () => this.#use(file));
       at('models').append(label);
     });
     at('models').hidden = this.#site.models.length < 2;
@@ -116,7 +125,7 @@ class Page {
     const session = this.#session;
     const on = (name, act) => session.addEventListener(name,
       (event) => act(event.detail));
-    on('input', () => this.#showInput());
+    on('input', ({another}) => this.#showInput(another));
     on('tile', () => {
       if (this.#live) this.#idle();
       this.#viewer.redraw();
@@ -146,9 +155,9 @@ class Page {
     this.#drops();
   }
 
-  #showInput() {
+  #showInput(another) {
     const {before, after} = this.#session;
-    this.#viewer.show(before, after, true);
+    this.#viewer.show(before, after, !another);
     this.#instrument.reset();
     this.#instrument.score(null);
     this.#panel.input();
@@ -220,9 +229,9 @@ class Page {
     }
   }
 
-  async #open(file, harm) {
+  async #open(file, harm, sample) {
     at('sorry').hidden = true;
-    await this.#busy(() => this.#session.open(file, harm), 'Opening…');
+    await this.#busy(() => this.#session.open(file, harm, sample), 'Opening…');
   }
 
   #compare(held) {

@@ -12,14 +12,14 @@ const CONFIDENCE = 0.99;
  * of the covariance of patches without texture.
  *
  * @param {import('./pictures.js').Picture} picture
- * @returns {number}  0 where the picture is too small
+ * @returns {?number}  null where the picture is too small
  */
 export function estimateSigma(picture) {
   const {width, height} = picture;
   const channels = picture.grey ? 1 : 3;
   const size = channels * SIDE * SIDE;
   const places = spread(width, height);
-  if (places.length < 4 * size) return 0;
+  if (places.length < 4 * size) return null;
   const patches = cutPatches(picture.data, width, channels, places)
     .filter((patch) => patch.some((value) => value > 0 && value < 255));
   if (patches.length < 4 * size) return 0;

@@ -20,6 +20,7 @@ export class Panel {
   #viewer;
   #at;
   #act;
+  #model = null;
   #timer = 0;
 
   /**
@@ -40,16 +41,14 @@ export class Panel {
   }
 
   async openSample(sample) {
-    const answer = await fetch(sample.file);
-    const file = await answer.blob();
-    this.#mark(sample.name);
-    await this.#act.open(file, true);
-    this.#at('about').textContent = sample.credit;
+    const file = fetch(sample.file).then((answer) => answer.blob());
+    await this.#act.open(file, true, sample);
   }
 
   /** Another model: what its levels are called, and how far they go. */
-  model() {
-    const {levels} = this.#session.model;
+  #showModel(model) {
+    this.#model = model;
+    const {levels} = model;
     const words = WORDS[levels.task];
     this.#at('question').textContent = words.question;
     this.#at('degrade-title').textContent = words.harm;
@@ -62,12 +61,14 @@ export class Panel {
     [brush.min, brush.max] = [0, 1];
     brush.value = 0;
     if (this.#session.brush) this.#session.brush.level = levels.start;
-    this.#harm();
-    this.update();
   }
 
-  /** Another picture, or another level of harm. */
+  /** Another model, another picture, or another level of harm. */
   input() {
+    const {model, original} = this.#session;
+    if (!model) return;
+    if (model !== this.#model) this.#showModel(model);
+    this.#mark(original?.sample);
     this.#harm();
     this.#at('download-note').textContent = '';
     if (!this.#viewer.mask) this.#dropMask();
@@ -95,8 +96,10 @@ export class Panel {
 
   #harm() {
     const {harm, model: {levels}} = this.#session;
-    this.#at('amount').value = harm.amount;
-    this.#at('amount-value').textContent = label(levels, harm.amount);
+    if (!this.#timer) { // the slider is not moving
+      this.#at('amount').value = harm.amount;
+      this.#at('amount-value').textContent = label(levels, harm.amount);
+    }
     this.#at('degrade-on').checked = harm.on;
     const enlarging = levels.task === 'sr' && !harm.on;
     this.#at('amount').disabled = !harm.on && !enlarging;
@@ -126,11 +129,13 @@ export class Panel {
     }));
   }
 
-  #mark(name) {
+  /** Which sample is shown, if it is one, and whose it is. */
+  #mark(sample) {
     for (const button of this.#at('samples').children) {
-      button.setAttribute('aria-pressed', String(button.dataset.name === name));
+      button.setAttribute('aria-pressed',
+        String(button.dataset.name === sample?.name));
     }
-    this.#at('about').textContent = '';
+    this.#at('about').textContent = sample?.credit ?? '';
   }
 
   #listen() {
@@ -138,21 +143,20 @@ export class Panel {
     this.#at('file').addEventListener('change', (event) => {
       const [file] = event.target.files;
       event.target.value = '';
-      if (!file) return;
-      this.#mark('');
-      this.#act.open(file, false);
+      if (file) this.#act.open(file, false);
     });
     this.#at('amount').addEventListener('input', (event) => {
-      session.harm = {...session.harm, amount: Number(event.target.value)};
-      this.#harm();
+      if (!session.original) return;
+      const amount = Number(event.target.value);
+      this.#at('amount-value').textContent = label(session.model.levels, amount);
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#prepare(), 120);
+      this.#timer = setTimeout(() => {
+        this.#timer = 0;
+        this.#prepare({amount});
+      }, 120);
     });
-    this.#at('degrade-on').addEventListener('change', (event) => {
-      session.harm = {...session.harm, on: event.target.checked};
-      this.#harm();
-      this.#prepare();
-    });
+    this.#at('degrade-on').addEventListener('change', (event) =>
+      this.#prepare({on: event.target.checked}));
     this.#at('brush').addEventListener('click', () => this.#toggle(false));
     this.#at('erase').addEventListener('click', () => this.#toggle(true));
     this.#at('clear').addEventListener('click', () => {
@@ -170,10 +174,13 @@ export class Panel {
     this.#at('download').addEventListener('click', () => this.#download());
   }
 
-  #prepare() {
-    if (this.#session.original) {
-      this.#act.busy(() => this.#session.prepare());
-    }
+  async #prepare(harm) {
+    const session = this.#session;
+    if (!session.original) return;
+    const done = this.#act.busy(() => session.prepare(harm));
+    this.#harm();
+    await done;
+    this.#harm(); // as before, if that failed
   }
 
   /** Takes the brush up, or the eraser, or puts it down. */

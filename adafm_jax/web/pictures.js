@@ -116,5 +116,6 @@ export function psnr(a, b, luma) {
       ? ((65.481 * red + 128.553 * green + 24.966 * blue) / 255) ** 2
       : (red * red + green * green + blue * blue) / 3;
   }
-  return 10 * Math.log10(255 ** 2 / (sum / (a.length / 4)));
+  // As evaluate/metrics.py: equal pictures have 100 dB.
+  return Math.min(100, 10 * Math.log10(255 ** 2 / (sum / (a.length / 4))));
 }

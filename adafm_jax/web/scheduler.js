@@ -30,7 +30,11 @@ export class Scheduler {
     this.report = report;
   }
 
-  /** Asks for a result; resolves when it, or a newer one, is through. */
+  /**
+   * Asks for a result. Resolves when nothing more is asked for, with how that
+   * ended: 'done', or 'live' with the part in view alone; undefined if it was
+   * stopped or failed.
+   */
   request(wish) {
     this.#wish = wish;
     this.#serial++;
@@ -46,25 +50,27 @@ export class Scheduler {
   }
 
   async #run() {
+    let end;
     while (this.#wish) {
       const wish = this.#wish;
       this.#wish = null;
       const serial = this.#serial;
       try {
-        await this.#serve(wish, () => serial !== this.#serial);
+        end = await this.#serve(wish, () => serial !== this.#serial);
       } catch (error) {
-        if (serial !== this.#serial) continue;
-        this.report.failed(error);
-        return;
+        end = undefined;
+        if (serial === this.#serial) this.report.failed(error);
       }
     }
+    return end;
   }
 
+  /** Returns 'done' or 'live', or undefined if it was outdated. */
   async #serve(wish, outdated) {
     const {engine, picture, report} = this;
     const preview = engine.preview?.(wish.view, wish.strength, wish.brush);
     if (preview) report.tile(preview.rect, preview.data);
-    if (preview && wish.live) return;
+    if (preview && wish.live) return 'live';
     const whole = {x: 0, y: 0, width: picture.width, height: picture.height};
     const first = engine.tiles(wish.view);
     const rest = wish.live || contains(wish.view, whole)
@@ -74,11 +80,13 @@ export class Scheduler {
       report.progress(i / tiles.length, wish.live);
       const data = await restore(engine, tile, wish);
       // While dragging, a result that is a little old is better than none.
-      if (outdated() && !wish.live) return;
+      if (outdated() && !wish.live) return undefined;
       report.tile(tile, data);
-      if (outdated()) return;
+      if (outdated()) return undefined;
     }
-    if (!wish.live) report.done(wish);
+    if (wish.live) return 'live';
+    report.done(wish);
+    return 'done';
   }
 }
 

@@ -1,6 +1,7 @@
 // What is being worked on: a picture, how it was harmed, a model, a strength.
 
-import {checkSize, crop, decode, draw, psnr, toBlob} from './pictures.js';
+import {PictureError, checkSize, crop, decode, draw, psnr, toBlob} from
+  './pictures.js';
 import {addNoise, compress, enlarge, shrinkAndEnlarge} from './degrade.js';
 import {estimateSigma, readQuality} from './estimate.js';
 import {parse, strengthOf} from './engine/model.js';
@@ -16,8 +17,6 @@ const NO_MODEL = 'The model did not load; reload the page.';
  * 'tile' (a part is restored), 'done', 'sweep', 'progress' and 'failed'.
  */
 export class Session extends EventTarget {
-  model = null;
-  original = null; // the picture as it was opened, and its file
   input = null; // what the network sees
   clean = null; // what there is to compare with
   before = null; // canvases
@@ -26,9 +25,15 @@ export class Session extends EventTarget {
   level = 0;
   brush = null; // {level, mask}
   sweep = null;
-  harm = {on: true, amount: 0};
+  // What is asked for, and what is shown: the same once all is done. Each has a
+  // model, its network, the picture as it was opened, and how it is harmed.
+  #wanted = {harm: {on: true, amount: 0}};
+  #shown = this.#wanted;
   #models = new Map();
   #scheduler = null;
+  #choices = 0; // of models
+  #loading = 0;
+  #opens = 0; // of pictures
   #serial = 0;
   #idle = 0;
   #view = null;
@@ -36,6 +41,24 @@ export class Session extends EventTarget {
   constructor(engine) {
     super();
     this.engine = engine;
+  }
+
+  get model() {
+    return this.#shown.model ?? null;
+  }
+
+  /** The picture as it was opened, its file, and the sample that it is. */
+  get original() {
+    return this.#shown.original ?? null;
+  }
+
+  get harm() {
+    return this.#wanted.harm;
+  }
+
+  /** Whether no picture has been asked for. */
+  get empty() {
+    return !this.#opens;
   }
 
   get luma() {
@@ -63,68 +86,122 @@ export class Session extends EventTarget {
     return strengthOf(this.model, wanted);
   }
 
+  /** Changes to another model. Of several choices the newest counts. */
   async useModel(url) {
-    const serial = ++this.#serial;
+    const choice = ++this.#choices;
+    this.#loading++;
+    const loaded = await this.#load(url).finally(() => this.#loading--);
+    if (choice !== this.#choices) return;
+    const {start, end, task} = loaded.model.levels;
+    const amount = task === 'dejpeg' ? end + 10
+      : task === 'sr' ? end : (start + end) / 2;
+    await this.#want({...loaded, harm: {...this.harm, amount}});
+  }
+
+  /**
+   * Opens a picture. Of several the newest counts.
+   *
+   * @param {Blob | Promise<Blob>} file
+   * @param {boolean} on  whether it is to be harmed first
+   * @param {object} [sample]  the sample that it is
+   */
+  async open(file, on, sample) {
+    const opening = ++this.#opens;
+    const blob = await file;
+    const picture = await decode(blob);
+    if (opening !== this.#opens) return;
+    await this.#want({original: {...picture, file: blob, sample},
+      harm: {...this.harm, on}});
+  }
+
+  /** Harms the picture in another way. */
+  async prepare(harm) {
+    await this.#want({harm: {...this.harm, ...harm}});
+  }
+
+  async #load(url) {
     if (!this.#models.has(url)) this.#models.set(url, fetchModel(url));
-    const model = await this.#models.get(url);
-    if (serial !== this.#serial) return;
-    this.#scheduler?.stop();
-    const {start, end, task} = model.levels;
-    this.harm = {...this.harm, amount: task === 'dejpeg' ? end + 10
-      : task === 'sr' ? end : (start + end) / 2};
-    await this.engine.load(model);
-    if (serial !== this.#serial) return;
-    this.model = model;
-    if (this.original) await this.prepare();
+    try {
+      const model = await this.#models.get(url);
+      return {model, network: await this.engine.load(model)};
+    } catch (error) {
+      this.#models.delete(url); // the next choice may succeed
+      throw error;
+    }
   }
 
-  /** Opens a file; `harm` says whether it is to be harmed first. */
-  async open(file, harm) {
-    if (!this.model) throw new Error(NO_MODEL);
+  /** Brings about what is asked for; of several changes, all at once. */
+  async #want(change) {
     const serial = ++this.#serial;
-    const picture = await decode(file);
-    if (serial !== this.#serial) return;
-    this.original = {...picture, file};
-    this.harm = {...this.harm, on: harm};
-    await this.prepare();
-  }
-
-  /** Harms the picture and estimates its level; then restores it there. */
-  async prepare() {
-    const serial = ++this.#serial;
+    const wanted = this.#wanted = {...this.#wanted, ...change};
     this.#scheduler?.stop();
     clearTimeout(this.#idle);
-    const made = await harmed(this.original, this.harm, this.model.levels.task);
-    if (serial !== this.#serial) return;
-    const {input, file, scale} = made;
-    await this.engine.open(input, file ?? await toBlob(input, 'image/png'),
-      scale);
-    if (serial !== this.#serial) return;
+    if (!wanted.model && !this.#loading) throw new Error(NO_MODEL);
+    if (!wanted.model) return;
+    try {
+      await this.#settle(wanted, serial);
+    } catch (error) {
+      if (serial !== this.#serial) return;
+      this.#wanted = this.#shown;
+      throw error;
+    }
+  }
+
+  /** Harms the picture and estimates its level; then shows it. */
+  async #settle(wanted, serial) {
+    const outdated = () => serial !== this.#serial;
+    const {model, network, original, harm} = wanted;
+    if (!original) {
+      this.#shown = wanted;
+      return;
+    }
+    const made = await harmed(original, harm, model.levels.task);
+    const {input, scale} = made;
+    // The engine that sends files is sent what was opened, if it can be.
+    const png = (picture) => toBlob(picture, 'image/png');
+    const file = this.engine.sends && (made.file ?? await png(input));
+    if (outdated()) return;
+    await this.engine.open(network, input, {scale, outdated, file,
+      plain: made.file && (() => png(original))});
+    if (outdated()) return;
+    const another = original !== this.original;
+    this.#shown = wanted;
     this.input = input;
-    this.clean = this.harm.on ? this.original : null;
+    this.clean = harm.on ? original : null;
     this.estimate = made.estimate;
     this.sweep = null;
-    if (this.brush && this.brush.mask?.width !== input.width) {
+    if (this.brush && (another || this.brush.mask?.width !== input.width)) {
       this.brush = {...this.brush, mask: null};
     }
     this.before = draw(input);
     this.after = draw(input);
-    const {start, end} = this.model.levels;
-    const middle = (start + end) / 2;
-    this.level = clamp(this.estimate ?? middle, start, end);
-    this.#scheduler = new Scheduler(this.engine, input, {
-      tile: (rect, data) => this.#tile(rect, data),
+    const {start, end} = model.levels;
+    this.level = clamp(this.estimate ?? (start + end) / 2, start, end);
+    this.#schedule(serial);
+    this.#tell('input', {another});
+  }
+
+  #schedule(serial) {
+    const {after} = this;
+    this.#scheduler = new Scheduler(this.engine, this.input, {
+      tile: (rect, data) => {
+        after.getContext('2d', {willReadFrequently: true}).putImageData(
+          new ImageData(data, rect.width, rect.height), rect.x, rect.y);
+        this.#tell('tile', {rect});
+      },
       progress: (share, live) => this.#tell('progress', {share, live}),
       done: (wish) => this.#done(wish, serial),
       failed: (error) => this.#tell('failed', {error}),
     });
-    this.#tell('input');
   }
 
-  /** Restores at the present level; `live` while a slider is dragged. */
+  /**
+   * Restores at the present level; `live` while a slider is dragged. Nothing
+   * while another picture or model is on its way.
+   */
   restore(view, live = false) {
     clearTimeout(this.#idle);
-    if (!this.#scheduler) return undefined;
+    if (!this.#scheduler || this.#wanted !== this.#shown) return undefined;
     this.#view = view;
     const strength = this.strength(this.level);
     return this.#scheduler.request(
@@ -137,9 +214,18 @@ export class Session extends EventTarget {
       : null;
   }
 
-  /** Resolves when the whole picture is restored at the present level. */
-  finish() {
-    return this.restore(this.#view);
+  /**
+   * Resolves when the whole picture is restored at the present level.
+   *
+   * @throws {PictureError} it was not: another came in between, or a part failed
+   */
+  async finish() {
+    let end;
+    do end = await this.restore(this.#view); while (end === 'live');
+    if (end !== 'done') {
+      throw new PictureError('The file was not made, since the picture is not'
+        + ' wholly restored; try again.');
+    }
   }
 
   /** The result as a PNG file; from the server it keeps the metadata. */
@@ -159,12 +245,6 @@ export class Session extends EventTarget {
       output: psnr(data, this.clean.data, this.luma)};
   }
 
-  #tile(rect, data) {
-    this.after.getContext('2d', {willReadFrequently: true}).putImageData(
-      new ImageData(data, rect.width, rect.height), rect.x, rect.y);
-    this.#tell('tile', {rect});
-  }
-
   #done(wish, serial) {
     this.#tell('done', {strength: wish.strength});
     this.#idle = setTimeout(async () => {
@@ -181,7 +261,8 @@ export class Session extends EventTarget {
 
   /** The strip and the curve: a part of the picture at many strengths. */
   async #makeSweep(serial) {
-    const rect = sample(this.#view, this.engine.sweepPixels);
+    const {sweepPixels, sweepSide} = this.engine;
+    const rect = sample(this.#view, sweepPixels, sweepSide);
     const {start, end} = this.model.levels;
     const levels = [start, ...this.cells, end];
     const found = await this.engine.sweep(rect,
@@ -230,9 +311,10 @@ export function clamp(value, start, end) {
   return Math.min(high, Math.max(low, value));
 }
 
-/** The middle of a part, of no more pixels than given. */
-function sample({x, y, width, height}, pixels) {
-  const shrink = Math.min(1, Math.sqrt(pixels / (width * height)));
+/** The middle of a part, of no more pixels than given, and no longer side. */
+function sample({x, y, width, height}, pixels, side = Infinity) {
+  const shrink = Math.min(1, Math.sqrt(pixels / (width * height)),
+    side / Math.max(width, height));
   const wide = Math.max(1, Math.round(width * shrink));
   const high = Math.max(1, Math.round(height * shrink));
   return {x: x + ((width - wide) >> 1), y: y + ((height - high) >> 1),

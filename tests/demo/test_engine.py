@@ -172,3 +172,29 @@ def test_what_is_transparent_stays_as_it_is(engine):
   np.testing.assert_allclose(
     result[6:, :, :3], _expected(model, seen, 0.5)[6:], atol=1
   )
+
+
+def test_a_tile_fits_the_device_and_what_does_not_is_told(engine):
+  """With the limits that WebGPU guarantees, which large maps exceed."""
+  model = _random(Architecture(64, 1, 3, 1))
+  engine.restore(model, np.zeros((8, 8, 4), np.uint8), [Wish(0, 0, 8, 8, 0.5)])
+  side, halo, said = engine.page.evaluate("""async () => {
+    const {parse} = await import('/engine/model.js');
+    const {GpuNetwork} = await import('/engine/gpu.js');
+    const {halo} = await import('/engine/layers.js');
+    const {loadShaders} = await import('/engine/device.js');
+    const adapter = await navigator.gpu.requestAdapter();
+    const device = await adapter.requestDevice();
+    const model = parse(await (await fetch('/models/tested')).arrayBuffer());
+    const network = await GpuNetwork.create(device, await loadShaders(), model);
+    const [width, height] = [1024, 1024];
+    network.setPhoto({width, height,
+      data: new Uint8ClampedArray(4 * width * height)});
+    const said = await network.restore({x: 0, y: 0, width, height}, 0.5)
+      .then(() => 'nothing', (error) => error.message);
+    device.destroy();
+    return [network.side, halo(model.arch), said];
+  }""")
+  assert 16 * 4 * (side + 2 * halo) ** 2 * 4 < 2**27
+  assert side > 600
+  assert said.startswith('The graphics device cannot hold this picture: ')

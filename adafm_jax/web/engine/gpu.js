@@ -14,6 +14,9 @@ const {STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ} =
 const FRAME_BYTES = 80;
 // Of a tile and its surroundings, pixels: with 32 features, 118 MB a map.
 const MAX_SIDE = 960;
+// Buffers that grow with a tile, or hold the photograph.
+const LARGE = ['skip', 'x', 'z', 'y', 'wide', 'hidden', 'pixels', 'spread',
+  'photo', 'mask'];
 
 /** A model on the device. */
 export class GpuNetwork {
@@ -94,9 +97,18 @@ export class GpuNetwork {
     this.#bound = {};
   }
 
+  /** Most pixels of a tile's side. */
+  get side() {
+    // The largest map must be bound as a whole.
+    const {maxStorageBufferBindingSize: bytes} = this.#device.limits;
+    const pixels = bytes / (this.#groups * (this.#half ? 8 : 16));
+    const side = Math.min(MAX_SIDE, Math.floor(Math.sqrt(pixels)) - 16);
+    return side - 2 * this.#halo;
+  }
+
   /** The tiles that a region is restored in, the middle first. */
   tiles(rect) {
-    return cut(rect, MAX_SIDE - 2 * this.#halo);
+    return cut(rect, this.side);
   }
 
   /**
@@ -132,6 +144,17 @@ export class GpuNetwork {
     return this.#run(tile, [strength, other], true);
   }
 
+  /** Gives up the large buffers, while another model is used. */
+  rest() {
+    for (const name of LARGE) {
+      this.#buffers[name]?.destroy();
+      delete this.#buffers[name];
+    }
+    this.#size = '';
+    this.#bound = {};
+    this.#mask = null;
+  }
+
   destroy() {
     for (const buffer of Object.values(this.#buffers)) buffer.destroy();
     this.#watch.destroy();
@@ -139,6 +162,9 @@ export class GpuNetwork {
 
   async #run(tile, values, map) {
     const whole = around(tile, this.#halo, this.#photo);
+    // Without these, what the device can't do gives black.
+    const kinds = ['out-of-memory', 'validation'];
+    for (const kind of kinds) this.#device.pushErrorScope(kind);
     const encoder = this.#device.createCommandEncoder();
     this.#resize(encoder, whole);
     this.#writeFrame(whole, tile);
@@ -152,7 +178,15 @@ export class GpuNetwork {
     const stop = this.#watch.start(encoder);
     this.#device.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(GPUMapMode.READ);
+      const [, ...problems] = await Promise.all([
+        staging.mapAsync(GPUMapMode.READ),
+        ...kinds.map(() => this.#device.popErrorScope()),
+      ]);
+      const problem = problems.find(Boolean);
+      if (problem) {
+        throw new Error('The graphics device cannot hold this picture:'
+          + ` ${problem.message}`);
+      }
       await stop(tile);
       return new Uint8ClampedArray(staging.getMappedRange().slice(0));
     } finally {

@@ -2,6 +2,8 @@
 // request, and while the slider is dragged a blend of exact ones, made here.
 
 import {cut, contains} from './tiles.js';
+import {crop} from '../pictures.js';
+import {scaled} from '../resize.js';
 import {mix} from '../scheduler.js';
 
 const SIDE = 512; // of tiles, pixels
@@ -11,6 +13,7 @@ const MAX_ANCHORS = 512 * 512; // pixels of the part that is blended
 
 export class ServerEngine {
   kind = 'server';
+  sends = true; // files
   spent = null; // what the last part took
   sweepPixels = 512 * 512;
   #base;
@@ -19,7 +22,8 @@ export class ServerEngine {
   #image = null;
   #model = '';
   #scale = 1;
-  #size = null;
+  #picture = null;
+  #file = null;
   #anchors = null;
   #abort = new AbortController();
 
@@ -35,26 +39,60 @@ export class ServerEngine {
   }
 
   async load(model) {
-    this.#model = model.name;
-    this.#forget();
+    return model.name;
   }
 
   /**
    * Sends a picture.
    *
+   * @param {string} model  its name
    * @param {import('../pictures.js').Picture} picture  the network's input
-   * @param {Blob} file  the picture, or what it is enlarged from
-   * @param {number} scale  by which the server enlarges it
+   * @param {{file: Blob, plain?: () => Promise<Blob>, scale: number,
+   *     outdated: () => boolean}} given  the picture, or what it is enlarged
+   *     from, by `scale`; the same as the page sees it; whether the page wants
+   *     another by now
    */
-  async open(picture, file, scale) {
+  async open(model, picture, {file, plain, scale, outdated}) {
     this.#forget();
-    const old = this.#image;
-    this.#image = null;
-    if (old) this.#call('DELETE', `images/${old}`).catch(() => {});
-    const answer = await this.#call('POST', 'images', file);
-    this.#image = (await answer.json()).id;
+    let [sent, image] = [file, await this.#send(file)];
+    const same = (side) => scaled(image[side], scale) === picture[side];
+    if (plain && !(same('width') && same('height'))) {
+      // The browser turns it in another way than the server.
+      this.#drop(image.id);
+      sent = await plain();
+      image = await this.#send(sent);
+    }
+    if (outdated()) {
+      this.#drop(image.id);
+      return;
+    }
+    if (this.#image) this.#drop(this.#image);
+    this.#forget();
+    this.#model = model;
+    this.#image = image.id;
+    this.#file = sent;
     this.#scale = scale;
-    this.#size = picture;
+    this.#picture = picture;
+  }
+
+  async #send(file) {
+    return (await this.#call('POST', 'images', file)).json();
+  }
+
+  #drop(id) {
+    this.#call('DELETE', `images/${id}`).catch(() => {});
+  }
+
+  /** Asks about the picture; a server that has forgotten it is sent it again. */
+  async #ask(what, wish) {
+    const ask = () => this.#call('POST', `images/${this.#image}/${what}`, wish);
+    try {
+      return await ask();
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.#image = (await this.#send(this.#file)).id;
+      return ask();
+    }
   }
 
   tiles(rect) {
@@ -71,13 +109,14 @@ export class ServerEngine {
 
   /** A part at several strengths: RGBA each. */
   async sweep(rect, strengths) {
-    const answer = await this.#call('POST', `images/${this.#image}/sweep`, {
+    const picture = this.#picture;
+    const answer = await this.#ask('sweep', {
       model: this.#model, strengths, scale: this.#scale, region: rect,
     });
     const rgb = new Uint8Array(await answer.arrayBuffer());
     const count = rect.width * rect.height;
     return strengths.map((_, i) => {
-      const data = new Uint8ClampedArray(4 * count).fill(255);
+      const data = crop(picture, rect); // transparency stays
       for (let k = 0, from = 3 * i * count; k < data.length; k += 4) {
         data[k] = rgb[from++];
         data[k + 1] = rgb[from++];
@@ -115,9 +154,7 @@ export class ServerEngine {
     if (brush) {
       wish.brush = {strength: brush.strength, mask: await base64(maskFile)};
     }
-    const answer = await this.#call('POST', `images/${this.#image}/restore`,
-      wish);
-    return answer.blob();
+    return (await this.#ask('restore', wish)).blob();
   }
 
   #forget() {
@@ -164,7 +201,9 @@ export class ServerEngine {
     }
     if (answer.ok) return answer;
     const problem = await answer.json().catch(() => ({}));
-    throw new Error(problem.error ?? `The server answered ${answer.status}.`);
+    throw Object.assign(
+      new Error(problem.error ?? `The server answered ${answer.status}.`),
+      {status: answer.status});
   }
 }
 

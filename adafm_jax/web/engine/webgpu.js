@@ -12,7 +12,6 @@ export class GpuEngine {
   #shaders;
   #networks = new Map();
   #network = null;
-  #picture = null;
 
   constructor({device, half, software}) {
     this.#device = device;
@@ -27,18 +26,19 @@ export class GpuEngine {
     return this.#network?.half ?? false;
   }
 
+  /** A model's network, compiled once; `open` begins to use it. */
   async load(model) {
     this.#shaders ??= loadShaders();
     if (!this.#networks.has(model.name)) {
       this.#networks.set(model.name, this.#create(model, await this.#shaders));
     }
-    this.#network = await this.#networks.get(model.name);
-    if (this.#picture) this.#network.setPhoto(this.#picture);
+    return this.#networks.get(model.name);
   }
 
-  async open(picture) {
-    this.#picture = picture;
-    this.#network.setPhoto(picture);
+  async open(network, picture) {
+    if (network !== this.#network) this.#network?.rest();
+    this.#network = network;
+    network.setPhoto(picture);
   }
 
   tiles(rect) {
@@ -59,12 +59,16 @@ export class GpuEngine {
     return this.#network?.spent ?? null;
   }
 
+  /** Most pixels of a side of what `sweep` takes. */
+  get sweepSide() {
+    return this.#network.side;
+  }
+
+  /** A part, of no more than one tile, at several strengths: RGBA each. */
   async sweep(rect, strengths) {
     const found = [];
     for (const strength of strengths) {
-      const parts = this.tiles(rect);
-      if (parts.length > 1) throw new Error('A sweep is of one tile.');
-      found.push(await this.restore(parts[0], strength));
+      found.push(await this.restore(rect, strength));
     }
     return found;
   }
