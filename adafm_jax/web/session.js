@@ -143,6 +143,7 @@ export class Session extends EventTarget {
     } catch (error) {
       if (serial !== this.#serial) return;
       this.#wanted = this.#shown;
+      if (this.#view) this.restore(this.#view); // it was stopped
       throw error;
     }
   }
@@ -177,11 +178,11 @@ export class Session extends EventTarget {
     this.after = draw(input);
     const {start, end} = model.levels;
     this.level = clamp(this.estimate ?? (start + end) / 2, start, end);
-    this.#schedule(serial);
+    this.#schedule();
     this.#tell('input', {another});
   }
 
-  #schedule(serial) {
+  #schedule() {
     const {after} = this;
     this.#scheduler = new Scheduler(this.engine, this.input, {
       tile: (rect, data) => {
@@ -190,7 +191,7 @@ export class Session extends EventTarget {
         this.#tell('tile', {rect});
       },
       progress: (share, live) => this.#tell('progress', {share, live}),
-      done: (wish) => this.#done(wish, serial),
+      done: (wish) => this.#done(wish, after),
       failed: (error) => this.#tell('failed', {error}),
     });
   }
@@ -245,14 +246,14 @@ export class Session extends EventTarget {
       output: psnr(data, this.clean.data, this.luma)};
   }
 
-  #done(wish, serial) {
+  #done(wish, after) {
     this.#tell('done', {strength: wish.strength});
     this.#idle = setTimeout(async () => {
       try {
         await this.engine.prepare?.(wish.view);
-        if (!this.sweep) await this.#makeSweep(serial);
+        if (!this.sweep) await this.#makeSweep(after);
       } catch (error) {
-        if (serial === this.#serial && error.name !== 'AbortError') {
+        if (after === this.after && error.name !== 'AbortError') {
           this.#tell('failed', {error});
         }
       }
@@ -260,14 +261,14 @@ export class Session extends EventTarget {
   }
 
   /** The strip and the curve: a part of the picture at many strengths. */
-  async #makeSweep(serial) {
+  async #makeSweep(after) {
     const {sweepPixels, sweepSide} = this.engine;
     const rect = sample(this.#view, sweepPixels, sweepSide);
     const {start, end} = this.model.levels;
     const levels = [start, ...this.cells, end];
     const found = await this.engine.sweep(rect,
       levels.map((level) => this.strength(level)));
-    if (serial !== this.#serial) return;
+    if (after !== this.after) return;
     const clean = this.clean && crop(this.clean, rect);
     this.sweep = {levels, rect, results: found,
       scores: clean && found.map((data) => psnr(data, clean, this.luma))};

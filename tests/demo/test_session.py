@@ -160,7 +160,11 @@ def test_what_failed_changes_nothing(run):
     await session.useModel('/missing').catch(note);
     await session.open(new Blob(['no picture']), true).catch(note);
     engine.open = async () => { throw new Error('full'); };
+    const began = session.restore(view);
+    const swept = new Promise((go) => session.addEventListener('sweep', go));
     await session.prepare({on: true}).catch(note);
+    await began;
+    await swept;
     return [said, session.model.name, session.harm.on,
       session.input === engine.used[1], await session.restore(view)];""")
   assert [sentence.split()[0] for sentence in said] == ['The', 'This', 'full']
