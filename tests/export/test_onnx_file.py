@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 
 import jax
 import numpy as np
@@ -148,6 +149,19 @@ def test_images_are_enlarged_first(scale, size):
   output = _run(model, Form(level=scale, size=size), image)
   expected = model.restore(image, level=scale)
   assert output.shape == expected.shape
+  np.testing.assert_allclose(output, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize('known', [False, True])
+@pytest.mark.parametrize(
+  ('scale', 'width'), [(10 / 3, 900), (math.pi, 1600), (3.33333334, 300)]
+)
+def test_wide_images_are_enlarged_by_any_decimals(scale, width, known):
+  model = _model(task='sr', span=(2, 4))
+  size = (2, width) if known else None
+  image = _image((2, width), batch=1)
+  output = _run(model, Form(level=scale, size=size), image)
+  expected = model.restore(image, level=scale)
   np.testing.assert_allclose(output, expected, rtol=0, atol=TOLERANCE)
 
 
