@@ -29,7 +29,7 @@ def describe(header: Header, **graph: Any) -> dict[str, Any]:
   span = header.levels
   low, high = sorted((span.start, span.end))
   strength = header.curve.strength if header.curve else span.position
-  table = [low]
+  table = [span.start]  # of a basic model, the only one
   if header.arch.kernel:
     table = np.linspace(low, high, _POINTS).tolist()
   if header.curve:  # which may bend where it was measured

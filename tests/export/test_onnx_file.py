@@ -248,6 +248,13 @@ def test_the_metadata_say_which_strength_serves_a_level(piecewise):
     assert found == pytest.approx(curve.strength(float(level)), abs=1e-3)
 
 
+def test_a_basic_model_has_the_level_it_starts_from():
+  model = _model(kernel=0, task='dejpeg', span=(80, 10))
+  graph = onnx_file.build(model, model.params, Form())
+  about = json.loads({x.key: x.value for x in graph.metadata_props}['adafm'])
+  assert about['strengths'] == [[80, 0]]
+
+
 def test_levels_out_of_range_are_refused():
   model = _model()
   with pytest.raises(UserError, match='sigma 80 lies outside the range'):
