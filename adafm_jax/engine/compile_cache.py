@@ -16,14 +16,19 @@ _MIN_SECONDS = 0.1  # faster compilations are not worth a file
 
 
 def folder() -> pathlib.Path | None:
-  """The folder of compiled functions; None if the cache is off."""
+  """The folder of compiled functions; None if the cache is off.
+
+  None as well if the user has no home folder, as in some containers.
+  """
   given = os.environ.get(VARIABLE, '')
   if given.lower() in ('off', '0'):
     return None
-  if given:
-    return pathlib.Path(given).expanduser()
   base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return pathlib.Path(base).expanduser() / 'adafm_jax' / 'compiled'
+  path = pathlib.Path(given or pathlib.Path(base, 'adafm_jax', 'compiled'))
+  try:
+    return path.expanduser()
+  except RuntimeError:
+    return None
 
 
 def enable() -> None:

@@ -1,11 +1,15 @@
 """The cache of compiled functions, by real processes."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
+import pytest
 import sweeping
 from PIL import Image
+
+from adafm_jax.engine import compile_cache
 
 PROGRAM = """
 import jax, jax.numpy as jnp, numpy as np
@@ -72,6 +76,17 @@ def test_another_folder_or_none(tmp_path):
   assert _files(tmp_path / 'here')
   _run(ADAFM_COMPILE_CACHE='off', XDG_CACHE_HOME=str(tmp_path / 'none'))
   assert not (tmp_path / 'none').exists()
+
+
+@pytest.mark.parametrize('given', ['', '~/compiled'])
+def test_without_a_home_there_is_no_cache(given, monkeypatch):
+  def nobody(path):
+    raise RuntimeError('Could not determine home directory.')
+
+  monkeypatch.setattr(pathlib.Path, 'expanduser', nobody)
+  monkeypatch.setenv(compile_cache.VARIABLE, given)
+  monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+  assert compile_cache.folder() is None
 
 
 def test_a_folder_that_cannot_be_made_does_no_harm(tmp_path):
