@@ -45,7 +45,8 @@ def show(size: int) -> str:
     if value < 1024:
       break
     value, unit = value / 1024, larger
-  return f'{value:.3g} {unit}'
+  text = f'{value:.3g}' if value < 999.5 else f'{value:.0f}'
+  return f'{text} {unit}'
 
 
 def is_full(error: jax.errors.JaxRuntimeError) -> bool:

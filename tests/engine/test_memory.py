@@ -35,10 +35,21 @@ def test_no_sizes(text):
 
 @pytest.mark.parametrize(
   ('size', 'text'),
-  [(512, '512 bytes'), (1536, '1.5 KiB'), (2**40, '1 TiB'), (2**52, '4.1e+03')],
+  [
+    (512, '512 bytes'),
+    (1536, '1.5 KiB'),
+    (2**40, '1 TiB'),
+    (2**52, '4096 TiB'),
+  ],
 )
 def test_sizes_for_people(size, text):
   assert memories.show(size).startswith(text)
+
+
+def test_sizes_for_people_have_no_exponents():
+  for count in range(1000, 1024):
+    assert memories.show(count * 2**20) == f'{count} MiB'
+  assert memories.show(round(999.7 * 2**20)) == '1000 MiB'
 
 
 MEMINFO = 'MemTotal:  9 kB\nMemFree:  2 kB\nMemAvailable:     7 kB\n'
