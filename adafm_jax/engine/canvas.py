@@ -26,6 +26,7 @@ from adafm_jax.models.border import Extended, WholeImage
 MAX_PIXELS = 2**18
 _SIDES = sorted(base * 2**i for base in (64, 96) for i in range(14))
 _POWERS = [64 * 2**i for i in range(14)]
+_THIN = [2**i for i in range(1, 20)]  # for strips
 _MANY = 8  # canvases, from which on new ones are avoided
 # How much larger than an image its canvas may be, before and after that.
 _WASTE = (2.0, 4.0)
@@ -35,7 +36,7 @@ Size = tuple[int, int]
 
 
 class Canvases:
-  """The canvases of one network, some ten at most for images of any sizes."""
+  """The canvases of one network: some ten, and a few more for strips."""
 
   def __init__(self):
     self.sizes: list[Size] = []
@@ -61,8 +62,11 @@ class Canvases:
     ]
     if fitting:
       return min(fitting, key=_area)
-    sides = _POWERS if many else _SIDES
-    new = tuple(sides[bisect.bisect_left(sides, n)] for n in size)
+    new = size
+    for sides in (_POWERS if many else _SIDES, _THIN):
+      new = tuple(sides[bisect.bisect_left(sides, n)] for n in size)
+      if _area(new) <= max(_WASTE[True] * _area(size), _SMALL):
+        break
     if not self.sizes or _area(new) > most:
       new = size
     if new not in self.sizes:

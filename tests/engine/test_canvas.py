@@ -62,6 +62,19 @@ def test_many_sizes_share_a_handful_of_canvases():
   assert used < 1.8 * wanted
 
 
+@pytest.mark.parametrize('many', [False, True])
+def test_strips_waste_no_more_than_others(many):
+  found = canvas.Canvases()
+  for i in range(8 if many else 1):
+    found.fit((64 * 2**i, 64 * 2**i), EVERYTHING)
+  begun = len(found.sizes)
+  widths = range(99_000, 130_000, 1000)
+  for size in [(2, n) for n in widths] + [(n, 2) for n in widths]:
+    chosen = found.fit(size, EVERYTHING)
+    assert chosen[0] * chosen[1] <= 4 * size[0] * size[1]
+  assert len(found.sizes) == begun + 2
+
+
 def test_images_of_one_size_waste_nothing():
   found = canvas.Canvases()
   assert {found.fit((322, 482), EVERYTHING) for _ in range(3)} == {(322, 482)}
