@@ -95,6 +95,8 @@ class Network:
         f' {list(images.shape)} it must be one number, [{len(images)}] or'
         f' {list(images.shape[:3])}.'
       )
+    if not len(images):
+      return np.empty(images.shape, np.float32)
     if strength.ndim == 3:
       return blend.run(self.restore, images, strength)
     if self.self_ensemble:
@@ -156,8 +158,9 @@ class Network:
     """
     values = np.asarray(strengths, np.float32)
     planned = None
-    if not self.runtime and networks.shares_weights(self.arch):
-      planned = self._plan(images, len(images) * len(values))
+    count = len(images) * len(values)
+    if count and not self.runtime and networks.shares_weights(self.arch):
+      planned = self._plan(images, count)
     if not planned or (not planned.side and planned.chunk < len(images)):
       for value in values:  # nothing is shared between them, or a pass is full
         outputs = self.restore(images, value)[None]

@@ -51,6 +51,19 @@ def test_a_sweep_in_tiles_equals_one_of_whole_images(params, images, tiles):
   np.testing.assert_allclose(np.concatenate(parts), whole[0], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize('kernel', [0, 1, 3])
+def test_of_nothing_nothing_is_made(kernel):
+  arch = Architecture(features=6, blocks=1, kernel=kernel)
+  network = Network(arch, tiny_models.random_params(arch))
+  none, one = (np.zeros((n, 9, 8, 3), np.float32) for n in (0, 1))
+  strengths = np.zeros(0, np.float32)
+  for strength in (np.float32(0.5), strengths, strengths.reshape(0, 9, 8)):
+    assert network.restore(none, strength).shape == none.shape
+  assert list(network.sweep(one, strengths)) == []
+  (swept,) = network.sweep(none, np.ones(1))
+  assert swept.shape == (1, *none.shape)
+
+
 @pytest.mark.parametrize('side', [None, 64])
 def test_one_strength_of_small_filters_is_folded_away(images, side):
   arch = Architecture(features=6, blocks=1, kernel=1)
