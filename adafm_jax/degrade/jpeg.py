@@ -10,6 +10,8 @@ from PIL import Image
 
 from adafm_jax.errors import UserError
 
+_MAX_SIDE = 65500  # pixels, of libjpeg
+
 
 def jpeg(image: npt.NDArray[np.uint8], quality: float) -> npt.NDArray[np.uint8]:
   """Compresses and decompresses an image.
@@ -25,7 +27,8 @@ def jpeg(image: npt.NDArray[np.uint8], quality: float) -> npt.NDArray[np.uint8]:
     [H, W, C] uint8.
 
   Raises:
-    UserError: `quality` isn't a whole number in 1..100, or C isn't 1 or 3.
+    UserError: `quality` isn't a whole number in 1..100, C isn't 1 or 3, or the
+      image is too wide or high for a JPEG file.
   """
   if not (1 <= quality <= 100 and quality == int(quality)):
     raise UserError(
@@ -36,7 +39,13 @@ def jpeg(image: npt.NDArray[np.uint8], quality: float) -> npt.NDArray[np.uint8]:
       'JPEG needs an image [H, W, 1] (grey) or [H, W, 3] (colour), not one '
       f'of shape {image.shape}.'
     )
-  grey = image.shape[-1] == 1
+  height, width, channels = image.shape
+  if max(height, width) > _MAX_SIDE:
+    raise UserError(
+      f'JPEG holds up to {_MAX_SIDE} pixels a side; this image has'
+      f' {width} x {height}.'
+    )
+  grey = channels == 1
   buffer = io.BytesIO()
   Image.fromarray(image[..., 0] if grey else image).save(
     buffer, 'JPEG', quality=int(quality), subsampling='4:2:0'

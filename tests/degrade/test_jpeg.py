@@ -87,6 +87,14 @@ def test_bad_quality_is_reported(quality):
     jpeg.jpeg(np.zeros((8, 8, 1), np.uint8), quality)
 
 
+@pytest.mark.parametrize('shape', [(1, 65501, 3), (65501, 1, 1)])
+def test_an_image_beyond_jpegs_sides_is_reported(shape):
+  words = rf'65500 pixels a side; .* {shape[1]} x {shape[0]}\.'
+  with pytest.raises(UserError, match=words):
+    jpeg.jpeg(np.zeros(shape, np.uint8), 50)
+  assert jpeg.jpeg(np.zeros((1, 65500, 1), np.uint8), 50).shape[1] == 65500
+
+
 @pytest.mark.parametrize('shape', [(8, 8), (8, 8, 4), (8, 8, 2), (1, 8, 8, 3)])
 def test_bad_shape_is_reported(shape):
   with pytest.raises(UserError, match='not one of shape'):
