@@ -30,7 +30,7 @@ class Stored:
   Attributes:
     id: that alone gives access to it: nobody can guess it.
     data: the file as it was sent.
-    width: in pixels, upright or not.
+    width: in pixels, upright.
     height: in pixels.
   """
 

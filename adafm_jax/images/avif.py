@@ -12,7 +12,7 @@ from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 from adafm_jax.images.encode import Settings
 from adafm_jax.images.metadata import Metadata
 
@@ -28,10 +28,11 @@ _ORIENTATIONS = {
 _GAIN_MAP = 'The gain map, which HDR screens show, was left out.'
 
 
-def measure(data: bytes) -> tuple[int, int]:
-  """The (width, height) that a file claims."""
-  properties = dict(boxes.still(data).shown.properties)
-  return struct.unpack_from('>II', properties[b'ispe'], 4)
+def measure(data: bytes) -> Measured:
+  """See `Measured`."""
+  still = boxes.still(data)
+  properties = dict(still.shown.properties)
+  return struct.unpack_from('>II', properties[b'ispe'], 4), orientation(still)
 
 
 def decode_avif(data: bytes) -> Decoded:
@@ -45,7 +46,7 @@ def decode_avif(data: bytes) -> Decoded:
     raise ValueError('it is animated; save each frame as an image')
   still = boxes.still(data)
   properties = dict(still.shown.properties)
-  reading.check_size(*measure(data))
+  reading.check_size(*measure(data)[0])
   metadata, _, notes = metadatas.with_exif(
     described(still), still.exif
   )  # the picture turns as its own properties say

@@ -43,6 +43,16 @@ class Decoded(NamedTuple):
   lossless: bool = False
 
 
+# The (width, height) that a file claims, as stored, and its orientation.
+Measured = tuple[tuple[int, int], int]
+
+
+def measure(data: bytes, kind: str) -> Measured:
+  """See `Measured`, of a WebP or BMP file."""
+  with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+    return image.size, metadatas.of_image(image)[1]
+
+
 def decode(data: bytes, kind: str) -> Decoded:
   """Decodes a WebP or BMP file.
 

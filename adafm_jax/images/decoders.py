@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import functools
-import io
 from collections.abc import Callable
 
-import tifffile
-from PIL import Image
-
 from adafm_jax.images import avif, decode, heif, jpeg, jxl, png, tiff
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 
 DECODERS: dict[str, Callable[[bytes], Decoded]] = {
   'PNG': png.decode_png,
@@ -25,24 +21,21 @@ DECODERS: dict[str, Callable[[bytes], Decoded]] = {
 
 
 def measure(data: bytes, kind: str) -> tuple[int, int]:
-  """The (width, height) that a file claims, before it is decoded.
+  """The (width, height) that a file claims, before it is decoded; upright.
 
   Raises:
     Exception: whatever a damaged header happens to break.
   """
-  if kind == 'TIFF':
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-      page = file.pages.first
-      return page.imagewidth, page.imagelength
-  if kind in _MEASURES:
-    return _MEASURES[kind](data)
-  with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-    return image.size
+  (width, height), orientation = _MEASURES[kind](data)
+  return (height, width) if orientation >= 5 else (width, height)
 
 
-_MEASURES: dict[str, Callable[[bytes], tuple[int, int]]] = {
+_MEASURES: dict[str, Callable[[bytes], Measured]] = {
   'PNG': png.measure,
   'JPEG': jpeg.measure,
+  'TIFF': tiff.measure,
+  'WEBP': functools.partial(decode.measure, kind='WEBP'),
+  'BMP': functools.partial(decode.measure, kind='BMP'),
   'AVIF': avif.measure,
   'HEIF': heif.measure,
   'JXL': jxl.measure,

@@ -11,17 +11,17 @@ from adafm_jax.images import alpha as alphas
 from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images import reading
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 from adafm_jax.images.metadata import Metadata
 
 _GAIN_MAP = 'The gain map, which HDR screens show, was left out.'
 _DEPTH = 'The map of distances was left out.'
 
 
-def measure(data: bytes) -> tuple[int, int]:
-  """The (width, height) that a file claims."""
+def measure(data: bytes) -> Measured:
+  """See `Measured`; libheif gives the size upright."""
   file = _open(data)
-  return file[file.primary_index].size
+  return file[file.primary_index].size, 1
 
 
 def decode_heif(data: bytes) -> Decoded:

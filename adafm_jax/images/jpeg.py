@@ -14,7 +14,7 @@ from PIL import Image
 from adafm_jax.images import decode, reading
 from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import metadata as metadatas
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 from adafm_jax.images.metadata import COMMENT, Metadata
 
 _EOI, _SOS, _DQT = 0xD9, 0xDA, 0xDB
@@ -95,10 +95,11 @@ def segments(data: bytes) -> Segments:
   raise ValueError('it is damaged, or not an image of a known kind')
 
 
-def measure(data: bytes) -> tuple[int, int]:
-  """The (width, height) that a file claims."""
-  height, width = segments(data).size
-  return width, height
+def measure(data: bytes) -> Measured:
+  """See `Measured`."""
+  parts = segments(data)
+  described = metadatas.with_exif(_metadata(data, parts), _exif(parts))
+  return parts.size[::-1], described[1]
 
 
 def decode_jpeg(data: bytes) -> Decoded:

@@ -13,7 +13,7 @@ from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
 from adafm_jax.images.carry import Carried
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 from adafm_jax.images.encode import Settings
 from adafm_jax.images.jxl_header import CodestreamHeader, Colour
 from adafm_jax.images.metadata import Metadata
@@ -26,10 +26,10 @@ _PROFILE_LOST = (
 )
 
 
-def measure(data: bytes) -> tuple[int, int]:
-  """The (width, height) that a file claims."""
-  height, width = jxl_header.read(_parts(data)[0]).size
-  return width, height
+def measure(data: bytes) -> Measured:
+  """See `Measured`."""
+  header = jxl_header.read(_parts(data)[0])
+  return header.size[::-1], header.orientation
 
 
 def decode_jxl(data: bytes) -> Decoded:

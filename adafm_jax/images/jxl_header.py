@@ -56,6 +56,7 @@ class CodestreamHeader(NamedTuple):
 
   Attributes:
     size: (height, width), as stored.
+    orientation: which the decoder applies, as in EXIF, 1 to 8.
     bits: of a sample.
     animated: whether there may be several frames.
     alpha: number among the extra channels of the alpha channel; -1 if none.
@@ -68,6 +69,7 @@ class CodestreamHeader(NamedTuple):
   """
 
   size: tuple[int, int]
+  orientation: int = 1
   bits: int = 8
   animated: bool = False
   alpha: int = -1
@@ -115,7 +117,7 @@ def _metadata(
 ) -> CodestreamHeader:
   more = bits.take(1)
   if more:
-    bits.take(3)  # the orientation, which the decoder applies
+    header = header._replace(orientation=bits.take(3) + 1)
     if bits.take(1):
       _size(bits)
     if bits.take(1):

@@ -115,6 +115,8 @@ def read_photo(
 def measure(data: bytes, name: str) -> tuple[int, int]:
   """The (width, height) that an image file claims, before it is decoded.
 
+  They are those of the picture upright, as it will be decoded.
+
   Args:
     data: the file.
     name: what messages call it.

@@ -19,7 +19,7 @@ from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import decode, reading
 from adafm_jax.images import iptc as iptcs
 from adafm_jax.images import metadata as metadatas
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 from adafm_jax.images.metadata import Metadata
 
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
@@ -77,9 +77,10 @@ def join(chunks: Iterable[Chunk]) -> bytes:
   return b''.join(parts)
 
 
-def measure(data: bytes) -> tuple[int, int]:
-  """The (width, height) that a file claims."""
-  return struct.unpack_from('>II', split(data)[0][0][1])
+def measure(data: bytes) -> Measured:
+  """See `Measured`."""
+  chunks, _ = split(data)
+  return struct.unpack_from('>II', chunks[0][1]), _metadata(chunks)[1]
 
 
 def decode_png(data: bytes) -> Decoded:

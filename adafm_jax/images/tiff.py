@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 from adafm_jax.images import decode, reading
 from adafm_jax.images import exif as exifs
 from adafm_jax.images import metadata as metadatas
-from adafm_jax.images.decode import Decoded
+from adafm_jax.images.decode import Decoded, Measured
 
 # It logs damage that it could repair; what matters is raised as an error.
 logging.getLogger('tifffile').addHandler(logging.NullHandler())
@@ -48,6 +48,14 @@ _PILLOW_S = (
 MAX_ABOVE = 0.5
 
 
+def measure(data: bytes) -> Measured:
+  """See `Measured`."""
+  with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+    page = tiff.pages.first
+    size = page.imagewidth, page.imagelength
+    return size, _described(tiff, page, data)[1]
+
+
 def decode_tiff(data: bytes) -> Decoded:
   """Decodes a TIFF file of one page.
 
@@ -58,10 +66,7 @@ def decode_tiff(data: bytes) -> Decoded:
   with tifffile.TiffFile(io.BytesIO(data)) as tiff:
     page = _only_page(tiff, data)
     reading.check_size(page.imagewidth, page.imagelength)
-    metadata, orientation, notes = metadatas.of_tiff(
-      lambda: _directory(tiff, page, data),
-      exifs.is_whole(data, page.offset),
-    )
+    metadata, orientation, notes = _described(tiff, page, data)
     deep = page.bitspersample > 8 or page.sampleformat != SAMPLEFORMAT.UINT
     if not deep and page.compression in _PILLOW_S:
       try:
@@ -86,14 +91,18 @@ def _by_pillow(
     return decode.samples_of(image, icc)
 
 
-def _directory(
+def _described(
   tiff: tifffile.TiffFile, page: tifffile.TiffPage, data: bytes
-) -> Image.Exif:
-  """A page's directory in the form of EXIF data, which it is."""
-  exif = Image.Exif()
-  exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
-  exif.load_from_fp(io.BytesIO(data), page.offset)
-  return exif
+) -> metadatas.Described:
+  """What a page's directory says, which has the form of EXIF data."""
+
+  def load() -> Image.Exif:
+    exif = Image.Exif()
+    exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
+    exif.load_from_fp(io.BytesIO(data), page.offset)
+    return exif
+
+  return metadatas.of_tiff(load, exifs.is_whole(data, page.offset))
 
 
 def _only_page(tiff: tifffile.TiffFile, data: bytes) -> tifffile.TiffPage:

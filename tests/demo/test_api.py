@@ -123,7 +123,9 @@ def test_metadata_depth_and_transparency_are_kept(client):
   exif[0x010E] = '<script>alert(1)</script>'
   exif[0x0112] = 6  # turned
   data = _file(_picture(), 'JPEG', quality=95, exif=exif.tobytes())
-  image = client.post('/api/images', content=data).json()['id']
+  stored = client.post('/api/images', content=data).json()
+  assert (stored['width'], stored['height']) == (SHAPE[0], SHAPE[1])
+  image = stored['id']
   answer = client.post(
     f'/api/images/{image}/restore', json={'model': 'noise', 'level': 20}
   )

@@ -128,6 +128,8 @@ def test_orientation(tmp_path, orientation):
     read = photos.read_photo(tmp_path / name)
     assert read.pixels.shape == wanted.shape
     assert np.abs(read.pixels - wanted).max() < 0.02
+    measured = photos.measure((tmp_path / name).read_bytes(), name)
+    assert measured == read.pixels.shape[1::-1]
     again = Image.Exif()
     again.load(read.metadata.exif or b'')
     assert Base.Orientation not in again
@@ -325,6 +327,7 @@ def test_heic(tmp_path, depth):
   read = photos.read_photo(tmp_path / 'a.heic')
   assert (read.depth, read.format, read.notes) == (depth, 'HEIF', ())
   assert np.abs(read.pixels - image_files.UPRIGHT[6](RGB)).max() < 0.03
+  assert photos.measure(data, 'a.heic') == read.pixels.shape[1::-1]
   assert read.metadata.icc == ADOBE
   assert read.metadata.xmp == XMP
   assert b'Zoe' in read.metadata.exif

@@ -171,7 +171,7 @@ def test_orientation(tmp_path, orientation):
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.tif', 'a.webp'])
-def test_the_resolution_is_turned_too(tmp_path, name):
+def test_size_and_resolution_are_turned_too(tmp_path, name):
   exif = Image.Exif()
   exif[0x011A], exif[0x011B], exif[0x0128] = 100.0, 200.0, 2
   for orientation, wanted in {
@@ -182,8 +182,10 @@ def test_the_resolution_is_turned_too(tmp_path, name):
     exif[0x0112] = orientation
     path = tmp_path / name
     photographs.save(path, photographs.RGB, exif=exif, dpi=(100, 200))
-    found = photos.read_photo(path).metadata.dpi
-    assert found == pytest.approx(wanted, rel=1e-4)
+    read = photos.read_photo(path)
+    assert read.metadata.dpi == pytest.approx(wanted, rel=1e-4)
+    measured = photos.measure(path.read_bytes(), name)
+    assert measured == read.pixels.shape[1::-1]
 
 
 def test_orientation_in_xmp_alone(tmp_path):
