@@ -143,22 +143,14 @@ def estimate_level(
     gain: by which the photo was stretched; noise is that of before.
 
   Raises:
-    UserError: the task is super-resolution, whose scale the user gives.
+    UserError: the task is super-resolution, whose scale the user gives, or the
+      picture is too small to estimate its noise.
   """
   task = levels.get_task(span.task)
   if task.name == 'denoise':
-    pixels = _seen(photo)
-    found = estimate_noise.estimate(pixels)
-    sigma = _sigma(pixels, found.sigma)
-    if span.cleaner(sigma):
-      # The luma of fine texture in a clean JPEG looks like noise of sigma 9,
-      # and what is clean must not be harmed.
-      sigma = min(sigma, found.sigma)
-      if pixels.shape[-1] == 1 and found.spread > _MAX_GREY_SPREAD:
-        sigma = 0.0
-    sigma = round(sigma, 1) if gain == 1 else float(f'{sigma / gain:.3g}')
-    estimate = Estimate(sigma, PIXELS)
-    sentence = f'Noise of {task.label(sigma)}, estimated from the pixels'
+    estimate = _estimate_noise(_seen(photo), span, gain)
+    sigma = task.label(estimate.value)
+    sentence = f'Noise of {sigma}, estimated from the pixels'
   elif task.name == 'dejpeg':
     estimate = estimate_quality(photo)
     sentence = _tell_quality(estimate)
@@ -175,6 +167,28 @@ def estimate_level(
       f' ({span})'
     )
   return LevelEstimate(level, sentence + '.', estimate)
+
+
+def _estimate_noise(
+  pixels: np.ndarray, span: LevelRange, gain: float
+) -> Estimate:
+  """Sigma; see `estimate_level`."""
+  if not estimate_noise.sides(pixels.shape):
+    height, width, _ = pixels.shape
+    raise UserError(
+      f'{width} x {height} pixels are too few to estimate the noise; give the'
+      ' level, as --level does.'
+    )
+  found = estimate_noise.estimate(pixels)
+  sigma = _sigma(pixels, found.sigma)
+  if span.cleaner(sigma):
+    # The luma of fine texture in a clean JPEG looks like noise of sigma 9, and
+    # what is clean must not be harmed.
+    sigma = min(sigma, found.sigma)
+    if pixels.shape[-1] == 1 and found.spread > _MAX_GREY_SPREAD:
+      sigma = 0.0
+  sigma = round(sigma, 1) if gain == 1 else float(f'{sigma / gain:.3g}')
+  return Estimate(sigma, PIXELS)
 
 
 def _seen(photo: Photo) -> np.ndarray:

@@ -61,8 +61,8 @@ class Noise(NamedTuple):
   """What is found in an image.
 
   Attributes:
-    sigma: standard deviation in 0..255 units; 0 for an image that is too small
-      or without noise anywhere.
+    sigma: standard deviation in 0..255 units; 0 for an image that is too small,
+      see `sides`, or without noise anywhere.
     spread: how much larger the middle one is of the variances that `sigma` was
       read off: about 1 for noise, more for fine texture.
   """
@@ -128,6 +128,20 @@ def _settle(sample: _Sample, rounding: float) -> Noise:
   return Noise(float(sigma), spread)
 
 
+def sides(shape: tuple[int, ...]) -> list[int]:
+  """Sides of patches of which an image [H, W, C] has enough, largest first.
+
+  Of an image that has none, nothing can be told.
+  """
+  height, width, channels = shape
+  return [
+    side
+    for side in _SIDES
+    if max(height - side + 1, 0) * max(width - side + 1, 0)
+    >= _MIN_RATIO * channels * side * side
+  ]
+
+
 def _sample(
   pixels: np.ndarray, rounding: float, *, everywhere: bool = False
 ) -> _Sample | None:
@@ -139,10 +153,7 @@ def _sample(
     everywhere: whether to take all that is not black or white.
   """
   height, width, channels = pixels.shape
-  for side in _SIDES:
-    count = max(height - side + 1, 0) * max(width - side + 1, 0)
-    if count < _MIN_RATIO * channels * side * side:
-      continue
+  for side in sides(pixels.shape):
     rows, columns = _places(height, width, side)
     patches = _windows(pixels, side)[rows[:, None], columns]
     stride = max(1, int(_stride(height, width)))

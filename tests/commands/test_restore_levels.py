@@ -36,6 +36,15 @@ def test_the_level_is_estimated_by_default(capsys):
     np.testing.assert_array_equal(restoring.read('out/noisy.png'), expected)
 
 
+def test_a_picture_too_small_to_estimate_needs_a_level(capsys):
+  Image.new('RGB', (5, 4)).save('tiny.png')
+  assert restoring.run('tiny.png', 'out') == 1
+  said = capsys.readouterr().err
+  assert 'error: tiny.png: 5 x 4 pixels are too few' in said
+  assert not pathlib.Path('out/tiny.png').exists()
+  assert restoring.run('tiny.png', 'out', '--level', 20) == 0
+
+
 def test_levels_of_a_picture_of_little_contrast_are_its_own():
   noise = np.random.default_rng(0).normal(128, 3, (96, 96, 3))
   Image.fromarray(np.uint8(np.rint(noise))).save('weak.png')

@@ -190,6 +190,15 @@ def test_a_scale_cannot_be_estimated(photograph):
     estimate.estimate_level(_photo(photograph), LevelRange('sr', 3, 4))
 
 
+@pytest.mark.parametrize('shape', [(1, 1, 3), (5, 5, 3), (1, 4000, 1)])
+def test_a_picture_too_small_has_no_level_of_noise(shape):
+  photo = Photo(np.random.default_rng(0).random(shape, np.float32))
+  words = rf'^{shape[1]} x {shape[0]} pixels are too few .* --level does\.$'
+  with pytest.raises(UserError, match=words):
+    estimate.estimate_level(photo, DENOISE)
+  assert estimate.estimate_level(photo, DEJPEG).level == 100
+
+
 def test_transparent_pixels_all_over_are_no_noise(photograph):
   noisy = add_noise_numpy(photograph, 25, clipped=True, seed=0, name='a')
   holes = np.random.default_rng(0).random((*noisy.shape[:2], 1)) < 0.06
