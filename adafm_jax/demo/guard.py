@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette import routing
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adafm_jax.demo import queue as queues
@@ -67,7 +68,8 @@ def answer_errors(app: fastapi.FastAPI) -> None:
 
   full = 'Too much is waiting; try again.'
   always(queues.FullError, 503, full, **{'Retry-After': '2'})
-  always(queues.GoneError, 503, 'The request was given up.')
+  for gone in (queues.GoneError, ClientDisconnect):
+    always(gone, 503, 'The request was given up.')
   always(MemoryError, 413, 'The picture takes more memory than there is.')
 
 

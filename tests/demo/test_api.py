@@ -1,5 +1,6 @@
 """The JSON API, over HTTP in this process."""
 
+import asyncio
 import base64
 import io
 import json
@@ -223,6 +224,21 @@ def test_uploads_are_bounded_and_judged_by_their_content(client, monkeypatch):
   # Also where no length is given.
   parts = iter([b'\x89PNG', b'x' * 200])
   assert client.post('/api/images', content=parts).status_code == 413
+
+
+def test_an_upload_that_is_given_up_is_no_error(client):
+  sent = []
+
+  async def receive():
+    return {'type': 'http.disconnect'}
+
+  async def send(message):
+    sent.append(message)
+
+  scope = {'type': 'http', 'method': 'POST', 'path': '/api/images'}
+  scope |= {'headers': [], 'query_string': b''}
+  asyncio.run(client.app(scope, receive, send))
+  assert sent[0]['status'] == 503
 
 
 def test_a_picture_that_is_cut_short_is_reported_when_it_is_decoded(client):
