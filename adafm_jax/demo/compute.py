@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import io
 import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from adafm_jax.degrade import resize
 from adafm_jax.demo import store as stores
@@ -20,7 +18,6 @@ from adafm_jax.errors import UserError
 from adafm_jax.images import alpha as alphas
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import photo as photos
-from adafm_jax.images import reading
 from adafm_jax.images import write as photo_write
 from adafm_jax.restore import pipeline, setting
 
@@ -206,11 +203,10 @@ def read_mask(data: bytes) -> np.ndarray:
     UserError: it is not a PNG file, or too large.
   """
   stores.check_pixels(*photos.measure(data, 'of the mask'))
-  with reading.explaining('of the mask'):
-    image = Image.open(io.BytesIO(data), formats=('PNG',))
-    has_alpha = image.mode in ('LA', 'RGBA', 'PA')
-    band = image.getchannel('A') if has_alpha else image.convert('L')
-    return np.asarray(band, np.float32) / np.float32(255)
+  photo = photos.decode_photo(data, 'of the mask')
+  if photo.format != 'PNG':
+    raise UserError('The mask is not a PNG file.')
+  return photo.pixels.mean(-1) if photo.alpha is None else photo.alpha[..., 0]
 
 
 def _whole(

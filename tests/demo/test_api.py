@@ -6,14 +6,16 @@ import io
 import json
 
 import browsers
+import image_files
 import numpy as np
 import pytest
 from PIL import Image
 from starlette import testclient
 
 from adafm_jax import cli
-from adafm_jax.demo import api, site
+from adafm_jax.demo import api, compute, site
 from adafm_jax.demo import store as stores
+from adafm_jax.errors import UserError
 
 SHAPE = (47, 61, 3)
 
@@ -117,6 +119,16 @@ def test_a_brush_gives_its_strength_where_it_has_been(client, image):
   wrong = client.post(f'{image}/restore', json=wish)
   assert wrong.status_code == 422
   assert '61 x 47' in wrong.json()['error']
+
+
+@pytest.mark.parametrize('alpha', [False, True])
+def test_masks_of_any_depth_are_read(alpha):
+  grey = np.linspace(0, 65535, 12).astype(np.uint16).reshape(3, 4, 1)
+  samples = np.dstack([0 * grey, grey]) if alpha else grey
+  mask = compute.read_mask(image_files.deep_png(samples))
+  np.testing.assert_allclose(mask, grey[..., 0] / 65535, rtol=1e-6)
+  with pytest.raises(UserError, match='not a PNG'):
+    compute.read_mask(_file(_picture(), 'BMP'))
 
 
 def test_metadata_depth_and_transparency_are_kept(client):
