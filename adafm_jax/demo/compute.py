@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from adafm_jax.restore import pipeline, setting
 # few shapes are compiled for.
 _STEP = 64
 _SIDE = 512  # of the parts of a whole result, pixels
+_MOST_OPENED = 2  # pictures that stay decoded; each may take 200 MB
 
 Check = Callable[[], None]  # raises where nobody waits for the result any more
 
@@ -72,8 +73,10 @@ class Computer:
   def __init__(self, models: Sequence[Served]):
     """Takes the models that may be asked for."""
     self._models = {served.name: served.model for served in models}
-    # Two pictures stay decoded; they may take 200 MB each.
-    self._open = functools.lru_cache(maxsize=2)(_open)
+    # With their scale, the last used last; forgotten as soon as what was sent.
+    self._opened = weakref.WeakKeyDictionary[
+      stores.Stored, tuple[float, Opened]
+    ]()
     self._lock = threading.Lock()
 
   def opened(
@@ -99,7 +102,12 @@ class Computer:
       resize.length(stored.width, scale), resize.length(stored.height, scale)
     )
     with self._lock:
-      opened = self._open(stored, scale)
+      before, opened = self._opened.pop(stored, (0, None))
+      if not opened or before != scale:
+        while len(self._opened) >= _MOST_OPENED:
+          del self._opened[next(self._opened.keys())]
+        opened = _open(stored, scale)
+      self._opened[stored] = scale, opened
     return opened, Network(found.arch, found.params)
 
   def strength(

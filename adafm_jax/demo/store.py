@@ -23,9 +23,9 @@ class TooLargeError(UserError):
   """A picture has more bytes or pixels than are taken."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Stored:
-  """An image.
+  """An image; equal to itself alone.
 
   Attributes:
     id: that alone gives access to it: nobody can guess it.

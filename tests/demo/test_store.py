@@ -1,9 +1,12 @@
 import io
+import weakref
 import zlib
 
+import browsers
 import pytest
 from PIL import Image
 
+from adafm_jax.demo import compute
 from adafm_jax.demo import store as stores
 from adafm_jax.errors import UserError
 
@@ -41,6 +44,29 @@ def test_the_least_used_go_when_the_total_is_full():
   for _ in range(50):
     store.add(data)
   assert len(store) == 3
+
+
+def test_what_is_forgotten_is_not_kept_decoded():
+  now = [0.0]
+  store = stores.ImageStore(lifetime=10, clock=lambda: now[0])
+  computer = compute.Computer(browsers.tiny_served())
+
+  def decoded(image_id):
+    opened, _ = computer.opened(store.get(image_id), 'noise', 1)
+    return weakref.ref(opened.pixels)
+
+  ids = [store.add(_png()).id for _ in range(4)]
+  first, second, third = map(decoded, ids[:3])
+  assert first() is None  # two stay
+  assert second() is decoded(ids[1])()
+  fourth = decoded(ids[3])
+  assert third() is None
+  store.remove(ids[1])
+  assert second() is None
+  assert fourth() is not None
+  now[0] = 11
+  assert len(store) == 0
+  assert fourth() is None
 
 
 def test_ids_cannot_be_guessed_and_sizes_are_read_off_the_header():
