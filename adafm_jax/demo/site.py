@@ -93,7 +93,9 @@ def choose_models(first: str | None) -> list[Served]:
   found = [Served(name, zoo.load(name)) for name in zoo.entries()]
   found.sort(key=lambda served: served.model.arch.features)
   if first is not None:
-    asked = Served(pathlib.Path(first).stem, zoo.load(first))
+    # Addresses and JSON hold UTF-8 alone, and file names any bytes.
+    name = os.fsencode(pathlib.Path(first).stem).decode(errors='replace')
+    asked = Served(name, zoo.load(first))
     found = [asked, *(x for x in found if x.name != asked.name)]
   if not found:
     raise UserError(
@@ -155,7 +157,7 @@ def pages(
     title = served.name
     if title in released:
       title = title.replace(task, _TITLES[task]).replace('-', ', ')
-    url = urllib.parse.quote(file, errors='surrogateescape')
+    url = urllib.parse.quote(file)
     site['models'].append({'name': served.name, 'title': title, 'file': url})
   for name, title, credit in _SAMPLES:
     picture, thumb = f'samples/{name}.png', f'samples/{name}-small.jpg'

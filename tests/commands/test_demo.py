@@ -1,8 +1,10 @@
 import json
+import os
 import re
 import shlex
 import socket
 import sys
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -153,6 +155,17 @@ def test_a_released_model_is_shown_first(tmp_path):
   assert names[:2] == [first, released.small('denoise')]
   assert sorted(names) == sorted(zoo.entries())
   assert found['models'][0]['title'].startswith('Enlarge')
+
+
+def test_a_name_that_is_not_utf_8_serves(tmp_path):
+  path = tmp_path / os.fsdecode(b'caf\xe9.safetensors')
+  _NOISE.save(path)
+  folder = tmp_path / 'site'
+  assert _build(folder, '-m', str(path)) == 0
+  first = json.loads((folder / 'site.json').read_text())['models'][0]
+  assert first['name'] == first['title'] == 'caf\ufffd'
+  file = urllib.parse.unquote(first['file'], errors='strict')
+  assert (folder / file).stat().st_size > 1000
 
 
 def test_a_released_model_is_called_by_what_it_does(tmp_path, monkeypatch):
