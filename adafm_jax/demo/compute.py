@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from PIL import ImageCms
 
 from adafm_jax.degrade import resize
 from adafm_jax.demo import store as stores
@@ -16,6 +18,7 @@ from adafm_jax.engine import overlap
 from adafm_jax.engine.run import Network
 from adafm_jax.errors import UserError
 from adafm_jax.images import alpha as alphas
+from adafm_jax.images import colours as colour_chunks
 from adafm_jax.images import eight_bit as images
 from adafm_jax.images import photo as photos
 from adafm_jax.images import write as photo_write
@@ -59,12 +62,14 @@ class Opened(NamedTuple):
     pixels: float32 [H', W', 1 or 3] in [0, 1], see `alphas.seen`, enlarged.
     alpha: float32 [H', W', 1], enlarged, or None.
     hidden: float32 [H', W', 1 or 3], the colours without alpha.
+    icc: profile of colours that sRGB shows otherwise, or None.
   """
 
   photo: photos.Photo
   pixels: np.ndarray
   alpha: np.ndarray | None
   hidden: np.ndarray
+  icc: bytes | None
 
 
 class Computer:
@@ -140,7 +145,7 @@ def sweep(
     check: called between passes.
 
   Returns:
-    uint8 [L, h, w, 3].
+    uint8 [L, h, w, 3] in sRGB, as a page draws it.
 
   Raises:
     UserError: the region isn't in the picture.
@@ -166,7 +171,12 @@ def sweep(
     alpha, hidden = opened.alpha[inner], opened.hidden[inner]
     part = np.stack([alphas.unpremultiply(one, alpha, hidden) for one in part])
   shown = images.to_uint8(part)
-  return np.broadcast_to(shown, (*shown.shape[:-1], 3))
+  shown = np.broadcast_to(shown, (*shown.shape[:-1], 3))
+  if opened.icc:
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):  # it is damaged
+      rows = colour_chunks.to_srgb(shown.reshape(-1, wide, 3), opened.icc)
+      shown = rows.reshape(shown.shape)
+  return shown
 
 
 def restore(
@@ -275,4 +285,10 @@ def _open(stored: stores.Stored, scale: float) -> Opened:
     )
     if alpha is not None:
       alpha = pipeline.enlarge(alpha, scale)
-  return Opened(photo, pixels, alpha, hidden)
+  icc = photo.metadata.icc
+  with contextlib.suppress(ValueError):  # HDR has no profile
+    described = photo.metadata.colours
+    icc = icc or colour_chunks.profile(described, photo.pixels.shape[-1])
+  if icc and colour_chunks.is_srgb(icc):
+    icc = None
+  return Opened(photo, pixels, alpha, hidden, icc)

@@ -120,12 +120,25 @@ def is_srgb(icc: bytes) -> bool:
   steps = np.linspace(0, 255, 9).astype(np.uint8)
   colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(27, 27, 3)
   try:
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    srgb = ImageCms.createProfile('sRGB')
-    shown = ImageCms.profileToProfile(Image.fromarray(colours), profile, srgb)
+    shown = to_srgb(colours, icc)
   except (ImageCms.PyCMSError, OSError):
     return False
-  return bool(np.abs(np.asarray(shown) - colours.astype(int)).max() <= 1)
+  return bool(np.abs(shown - colours.astype(int)).max() <= 1)
+
+
+def to_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray:
+  """What a profile says of uint8 [H, W, 3], in sRGB.
+
+  Raises:
+    ImageCms.PyCMSError: the profile is damaged, or not of grey or RGB.
+    OSError: so it is.
+  """
+  grey = icc[16:20] == b'GRAY'
+  image = Image.fromarray(pixels[..., 0] if grey else pixels)
+  profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+  srgb = ImageCms.createProfile('sRGB')
+  shown = ImageCms.profileToProfile(image, profile, srgb, outputMode='RGB')
+  return np.asarray(shown)
 
 
 def _described(

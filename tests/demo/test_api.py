@@ -9,13 +9,14 @@ import browsers
 import image_files
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from starlette import testclient
 
 from adafm_jax import cli
 from adafm_jax.demo import api, compute, site
 from adafm_jax.demo import store as stores
 from adafm_jax.errors import UserError
+from adafm_jax.images import colours as colour_chunks
 
 SHAPE = (47, 61, 3)
 
@@ -98,6 +99,36 @@ def test_a_part_is_exactly_that_of_the_whole(client, image):
       part.astype(int), whole[13:30, 21:41].astype(int), atol=1
     )
   assert np.abs(found[0].astype(int) - found[2]).max() > 10
+
+
+@pytest.mark.parametrize('kind', ['P3', 'grey', 'sRGB', 'damaged'])
+def test_a_part_is_shown_in_srgb(client, kind):
+  mode, icc = 'L' if kind == 'grey' else 'RGB', b'no profile'
+  if kind != 'damaged':
+    primaries, gamma = (12, None) if kind == 'P3' else (1, 1.8)
+    channels = 1 if kind == 'grey' else 3
+    icc = colour_chunks.made_profile(None, primaries, gamma, channels)
+  if kind == 'sRGB':
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+  photo = Image.new('RGB', (40, 40), (200, 50, 50)).convert(mode)
+  data = _file(np.asarray(photo), icc_profile=icc)
+  image = client.post('/api/images', content=data).json()['id']
+  wish = {'model': 'noise', 'strengths': [0]}
+  wish['region'] = {'x': 10, 'y': 10, 'width': 20, 'height': 10}
+  answer = client.post(f'/api/images/{image}/sweep', json=wish)
+  found = np.frombuffer(answer.content, np.uint8).reshape(10, 20, 3)
+  whole = _model().restore(np.asarray(photo), strength=0)[10:20, 10:30]
+  expected = Image.fromarray(whole)
+  if kind != 'damaged':
+    srgb = ImageCms.createProfile('sRGB')
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    expected = ImageCms.profileToProfile(
+      expected, profile, srgb, outputMode='RGB'
+    )
+  np.testing.assert_allclose(found.astype(int), expected, atol=2)
+  if kind in ('P3', 'grey'):
+    raw = np.asarray(Image.fromarray(whole).convert('RGB'))
+    assert np.abs(found.astype(int) - raw).max() > 4
 
 
 def test_a_brush_gives_its_strength_where_it_has_been(client, image):
