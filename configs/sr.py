@@ -5,7 +5,7 @@ Command:
     --config.data.train=/path/to/BSD431 \
     --config.model.init=adafm_jax/zoo/sr.safetensors \
     --config.evaluate.sets=set5=/path/to/Set5,set14=/path/to/Set14
-Hardware: one core of an AMD EPYC; then one of an Intel Xeon, and two in the end.
+Hardware: one core of an AMD EPYC; then one and in the end two of an Intel Xeon.
 Time: two hours from the release before, which began with the backbone of the
   denoiser in the package: 5,000, 1,500 and 4,500 steps of the three stages,
   backbone and joint stage at a learning rate of 5e-4. They went on with 13,500,
