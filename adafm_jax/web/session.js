@@ -29,7 +29,7 @@ export class Session extends EventTarget {
   // model, its network, the picture as it was opened, and how it is harmed.
   #wanted = {harm: {on: true, amount: 0}};
   #shown = this.#wanted;
-  #models = new Map();
+  #models = new Map(); // and their networks, by address
   #scheduler = null;
   #choices = 0; // of models
   #loading = 0;
@@ -90,7 +90,11 @@ export class Session extends EventTarget {
   async useModel(url) {
     const choice = ++this.#choices;
     this.#loading++;
-    const loaded = await this.#load(url).finally(() => this.#loading--);
+    if (!this.#models.has(url)) this.#models.set(url, this.#load(url));
+    const loaded = await this.#models.get(url).catch((error) => {
+      this.#models.delete(url); // the next choice may succeed
+      throw error;
+    }).finally(() => this.#loading--);
     if (choice !== this.#choices) return;
     const {start, end, task} = loaded.model.levels;
     const amount = task === 'dejpeg' ? end + 10
@@ -120,14 +124,8 @@ export class Session extends EventTarget {
   }
 
   async #load(url) {
-    if (!this.#models.has(url)) this.#models.set(url, fetchModel(url));
-    try {
-      const model = await this.#models.get(url);
-      return {model, network: await this.engine.load(model)};
-    } catch (error) {
-      this.#models.delete(url); // the next choice may succeed
-      throw error;
-    }
+    const model = await fetchModel(url);
+    return {model, network: await this.engine.load(model)};
   }
 
   /** Brings about what is asked for; of several changes, all at once. */

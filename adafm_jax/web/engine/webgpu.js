@@ -10,7 +10,6 @@ export class GpuEngine {
   #device;
   #half;
   #shaders;
-  #networks = new Map();
   #network = null;
 
   constructor({device, half, software}) {
@@ -26,13 +25,13 @@ export class GpuEngine {
     return this.#network?.half ?? false;
   }
 
-  /** A model's network, compiled once; `open` begins to use it. */
+  /** Compiles a model's network; `open` begins to use it. */
   async load(model) {
-    this.#shaders ??= loadShaders();
-    if (!this.#networks.has(model.name)) {
-      this.#networks.set(model.name, this.#create(model, await this.#shaders));
-    }
-    return this.#networks.get(model.name);
+    this.#shaders ??= loadShaders().catch((error) => {
+      this.#shaders = null; // the next model may have them
+      throw error;
+    });
+    return this.#create(model, await this.#shaders);
   }
 
   async open(network, picture) {
